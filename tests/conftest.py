@@ -1,0 +1,100 @@
+"""Real servers for the tests: hypercorn in a process of its own, on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 20
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def stop(self, sign: int = signal.SIGTERM) -> int:
+        """The exit code, once the process has ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def serving(
+    folder: Path, *flags: str, application: str = "app:app", config: str | None = "hypercorn.toml", **env: str
+) -> Iterator[Server]:
+    """hypercorn with these environment variables and flags; weather from the simulator unless `env` says otherwise."""
+    log_path = folder / f"{application.replace(':', '-')}-{time.monotonic_ns()}.log"
+    command = [sys.executable, "-m", "hypercorn", *(("--config", config) if config else ()), *flags]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--bind", "127.0.0.1:0", application],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", "PYTHONMALLOC": "malloc", **env},
+            stderr=log,
+            stdout=log,
+        )
+    try:
+        yield Server(process, log_path, _port(process, log_path))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_TIMEOUT_S)
+
+
+def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"Running on https?://127\.0\.0\.1:(\d+)", log_path.read_text()):
+            return int(found[1])
+        time.sleep(0.02)
+    raise RuntimeError(f"hypercorn did not start:\n{log_path.read_text()}")
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers that live as long as the test."""
+    with ExitStack() as stack:
+        yield lambda *flags, **options: stack.enter_context(serving(tmp_path, *flags, **options))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with default settings for every test that changes nothing in it."""
+    with serving(tmp_path_factory.mktemp("server")) as started:
+        yield started

@@ -1,0 +1,274 @@
+"""Agents that open MCP sessions over WebSocket, think, ask for the weather, and stay, leave or vanish: `make load`.
+
+Every call has its time on a schedule, drawn without regard to the server. A response time counts from that time, not
+from when the call could be sent: calls held up behind a stall show how long it held them up (coordinated omission).
+
+Environment: THINK, mean seconds between an agent's calls; FAILURES, the share of failed requests from which on the
+exit code is 1; TOKEN, sent as bearer token. The URL is Locust's --host.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import random
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from locust import User, events, task
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+# Locust has patched sockets and threads: this client works on greenlets. Without compression and pings of its own, one
+# core makes some ten thousand calls a second with it, ten times what websocket-client makes.
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+THINK_S = float(os.environ.get("THINK", "2"))
+FAILURES = float(os.environ.get("FAILURES", "0.01"))
+TOKEN = os.environ.get("TOKEN", "")
+ANSWER_TIMEOUT_S = 30.0
+AWAY_S = 5.0
+BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 15.0
+
+HOT_PLACES = [
+    (40.7128, -74.006),
+    (34.0522, -118.2437),
+    (41.8781, -87.6298),
+    (29.7604, -95.3698),
+    (33.4484, -112.074),
+    (39.9526, -75.1652),
+    (47.6062, -122.3321),
+    (39.7392, -104.9903),
+    (25.7617, -80.1918),
+    (61.2181, -149.9003),
+    (21.3069, -157.8583),
+    (38.9072, -77.0369),
+]
+# From the Mexican border to Lake Superior and from California to the Mississippi: all of it land.
+PLACES = [(33.0 + north, -116.0 + 2 * east) for north in range(14) for east in range(14)]
+HOT_STATES = ["CA", "TX", "FL", "NY"]
+STATES = """
+AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA PR
+RI SC SD TN TX UT VT VA WA WV WI WY
+""".split()  # noqa: SIM905  (a list would take fifty lines)
+TOOLS = {"get-weather": 5, "get-forecast": 3, "get-alerts": 2}
+
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "load-test", "version": "1"},
+}
+
+log = logging.getLogger(__name__)
+
+
+class FailedError(Exception):
+    """What Locust groups failures by: its text has no numbers of the single call."""
+
+
+class LostError(FailedError):
+    """The session cannot go on."""
+
+
+def question() -> tuple[str, dict[str, Any]]:
+    """A tool and its arguments; every other question is about one of a few hot places."""
+    (tool,) = random.choices(list(TOOLS), list(TOOLS.values()))
+    hot = random.random() < 0.5
+    if tool == "get-alerts":
+        return tool, {"state": random.choice(HOT_STATES if hot else STATES)}
+    latitude, longitude = random.choice(HOT_PLACES if hot else PLACES)
+    return tool, {"latitude": latitude, "longitude": longitude}
+
+
+def grouped(text: str) -> str:
+    return re.sub(r"-?\d+(\.\d+)?", "N", text)[:100]
+
+
+def checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """The result; raises FailedError for a JSON-RPC error and for a tool's."""
+    if error := answer.get("error"):
+        raise FailedError(f"JSON-RPC error {error.get('code')}: {grouped(str(error.get('message')))}")
+    result: dict[str, Any] = answer["result"]
+    if result.get("isError"):
+        raise FailedError(f"isError: {grouped(str(result['content'][0].get('text')))}")
+    return result
+
+
+class Agent(User):
+    """Sessions one after the other, one call at a time in each; `due` is when the next thing was to happen."""
+
+    abstract = True
+    host = "ws://127.0.0.1:8080/ws"
+    calls = (3, 10)
+
+    def on_start(self) -> None:
+        self.due = time.perf_counter()
+        self.failed_connects = 0
+
+    @task
+    def session(self) -> None:
+        self.wait()
+        try:
+            with self.connected() as connection:
+                self.number = 0
+                self.initialize(connection)
+                self.failed_connects = 0
+                left: float = random.randint(*self.calls) if self.calls else math.inf
+                while left > 0:
+                    self.due += random.expovariate(1 / THINK_S)
+                    self.wait()
+                    self.call(connection)
+                    left -= 1
+                self.leave(connection)
+            self.due += random.expovariate(1 / AWAY_S)
+        except LostError:
+            self.failed_connects += 1
+            backoff = min(BACKOFF_S * 2**self.failed_connects, LONGEST_BACKOFF_S)
+            self.due = time.perf_counter() + backoff * random.uniform(0.5, 1.5)
+
+    def wait(self) -> None:
+        gevent.sleep(max(0.0, self.due - time.perf_counter()))
+
+    def leave(self, connection: ClientConnection) -> None:
+        """Left to the closing handshake that follows."""
+
+    @contextmanager
+    def connected(self) -> Iterator[ClientConnection]:
+        headers = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
+        with self.measured("WS", "connect", self.due):
+            try:
+                opening = connect(
+                    str(self.host),
+                    subprotocols=["mcp"],
+                    additional_headers=headers,
+                    compression=None,
+                    ping_interval=None,
+                    open_timeout=ANSWER_TIMEOUT_S,
+                    close_timeout=1,
+                )
+                connection = opening.__enter__()
+            except InvalidStatus as refused:
+                raise LostError(f"refused with HTTP {refused.response.status_code}") from None
+            except (InvalidHandshake, OSError, EOFError) as error:
+                raise LostError(f"no connection: {type(error).__name__}") from None
+        with connection:
+            yield connection
+
+    def initialize(self, connection: ClientConnection) -> None:
+        with self.measured("MCP", "initialize", time.perf_counter()):
+            try:
+                checked(self.ask(connection, "initialize", INITIALIZE))
+            except LostError:
+                raise
+            except FailedError as refused:
+                raise LostError(str(refused)) from None
+        self.tell(connection, {"method": "notifications/initialized"})
+
+    def call(self, connection: ClientConnection) -> None:
+        tool, arguments = question()
+        try:
+            with self.measured("MCP", tool, self.due):
+                result = checked(self.ask(connection, "tools/call", {"name": tool, "arguments": arguments}))
+        except LostError:
+            raise
+        except FailedError:
+            return
+        except gevent.GreenletExit:
+            # The end of the run: what was due by now and is not even sent has waited, too.
+            while (due := self.due + random.expovariate(1 / THINK_S)) < time.perf_counter():
+                self.due = due
+                self.record("MCP", question()[0], due)
+            raise
+        if (result.get("structuredContent") or {}).get("source") == "live":
+            log.error("The answers are live: never load-test the National Weather Service. Stopping.")
+            self.environment.process_exit_code = 2
+            gevent.spawn(self.environment.runner.quit)
+
+    def ask(self, connection: ClientConnection, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self.number += 1
+        self.tell(connection, {"id": self.number, "method": method, "params": params})
+        deadline = time.perf_counter() + ANSWER_TIMEOUT_S
+        while True:
+            try:
+                message = json.loads(connection.recv(timeout=max(0.0, deadline - time.perf_counter())))
+            except TimeoutError:
+                raise LostError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from None
+            except ConnectionClosed as closed:
+                raise LostError(_closed(closed)) from None
+            if message.get("id") == self.number:
+                return dict(message)
+
+    def tell(self, connection: ClientConnection, message: dict[str, Any]) -> None:
+        try:
+            connection.send(json.dumps({"jsonrpc": "2.0", **message}))
+        except ConnectionClosed as closed:
+            raise LostError(_closed(closed)) from None
+
+    @contextmanager
+    def measured(self, kind: str, name: str, due: float) -> Iterator[None]:
+        """Records what happens inside, from `due` on; at the end of the run, the time it has taken so far."""
+        try:
+            yield
+        except FailedError as failed:
+            self.record(kind, name, due, failed)
+            raise
+        except gevent.GreenletExit:
+            self.record(kind, name, due)
+            raise
+        self.record(kind, name, due)
+
+    def record(self, kind: str, name: str, due: float, failed: FailedError | None = None) -> None:
+        self.environment.events.request.fire(
+            request_type=kind,
+            name=name,
+            response_time=1000 * (time.perf_counter() - due),
+            response_length=0,
+            exception=failed,
+            context={},
+        )
+
+
+def _closed(closed: ConnectionClosed) -> str:
+    return f"closed by the server with {closed.rcvd.code}" if closed.rcvd else "closed without a close frame"
+
+
+class Resident(Agent):
+    """Never leaves."""
+
+    weight = 6
+    calls = ()
+
+
+class Visitor(Agent):
+    """Leaves after some calls, properly, and comes back."""
+
+    weight = 3
+
+
+class Vanishing(Agent):
+    """Is gone after some calls without a close frame, as a laptop lid is shut, and comes back."""
+
+    weight = 1
+
+    def leave(self, connection: ClientConnection) -> None:
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+
+@events.quitting.add_listener
+def judge(environment: Environment, **_: Any) -> None:
+    if isinstance(environment.runner, WorkerRunner) or environment.process_exit_code == 2:
+        return
+    total = environment.stats.total
+    if total.num_requests == 0 or total.fail_ratio > FAILURES:
+        log.error("%d of %d requests failed, more than a share of %g", total.num_failures, total.num_requests, FAILURES)
+        environment.process_exit_code = 1
+    else:
+        environment.process_exit_code = 0

@@ -1,0 +1,105 @@
+"""What the server is measured against: ASGI applications for hypercorn, each the least that does its work.
+
+echo            answers every message with the text of the file that ECHO_FILE names
+sdk             the SDK's websocket_server and Server.run, with nothing around them
+naive           a weather server as the platform's example writes it: a new HTTP client per call, nothing cached
+slow_simulator  the simulated weather service, five seconds late for points north of 70°
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+from mcp import types
+from mcp.server.lowlevel import Server
+from mcp.server.websocket import websocket_server
+
+from weather.simulator import Simulator
+
+warnings.filterwarnings("ignore", message="The WebSocket server transport is deprecated")
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@cache
+def _reply() -> str:
+    return Path(os.environ["ECHO_FILE"]).read_text()
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": "mcp"})
+    reply = _reply()
+    while (await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": reply})
+
+
+async def _serve(server: Server[Any, Any], scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    async with websocket_server(scope, receive, send) as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+bare: Server[Any, Any] = Server("bare")
+
+
+async def sdk(scope: Any, receive: Any, send: Any) -> None:
+    await _serve(bare, scope, receive, send)
+
+
+example: Server[Any, Any] = Server("weather")
+
+
+@example.list_tools()
+async def _list_tools() -> list[types.Tool]:
+    place = {"type": "object", "properties": {"latitude": {"type": "number"}, "longitude": {"type": "number"}}}
+    return [types.Tool(name="get-weather", description="The weather at a place", inputSchema=place)]
+
+
+async def _get(url: str) -> Any:
+    async with httpx.AsyncClient(follow_redirects=True) as client:
+        response = await client.get(url, headers={"User-Agent": "naive/1.0"})
+        response.raise_for_status()
+        return response.json()
+
+
+@example.call_tool()
+async def _call_tool(name: str, arguments: dict[str, Any]) -> list[types.TextContent]:
+    base = os.environ["NWS_API_BASE"]
+    point = await _get(f"{base}/points/{arguments['latitude']},{arguments['longitude']}")
+    forecast = await _get(point["properties"]["forecast"])
+    period = forecast["properties"]["periods"][0]
+    text = (
+        f"Weather forecast for {period['name']}:\nTemperature: {period['temperature']}°{period['temperatureUnit']}\n"
+        f"Conditions: {period['shortForecast']}\nWind: {period['windSpeed']} {period['windDirection']}"
+    )
+    return [types.TextContent(type="text", text=text)]
+
+
+async def naive(scope: Any, receive: Any, send: Any) -> None:
+    await _serve(example, scope, receive, send)
+
+
+_simulator = Simulator()
+
+
+async def slow_simulator(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http" and scope["path"].startswith("/points/7"):
+        await anyio.sleep(5)
+    await _simulator(scope, receive, send)

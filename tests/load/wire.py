@@ -1,0 +1,130 @@
+"""A WebSocket load client that costs little: frames are built once, answers are counted and not decoded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+HANDSHAKE = (
+    "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mcp\r\n"
+)
+DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "bench", "version": "1"},
+}
+PING_OPCODE = 9
+
+
+def frame(message: dict[str, Any]) -> bytes:
+    """A text frame (RFC 6455, section 5.2), masked with zeros."""
+    payload = json.dumps(message).encode()
+    size = len(payload)
+    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
+    return head + bytes(4) + payload
+
+
+def call(tool: str, **arguments: Any) -> bytes:
+    params = {"name": tool, "arguments": arguments}
+    return frame({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+
+
+PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+
+
+class Connection(asyncio.Protocol):
+    """One call in flight at a time. `answer` is a future of the last answer's payload."""
+
+    def __init__(self, *, deflate: bool = False) -> None:
+        self._handshake = (HANDSHAKE + (DEFLATE if deflate else "") + "\r\n").encode()
+        self._buffer = bytearray()
+        self._upgraded = False
+        self._end = 0.0
+        self.answer: asyncio.Future[bytes]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(self._handshake)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(ConnectionError("the server hung up"))
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return self.answer
+
+    def repeat(self, request: bytes, end: float, latencies: list[float]) -> asyncio.Future[bytes]:
+        """Asks again and again until `end`."""
+        self._request, self._end, self._latencies = request, end, latencies
+        self._started = time.perf_counter()
+        return self.ask(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._upgraded:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self._upgraded, self._buffer = True, rest
+            if not head.startswith(b"HTTP/1.1 101"):
+                self.answer.set_exception(ConnectionError(head.decode().splitlines()[0]))
+            else:
+                self.answer.set_result(bytes(head))
+        while self._buffer and self._take():
+            pass
+
+    def _take(self) -> bool:
+        buffer = self._buffer
+        size, start = buffer[1] if len(buffer) > 1 else 0, 2
+        if size == 126:
+            size, start = int.from_bytes(buffer[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(buffer[2:10], "big"), 10
+        if len(buffer) < start + size:
+            return False
+        if buffer[0] & 15 != PING_OPCODE and not self.answer.done():
+            self._answered(buffer, start, size)
+        del buffer[: start + size]
+        return True
+
+    def _answered(self, buffer: bytearray, start: int, size: int) -> None:
+        now = time.perf_counter()
+        if now < self._end:
+            self._latencies.append(now - self._started)
+            self._started = now
+            self.transport.write(self._request)
+        else:
+            self.answer.set_result(bytes(buffer[start : start + size]))
+
+
+async def connect(port: int, *, deflate: bool = False, initialize: bool = True) -> Connection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(lambda: Connection(deflate=deflate), "127.0.0.1", port)
+    await connection.answer
+    if initialize:
+        await connection.ask(frame({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": INITIALIZE}))
+    return connection
+
+
+async def load(connections: Sequence[Connection], request: bytes, seconds: float) -> list[float]:
+    """Each connection asks again as soon as it has its answer. The latencies, in seconds.
+
+    From callback to callback, without a task or a future per call: the client must not be what is measured.
+    """
+    latencies: list[float] = []
+    end = time.perf_counter() + seconds
+    await asyncio.gather(*(connection.repeat(request, end, latencies) for connection in connections))
+    return latencies
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,184 @@
+"""A WebSocket client of bare bytes (RFC 6455, section 5), for what no library would send. Every wait is bounded."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+import zlib
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+TIMEOUT_S = 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MASK = b"\x00\x00\x00\x00"  # allowed: the payload stays as it is
+CLIENT_INFO = {"name": "raw", "version": "1"}
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT_INFO}
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True) -> bytes:
+    first, bit = (0x80 if fin else 0) | rsv << 4 | opcode, 0x80 if masked else 0
+    if len(payload) < 126:
+        head = struct.pack("!BB", first, bit | len(payload))
+    elif len(payload) < 1 << 16:
+        head = struct.pack("!BBH", first, bit | 126, len(payload))
+    else:
+        head = struct.pack("!BBQ", first, bit | 127, len(payload))
+    return head + (MASK if masked else b"") + payload
+
+
+def handshake(port: int, **headers: str) -> bytes:
+    lines = {
+        "Host": f"127.0.0.1:{port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        **headers,
+    }
+    return "\r\n".join(["GET /ws HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items()), "\r\n"]).encode()
+
+
+def request(request_id: Any, method: str, params: Any = None) -> dict[str, Any]:
+    more = {} if params is None else {"params": params}
+    return {"jsonrpc": "2.0", "id": request_id, "method": method, **more}
+
+
+def call(request_id: Any, name: str = "get-alerts", **arguments: Any) -> dict[str, Any]:
+    return request(request_id, "tools/call", {"name": name, "arguments": arguments or {"state": "CA"}})
+
+
+def text(message: Any) -> bytes:
+    """The frame of a message, or of a string as it is."""
+    return frame(TEXT, (message if isinstance(message, str) else json.dumps(message)).encode())
+
+
+class Closed(Exception):
+    """The peer has closed: with `code` and `reason`, or with 1006 when there was no close frame."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code, self.reason = code, reason
+
+
+class Raw:
+    """One connection; `extensions` are offered, `receive_buffer` is in bytes."""
+
+    def __init__(self, port: int, *, extensions: str = "", receive_buffer: int = 0) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(TIMEOUT_S)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.unread = bytearray()
+        self._ids = count(1)
+        self._inflate = zlib.decompressobj(-15)
+        self.socket.sendall(handshake(port, **({"Sec-WebSocket-Extensions": extensions} if extensions else {})))
+        while (end := self.unread.find(b"\r\n\r\n")) < 0:
+            self._more()
+        self.answer = bytes(self.unread[:end]).decode()
+        del self.unread[: end + 4]
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def _more(self) -> None:
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise Closed(1006)
+        self.unread += data
+
+    def _take(self, size: int) -> bytes:
+        while len(self.unread) < size:
+            self._more()
+        taken = bytes(self.unread[:size])
+        del self.unread[:size]
+        return taken
+
+    def send(self, *messages: Any) -> None:
+        """All in one write."""
+        self.socket.sendall(b"".join(map(text, messages)))
+
+    def frame(self) -> tuple[int, bytes]:
+        """Opcode and payload of the next frame."""
+        first, size = self._take(2)
+        if size == 126:
+            (size,) = struct.unpack("!H", self._take(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", self._take(8))
+        payload = self._take(size)
+        return first & 15, self._inflate.decompress(payload + b"\0\0\xff\xff") if first & 0x40 else payload
+
+    def receive(self) -> Any:
+        """The next message; answers pings and a close, which raises Closed."""
+        while True:
+            opcode, payload = self.frame()
+            if opcode == TEXT:
+                return json.loads(payload)
+            if opcode == PING:
+                self.socket.sendall(frame(PONG, payload))
+            if opcode == CLOSE:
+                self.socket.sendall(frame(CLOSE, payload[:2]))
+                raise Closed(*struct.unpack("!H", payload[:2] or b"\x03\xed"), payload[2:].decode())
+
+    def closed(self) -> Closed:
+        """How the server closes; what it says before is passed over."""
+        try:
+            while True:
+                self.receive()
+        except Closed as closed:
+            return closed
+
+    def ask(self, method: str, params: Any = None) -> Any:
+        """The answer to a request of its own, which must be the next message."""
+        request_id = f"ask-{next(self._ids)}"
+        self.send(request(request_id, method, params))
+        answer = self.receive()
+        assert answer.get("id") == request_id, answer
+        return answer
+
+    def initialize(self) -> Raw:
+        assert "result" in self.ask("initialize", INITIALIZE)
+        self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return self
+
+    def reset(self) -> None:
+        """Ends with RST in place of FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def gauges(port: int) -> dict[str, float]:
+    """The series of /metrics that stand alone or carry labels, by their text."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_S) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def eventually(holds: Any, what: str = "", seconds: float = TIMEOUT_S) -> None:
+    """Waits until `holds()` is true; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := holds()):
+        assert time.monotonic() < deadline, f"{what or holds}: {value} after {seconds} s"
+        time.sleep(0.02)
+
+
+def configured(folder: Path, *, ping_s: float = 0.5, read_s: float = 50, graceful_s: float = 3) -> str:
+    """A hypercorn.toml like the project's, with other times: what a session leaves behind lasts until the next ping."""
+    path = folder / "hypercorn.toml"
+    path.write_text(
+        'worker_class = "uvloop"\nworkers = 0\nwebsocket_max_message_size = 65536\n'
+        f"keep_alive_timeout = 0.5\nwebsocket_ping_interval = {ping_s}\n"
+        f"read_timeout = {read_s}\ngraceful_timeout = {graceful_s}\n"
+    )
+    return str(path)

@@ -1,0 +1,489 @@
+"""Bearer tokens at the handshake: fixed ones, a file of them, and JWTs with keys from a mock issuer."""
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+import logging
+import time
+import traceback
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from weather.access import Access
+from weather.bearer import is_among, signing_keys
+from weather.config import Settings
+from weather.errors import Refusal
+
+pytestmark = pytest.mark.anyio
+
+JWKS_URL = "https://issuer.example/keys"
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+ED = ed25519.Ed25519PrivateKey.generate()
+STRANGER = ec.generate_private_key(ec.SECP256R1())
+
+
+def public_jwk(key, algorithm, **members):
+    return {**jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True), **members}
+
+
+JWKS = {
+    "keys": [
+        public_jwk(RSA, "RS256", kid="rsa"),
+        public_jwk(EC, "ES256", kid="ec", alg="ES256", use="sig"),
+        public_jwk(ED, "EdDSA", kid="ed"),
+    ]
+}
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Issuer:
+    """A mock of the issuer: `answer` is what it sends next, an exception or a response's arguments."""
+
+    def __init__(self, **answer):
+        self.answer = answer or {"json": JWKS}
+        self.fetches = 0
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.http = httpx.AsyncClient(transport=httpx.MockTransport(self.respond))
+
+    async def respond(self, request):
+        assert str(request.url) == JWKS_URL
+        self.fetches += 1
+        self.asked.set()
+        await self.gate.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return httpx.Response(**{"status_code": 200, **self.answer})
+
+
+def token(key=EC, algorithm="ES256", kid="ec", drop=(), **claims):
+    payload = {"exp": int(time.time()) + 60, "iss": "issuer", "aud": "weather", "scope": "read mcp", **claims}
+    payload = {name: value for name, value in payload.items() if name not in drop}
+    headers = {"kid": kid} if kid else None
+    return jwt.PyJWS().encode(json.dumps(payload).encode(), key, algorithm, headers=headers)
+
+
+def forged(header, payload=None):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part(header)}.{part(payload or {'exp': int(time.time()) + 60})}.AAAA"
+
+
+def scope_with(*authorization, query=b""):
+    return {
+        "path": "/ws",
+        "query_string": query,
+        "headers": [
+            (b"host", b"h"),
+            *((b"authorization", value.encode("latin-1")) for value in authorization),
+        ],
+        "subprotocols": [],
+    }
+
+
+def jwt_access(issuer, clock=time.monotonic, **changes):
+    wanted = {"mcp_auth_issuer": "issuer", "mcp_auth_audience": "weather", "mcp_auth_scope": "mcp", **changes}
+    return Access(Settings.read(mcp_auth_jwks_url=JWKS_URL, **wanted), issuer.http, clock)
+
+
+async def admit(access, bearer):
+    return await access.admit(scope_with(f"Bearer {bearer}"))
+
+
+async def refusal_of(access, *authorization, query=b""):
+    with pytest.raises(Refusal) as caught:
+        await access.admit(scope_with(*authorization, query=query))
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert not any(part in shown for value in authorization for part in value.split()[1:])
+    return caught.value
+
+
+async def refused(access, bearer):
+    refusal = await refusal_of(access, f"Bearer {bearer}")
+    return refusal.status, refusal.reason
+
+
+# Presenting a token
+
+
+async def test_without_token_settings_everybody_passes_with_whatever_token():
+    assert (await Access(Settings.read()).admit(scope_with("Bearer a", "Basic b"))).expires_at is None
+
+
+@pytest.mark.parametrize("authorization", [[], ["Basic c2VjcmV0"], ["Bearer"], ["Bearer  "], [""], ["secret-1"]])
+async def test_without_a_bearer_token_the_challenge_holds_no_error(authorization):
+    """RFC 6750 section 3.1: no error code when the request lacks any authentication information."""
+    refusal = await refusal_of(Access(Settings.read(mcp_auth_tokens="secret-1")), *authorization)
+    assert (refusal.status, refusal.reason) == (401, "token_missing")
+    assert refusal.headers == {"www-authenticate": 'Bearer realm="weather"'}
+    assert "query" not in refusal.message
+
+
+async def test_a_token_in_the_query_string_is_not_accepted_and_the_message_says_so():
+    access = Access(Settings.read(mcp_auth_tokens="secret-1"))
+    refusal = await refusal_of(access, query=b"a=b&access_token=secret-1")
+    assert refusal.reason == "token_missing"
+    assert "query string is not accepted" in refusal.message
+    assert "secret-1" not in refusal.message
+
+
+async def test_two_authorization_headers_are_a_bad_request():
+    refusal = await refusal_of(Access(Settings.read(mcp_auth_tokens="secret-1")), "Bearer secret-1", "Bearer x1")
+    assert (refusal.status, refusal.reason) == (400, "token_invalid")
+    assert 'error="invalid_request"' in refusal.headers["www-authenticate"]
+
+
+async def test_a_very_long_token_is_refused_unseen():
+    long = "x" * (8 * 1024 + 1)
+    refusal = await refusal_of(Access(Settings.read(mcp_auth_tokens=long)), f"Bearer {long}")
+    assert (refusal.status, refusal.reason) == (401, "token_invalid")
+
+
+# Fixed tokens
+
+
+@pytest.mark.parametrize("authorization", ["Bearer secret-1", "bearer secret-2", "BEARER  secret-2"])
+async def test_each_fixed_token_passes_and_does_not_end(authorization):
+    access = Access(Settings.read(mcp_auth_tokens="secret-1, secret-2"))
+    assert (await access.admit(scope_with(authorization))).expires_at is None
+
+
+@pytest.mark.parametrize("presented", ["secret-", "secret-11", "SECRET-1", "secret-1,secret-2", "s\xe9cret"])
+async def test_another_token_does_not_pass(presented):
+    refusal = await refusal_of(Access(Settings.read(mcp_auth_tokens="secret-1,secret-2")), f"Bearer {presented}")
+    assert (refusal.status, refusal.reason) == (401, "token_invalid")
+    assert refusal.headers["www-authenticate"] == (
+        'Bearer realm="weather", error="invalid_token", error_description="The access token is not valid"'
+    )
+
+
+def test_every_digest_is_compared_even_after_one_fits():
+    seen = []
+    digests = (seen.append(number) or bytes(32) for number in range(3))
+    assert not is_among(b"token", digests)
+    assert seen == [0, 1, 2]
+
+
+async def test_the_token_file_is_read_again_at_most_once_a_second(tmp_path):
+    file, clock = tmp_path / "tokens", Clock()
+    file.write_bytes(b"\xef\xbb\xbffirst\r\n\r\n  # not-this\n second \n")
+    access = Access(Settings.read(mcp_auth_tokens_file=file, mcp_auth_tokens="fixed"), clock=clock)
+    for passing in ("first", "second", "fixed"):
+        await admit(access, passing)
+    for wrong in ("#", "not-this", "# not-this"):
+        assert await refused(access, wrong) == (401, "token_invalid")
+
+    file.write_text("second\nthird\n")
+    clock.now += 0.9
+    await admit(access, "first")
+    clock.now += 0.2
+    assert await refused(access, "first") == (401, "token_invalid")
+    await admit(access, "third")
+
+
+@pytest.mark.parametrize("content", [None, "", "\n# only a comment\n"])
+async def test_without_a_usable_token_file_nobody_passes_and_one_line_says_why(content, tmp_path, caplog):
+    file, clock = tmp_path / "tokens", Clock()
+    if content is not None:
+        file.write_text(content)
+    access = Access(Settings.read(mcp_auth_tokens_file=file), clock=clock)
+    for _ in range(3):
+        assert await refused(access, "first") == (401, "token_invalid")
+        clock.now += 2
+    assert len(caplog.records) == 1
+
+    file.write_text("first")
+    await admit(access, "first")
+
+
+# JWTs
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm", "kid"),
+    [
+        (RSA, "RS256", "rsa"),
+        (RSA, "RS512", "rsa"),
+        (RSA, "PS384", "rsa"),
+        (EC, "ES256", "ec"),
+        (ED, "EdDSA", "ed"),
+        (EC, "ES256", None),
+    ],
+)
+async def test_a_token_of_the_issuer_passes_until_it_expires(key, algorithm, kid):
+    end = int(time.time()) + 60
+    admission = await admit(jwt_access(Issuer()), token(key, algorithm, kid, exp=end))
+    assert admission.expires_at == end
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": "mcp"},
+        {"scp": "mcp", "drop": ["scope"]},
+        {"scp": ["read", "mcp"], "drop": ["scope"]},
+        {"aud": ["other", "weather"]},
+        {"exp": int(time.time()) - 2},
+        {"nbf": int(time.time()) + 5},
+    ],
+)
+async def test_claims_that_pass(claims):
+    await admit(jwt_access(Issuer()), token(**claims))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"drop": ["exp"]},
+        {"iss": "other"},
+        {"iss": ["issuer"]},
+        {"drop": ["iss"]},
+        {"aud": "other"},
+        {"aud": {"weather": 1}},
+        {"drop": ["aud"]},
+        {"nbf": int(time.time()) + 60},
+        {"exp": "soon"},
+        {"exp": float("inf")},
+        {"exp": 10**400},
+        {"exp": [1]},
+        {"sub": 7},
+        {"key": STRANGER},
+        {"key": RSA, "algorithm": "RS256"},
+        {"kid": "rsa"},
+        {"kid": "unknown"},
+    ],
+)
+async def test_a_token_with_another_key_or_other_claims_is_not_valid(claims):
+    refusal = await refusal_of(jwt_access(Issuer()), f"Bearer {token(**claims)}")
+    assert (refusal.status, refusal.reason) == (401, "token_invalid")
+    assert 'error_description="The access token is not valid"' in refusal.headers["www-authenticate"]
+
+
+async def test_of_what_is_wrong_only_that_it_expired_is_told():
+    refusal = await refusal_of(jwt_access(Issuer()), f"Bearer {token(exp=int(time.time()) - 60)}")
+    assert (refusal.status, refusal.reason) == (401, "token_invalid")
+    assert refusal.headers["www-authenticate"] == (
+        'Bearer realm="weather", error="invalid_token", error_description="The access token expired"'
+    )
+
+
+async def test_issuer_audience_and_scope_do_not_matter_where_none_is_set():
+    unset = dict.fromkeys(("mcp_auth_issuer", "mcp_auth_audience", "mcp_auth_scope"))
+    await admit(jwt_access(Issuer(), **unset), token(iss="any", aud="any", scope=""))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"drop": ["scope"]},
+        {"scope": "mcpx read"},
+        {"scope": None},
+        {"scope": {"mcp": 1}},
+        {"scp": [1, ["mcp"]], "scope": ""},
+    ],
+)
+async def test_a_token_without_the_scope_is_told_which_one(claims):
+    refusal = await refusal_of(jwt_access(Issuer(), mcp_auth_scope="mcp  tools"), f"Bearer {token(**claims)}")
+    assert (refusal.status, refusal.reason) == (403, "scope")
+    assert refusal.headers["www-authenticate"] == (
+        'Bearer realm="weather", error="insufficient_scope", scope="mcp tools"'
+    )
+
+
+def hs256_with_public_key():
+    """Algorithm confusion (RFC 8725 section 2.1): the public key used as an HMAC secret."""
+    pem = EC.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    unsigned = forged({"alg": "HS256", "kid": "ec"}).rpartition(".")[0]
+    mac = hmac.digest(pem, unsigned.encode(), hashlib.sha256)
+    return f"{unsigned}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        hs256_with_public_key(),
+        jwt.encode({"exp": int(time.time()) + 60}, None, "none", headers={"kid": "ec"}),
+        forged({"kid": "ec"}),
+        forged({"alg": "ES256K", "kid": "ec"}),
+        forged({"alg": ["ES256"], "kid": "ec"}),
+        forged({"alg": "ES256", "kid": {"a": 1}}),
+        forged({"alg": "ES256", "kid": "ec", "crit": ["exp"]}),
+        forged(["ES256"]),
+        base64.urlsafe_b64encode(b"[" * 5000).decode() + ".e30.AAAA",
+        "not-a-jwt",
+        "a.b",
+        "....",
+        "\xff.\xff.\xff",
+    ],
+)
+async def test_what_is_no_token_of_an_asymmetric_algorithm_is_not_valid(bad):
+    assert await refused(jwt_access(Issuer()), bad) == (401, "token_invalid")
+
+
+async def test_a_fixed_token_passes_beside_jwts_and_needs_no_key():
+    issuer = Issuer()
+    access = jwt_access(issuer, mcp_auth_tokens="fixed")
+    await admit(access, "fixed")
+    assert issuer.fetches == 0
+    await admit(access, token())
+    assert await refused(access, "fixed2") == (401, "token_invalid")
+
+
+# The issuer's keys
+
+
+async def test_keys_are_kept_for_ten_minutes():
+    issuer, clock = Issuer(), Clock()
+    access = jwt_access(issuer, clock)
+    for later, fetches in ((0, 1), (599, 1), (1, 2), (1, 2)):
+        clock.now += later
+        await admit(access, token())
+        assert issuer.fetches == fetches
+
+
+async def test_an_unknown_key_id_fetches_the_keys_anew_but_not_twice_in_30_seconds():
+    issuer, clock = Issuer(), Clock()
+    access = jwt_access(issuer, clock)
+    await admit(access, token())
+    clock.now += 31
+    for kid in ("guess-1", "guess-2", "guess-3"):
+        assert await refused(access, token(kid=kid)) == (401, "token_invalid")
+        clock.now += 9
+    assert issuer.fetches == 2
+
+    issuer.answer = {"json": {"keys": [*JWKS["keys"], public_jwk(STRANGER, "ES256", kid="new")]}}
+    clock.now += 3
+    await admit(access, token(STRANGER, kid="new"))
+    assert issuer.fetches == 3
+
+
+FAILURES = [
+    {"status_code": 500, "json": JWKS},
+    {"status_code": 302, "headers": {"location": "https://evil.example/"}, "json": JWKS},
+    {"content": b"<html>"},
+    {"content": b"[" * 100_000},
+    {"content": b"\xff\xfe\x00"},
+    {"content": b" " * (1024 * 1024) + json.dumps(JWKS).encode()},
+    {"content": gzip.compress(json.dumps(JWKS).encode()), "headers": {"content-encoding": "gzip"}},
+    {"json": []},
+    {"json": {"keys": {}}},
+    {"json": {"keys": []}},
+    {"json": {"keys": [{"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}]}},
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=range(len(FAILURES)))
+async def test_without_any_key_the_handshake_may_come_again(failure, caplog):
+    issuer, clock = Issuer(**failure), Clock()
+    access = jwt_access(issuer, clock)
+    for _ in range(2):
+        refusal = await refusal_of(access, f"Bearer {token()}")
+        assert (refusal.status, refusal.reason, refusal.headers) == (503, "keys", {"retry-after": "5"})
+    assert issuer.fetches == 1
+    assert len(caplog.records) == 1
+
+    issuer.answer = {"json": JWKS}
+    clock.now += 5
+    await admit(access, token())
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("down"), httpx.ReadTimeout("slow"), FAILURES[0], FAILURES[2]])
+async def test_keys_stay_in_use_while_the_issuer_is_down(failure):
+    issuer, clock = Issuer(), Clock()
+    access = jwt_access(issuer, clock)
+    await admit(access, token())
+    issuer.answer = failure
+    for _ in range(3):
+        clock.now += 3600
+        await admit(access, token())
+        await admit(access, token())
+    assert issuer.fetches == 4
+    assert await refused(access, token(kid="unknown")) == (401, "token_invalid")
+
+
+def test_only_keys_that_can_check_signatures_are_taken_and_bad_ones_do_not_spoil_the_rest():
+    odd = [
+        7,
+        {},
+        {"kty": "RSA"},
+        {"kty": "RSA", "n": 5, "e": []},
+        {"kty": "RSA", "n": "\u00e9", "e": "AQAB"},
+        {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"},
+        {"kty": ["EC"], "crv": {}},
+        public_jwk(EC, "ES256", kid=7),
+        public_jwk(EC, "ES256", use="enc"),
+        public_jwk(EC, "ES256", alg="ES384"),
+        public_jwk(RSA, "RS256", alg="HS256"),
+        public_jwk(EC, "ES256", kid="good", d=7),
+    ]
+    assert [(key.kid, key.algorithm) for key in signing_keys(json.dumps({"keys": odd}).encode())] == [("good", "ES256")]
+
+
+async def test_a_key_that_is_too_small_verifies_nothing():
+    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    issuer = Issuer(json={"keys": [public_jwk(small, "RS256", kid="small")]})
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        bearer = token(small, "RS256", "small")
+    assert await refused(jwt_access(issuer), bearer) == (401, "token_invalid")
+
+
+async def test_without_a_key_id_it_must_be_clear_which_key_is_meant():
+    two = [public_jwk(EC, "ES256", kid="a"), public_jwk(STRANGER, "ES256", kid="b")]
+    access = jwt_access(Issuer(json={"keys": two}))
+    assert await refused(access, token(kid=None)) == (401, "token_invalid")
+    await admit(access, token(kid="a"))
+
+
+async def test_handshakes_at_the_same_time_share_one_fetch_and_a_cancelled_one_does_not_end_it():
+    issuer = Issuer()
+    issuer.gate.clear()
+    access = jwt_access(issuer)
+    handshakes = [asyncio.create_task(admit(access, token())) for _ in range(5)]
+    await asyncio.wait_for(issuer.asked.wait(), 5)
+    handshakes[0].cancel()
+    await asyncio.wait([handshakes[0]], timeout=5)
+    assert handshakes[0].cancelled()
+    issuer.gate.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*handshakes[1:])
+    assert issuer.fetches == 1
+
+
+async def test_leaving_ends_a_fetch_under_way_and_closes_only_a_client_of_its_own():
+    issuer = Issuer()
+    issuer.gate.clear()
+    async with jwt_access(issuer) as access:
+        handshake = asyncio.create_task(admit(access, token()))
+        await asyncio.wait_for(issuer.asked.wait(), 5)
+    await asyncio.wait([handshake], timeout=5)
+    assert handshake.cancelled()
+    assert not issuer.http.is_closed
+
+
+async def test_no_token_is_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    issuer = Issuer()
+    bearers = [token(), token(exp=1), token(kid="unknown"), "not-a-jwt", hs256_with_public_key()]
+    for bearer in bearers:
+        try:
+            await admit(jwt_access(issuer), bearer)
+        except Refusal:
+            continue
+    assert not any(part in caplog.text for bearer in bearers for part in bearer.split("."))

@@ -1,0 +1,351 @@
+"""`weather.client` against a stand-in server that answers MCP by hand on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import json
+import pathlib
+import signal
+import ssl
+import sys
+from asyncio.subprocess import PIPE
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import anyio
+import anyio.to_thread
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from mcp import McpError
+from websockets.asyncio.server import serve
+
+from weather.client import SessionError, connect, main
+
+pytestmark = pytest.mark.anyio
+
+TOOL = {
+    "name": "get-alerts",
+    "title": "Alerts",
+    "description": "Warnings in force.\nA second line.",
+    "inputSchema": {"type": "object", "properties": {"state": {}, "limit": {}}, "required": ["state"]},
+    "outputSchema": {"type": "object"},
+}
+INITIALIZED = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "stand-in", "version": "1"},
+}
+RESULTS = {"initialize": INITIALIZED, "ping": {}, "tools/list": {"tools": [TOOL]}}
+
+
+class StandIn:
+    """Answers each tool call with its own name and arguments, unless the name says otherwise."""
+
+    def __init__(self):
+        self.requests, self.methods = [], []
+        self.called = asyncio.Event()
+        self.close_code = None
+
+    async def __call__(self, socket):
+        self.requests.append(socket.request)
+        async for text in socket:
+            message = json.loads(text)
+            self.methods.append(message["method"])
+            if "id" in message:
+                await self.answer(socket, message)
+        self.close_code = socket.close_code
+
+    async def answer(self, socket, message):
+        if message["method"] == "tools/call":
+            result = await self.call(socket, **message["params"])
+        else:
+            result = RESULTS[message["method"]]
+        reply = {"error": result} if "code" in result else {"result": result}
+        if result is not NO_ANSWER:
+            await socket.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], **reply}))
+
+    async def call(self, socket, name, arguments=None, _meta=None):
+        self.called.set()
+        match name:
+            case "hang-up":
+                await socket.close(1011, "going under")
+                return NO_ANSWER
+            case "cut":
+                socket.transport.abort()
+                return NO_ANSWER
+            case "never":
+                return NO_ANSWER
+            case "garbage":
+                await socket.send("{not json")
+            case "refuse":
+                return {"code": -32602, "message": "Unknown tool"}
+            case "fail":
+                return {"isError": True, "content": [{"type": "text", "text": "No such state"}]}
+        if _meta:
+            await socket.send(progress(_meta["progressToken"]))
+        said = {"name": name, "arguments": arguments}
+        return {"content": [{"type": "text", "text": f"called {name}"}], "structuredContent": said}
+
+
+NO_ANSWER = {"no": "answer"}
+
+
+def progress(token):
+    params = {"progressToken": token, "progress": 1, "total": 2, "message": "asking"}
+    return json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+
+
+@asynccontextmanager
+async def running(**options):
+    stand_in = StandIn()
+    async with serve(stand_in, "127.0.0.1", 0, subprotocols=["mcp"], **options) as server:
+        scheme = "wss" if "ssl" in options else "ws"
+        stand_in.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+        with anyio.fail_after(5):
+            yield stand_in
+
+
+@pytest.fixture
+async def server():
+    async with running() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for name in ("MCP_URL", "MCP_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cli(capsys):
+    async def run(*argv):
+        """Exit code, what was printed, and what was printed on stderr."""
+        code = await anyio.to_thread.run_sync(main, argv, abandon_on_cancel=True)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """A server's context with a certificate that nobody signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    pem = tmp_path / "server.pem"
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, *form)
+    pem.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def refusing(status, body):
+    def process_request(connection, request):
+        return connection.respond(status, body)
+
+    return process_request
+
+
+async def test_connect_sends_token_headers_and_subprotocol_and_initializes(server):
+    async with connect(server.url, token="s3cret", headers={"X-Trace": "7"}) as session:
+        result = await session.call_tool("echo", {"a": 1})
+    headers = server.requests[0].headers
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert headers["X-Trace"] == "7"
+    assert headers["Sec-WebSocket-Protocol"] == "mcp"
+    assert server.methods[:3] == ["initialize", "notifications/initialized", "tools/call"]
+    assert result.structuredContent == {"name": "echo", "arguments": {"a": 1}}
+
+
+async def test_without_token_no_authorization_is_sent(server):
+    async with connect(server.url):
+        pass
+    assert "Authorization" not in server.requests[0].headers
+
+
+async def test_what_the_body_raises_comes_out_as_it_is(server):
+    with pytest.raises(LookupError, match="mine"):
+        async with connect(server.url):
+            raise LookupError("mine")
+
+
+async def test_json_rpc_error_stays_an_mcp_error(server):
+    with pytest.raises(McpError, match="Unknown tool"):
+        async with connect(server.url) as session:
+            await session.call_tool("refuse")
+
+
+async def test_message_that_does_not_parse_leaves_the_session_working(server):
+    async with connect(server.url) as session:
+        result = await session.call_tool("garbage")
+    assert not result.isError
+
+
+async def test_answer_that_never_comes_ends_with_a_timeout(server):
+    with pytest.raises(McpError, match="Timed out"):
+        async with connect(server.url, timeout_s=0.1) as session:
+            await session.call_tool("never")
+
+
+async def test_cancelled_call_closes_cleanly_and_leaves_no_task(server):
+    before = asyncio.all_tasks()
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks, connect(server.url) as session:
+            tasks.start_soon(session.call_tool, "never")
+            await server.called.wait()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    if left := asyncio.all_tasks() - before:  # the server's own for this connection
+        await asyncio.wait(left)
+    assert server.close_code == 1000
+
+
+async def test_native_cancellation_is_not_swallowed(server):
+    async def wait():
+        async with connect(server.url) as session:
+            await session.call_tool("never")
+
+    task = asyncio.create_task(wait())
+    await server.called.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(("tool", "said"), [("hang-up", "1011 going under"), ("cut", "1006")])
+async def test_server_that_goes_away_during_a_call_ends_it(server, tool, said):
+    with pytest.raises(SessionError, match=f"the connection was closed \\({said}\\)"):
+        async with connect(server.url) as session:
+            await session.call_tool(tool)
+
+
+async def test_call_after_the_server_has_gone_says_so(server):
+    async def call_twice():
+        async with connect(server.url) as session:
+            with pytest.raises(McpError):
+                await session.call_tool("hang-up")
+            await session.send_ping()
+
+    with pytest.raises(SessionError, match="1011"):
+        await call_twice()
+
+
+@pytest.mark.parametrize(
+    ("argv", "tool", "arguments"),
+    [
+        (["weather", "38.9", "-77.0"], "get-weather", {"latitude": 38.9, "longitude": -77.0}),
+        (["forecast", "-14.3", "-170"], "get-forecast", {"latitude": -14.3, "longitude": -170.0}),
+        (["alerts", "CA"], "get-alerts", {"state": "CA"}),
+        (["alerts", "CA", "--limit", "3"], "get-alerts", {"state": "CA", "limit": 3}),
+        (["call", "any", '{"a": [1]}'], "any", {"a": [1]}),
+        (["call", "any", "{}"], "any", {}),
+    ],
+)
+async def test_command_calls_its_tool(server, cli, argv, tool, arguments):
+    code, out, err = await cli("--url", server.url, *argv, "--json")
+    assert (code, json.loads(out)) == (0, {"name": tool, "arguments": arguments})
+    assert err == "1/2 asking\n"
+
+
+async def test_text_is_printed_without_json(server, cli):
+    assert await cli("--url", server.url, "alerts", "CA") == (0, "called get-alerts\n", "1/2 asking\n")
+
+
+async def test_url_and_token_come_from_the_environment(server, cli, monkeypatch):
+    monkeypatch.setenv("MCP_URL", server.url)
+    monkeypatch.setenv("MCP_TOKEN", "from-env")
+    code, out, _ = await cli("ping")
+    assert (code, out.split()[1]) == (0, "ms")
+    assert server.requests[0].headers["Authorization"] == "Bearer from-env"
+
+
+async def test_tools_are_listed_with_their_arguments(server, cli):
+    expected = "get-alerts(state, [limit])  Alerts\n    Warnings in force.\n"
+    assert await cli("--url", server.url, "tools") == (0, expected, "")
+    _, out, _ = await cli("--json", "tools", "--url", server.url)
+    assert json.loads(out) == [TOOL]
+
+
+@pytest.mark.parametrize(("tool", "said"), [("fail", "No such state\n"), ("refuse", "Unknown tool\n")])
+async def test_error_goes_to_stderr_with_exit_code_1(server, cli, tool, said):
+    assert await cli("--url", server.url, "--json", "call", tool, "{}") == (1, "", said)
+
+
+@pytest.mark.parametrize("arguments", ["[1]", "{", '"text"'])
+def test_arguments_that_are_no_object_are_a_usage_error(capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(["call", "any", arguments])
+    assert "must be a JSON object" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"error": "bad_token", "message": "It\\nhas expired."}', ", bad_token: It has expired"),
+        ('{"error": 7}', ""),
+        ("<html>", ""),
+    ],
+)
+async def test_refused_handshake_is_one_sentence_with_exit_code_2(cli, body, said):
+    async with running(process_request=refusing(HTTPStatus.UNAUTHORIZED, body)) as server:
+        code, out, err = await cli("--url", server.url + "?token=s3cret", "--token", "s3cret", "ping")
+    expected = f"No MCP session with {server.url}: the handshake was refused with HTTP 401{said}.\n"
+    assert (code, out, err) == (2, "", expected)
+
+
+async def test_token_that_no_header_can_hold_is_not_shown(server, cli):
+    code, _, err = await cli("--url", server.url, "--token", "s3cret\n", "ping")
+    assert (code, err) == (2, f"No MCP session with {server.url}: the Authorization header is not valid.\n")
+
+
+async def test_refused_connection_is_one_sentence_with_exit_code_2(cli):
+    async with running() as server:
+        pass
+    code, _, err = await cli("--url", server.url, "ping")
+    assert code == 2
+    assert err.startswith(f"No MCP session with {server.url}: connection refused")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "ws://[", "ws://127.0.0.1:port/ws"])
+async def test_url_that_is_none_is_one_sentence_with_exit_code_2(cli, url):
+    code, out, err = await cli("--url", url, "ping")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"No MCP session with {url}: ")
+
+
+async def test_self_signed_certificate_needs_insecure(cli, tls):
+    async with running(ssl=tls) as server:
+        code, _, err = await cli("--url", server.url, "ping")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "its certificate does not verify, self-signed certificate (--insecure skips the check)" in err
+        async with connect(server.url, insecure=True) as session:
+            await session.send_ping()
+
+
+async def test_ctrl_c_is_quiet(server):
+    argv = "-m", "weather.client", "--url", server.url, "call", "never", "{}"
+    root = pathlib.Path(__file__).parents[1]
+    process = await asyncio.create_subprocess_exec(sys.executable, *argv, cwd=root, stdout=PIPE, stderr=PIPE)
+    try:
+        await server.called.wait()
+        process.send_signal(signal.SIGINT)
+        assert await process.communicate() == (b"", b"")
+        assert process.returncode == 130
+    finally:
+        if process.returncode is None:
+            process.kill()

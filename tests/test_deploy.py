@@ -1,0 +1,308 @@
+"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from websockets.sync.client import connect
+
+from tests.conftest import ROOT, Server
+from weather import simulator_world as world
+from weather.config import Settings
+from weather.simulator import Simulator
+
+MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
+KUBERNETES = "1.34"
+HYPERCORN_EXTRA_S = 2
+WAIT_S = 8
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def manifest(kind: str) -> dict[str, Any]:
+    (found,) = (each for each in MANIFESTS if each["kind"] == kind)
+    return found
+
+
+def pod() -> dict[str, Any]:
+    return manifest("Deployment")["spec"]["template"]["spec"]
+
+
+def container() -> dict[str, Any]:
+    (only,) = pod()["containers"]
+    return only
+
+
+def environment() -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container()["env"]}
+
+
+@pytest.mark.parametrize("each", MANIFESTS, ids=lambda each: each["kind"])
+def test_manifest_is_valid_kubernetes(each):
+    kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "misspelt"),
+    [
+        (["spec", "template", "spec"], "terminationGracePeriodSecond"),
+        (["spec", "template", "spec", "containers", 0, "securityContext"], "readOnlyRootFileSystem"),
+        (["spec", "template", "spec", "containers", 0, "lifecycle", "preStop"], "pause"),
+    ],
+)
+def test_misspelt_field_is_not_valid_kubernetes(path, misspelt):
+    broken = copy.deepcopy(manifest("Deployment"))
+    place = broken
+    for step in path:
+        place = place[step]
+    place[misspelt] = place.popitem()[1]
+    with pytest.raises(kubernetes_validate.ValidationError, match=misspelt):
+        kubernetes_validate.validate(broken, KUBERNETES, strict=True)
+
+
+def test_manifests_belong_together():
+    labels = manifest("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert manifest("Deployment")["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("Service")["spec"]["selector"] == labels
+    assert manifest("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    target = manifest("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", manifest("Deployment")["metadata"]["name"])
+
+
+def test_variables_are_settings_of_the_server():
+    values = {name.lower(): value for name, value in environment().items()}
+    assert values.keys() <= Settings.model_fields.keys()
+    Settings.model_validate(values)
+
+
+def test_grace_period_covers_the_pause_and_the_drain():
+    pause = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = int(environment()["MCP_GRACE_SECONDS"]) + HYPERCORN_EXTRA_S
+    assert pod()["terminationGracePeriodSeconds"] > pause + drain
+
+
+def test_probes_ask_the_paths_that_take_any_host():
+    assert container()["livenessProbe"]["httpGet"]["path"] == "/health"
+    assert container()["readinessProbe"]["httpGet"]["path"] == "/ready"
+
+
+def test_container_has_no_privileges():
+    assert pod()["securityContext"]["runAsNonRoot"]
+    assert pod()["securityContext"]["runAsUser"] > 0
+    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+# nginx.conf. The real file runs, with the addresses and the trusted certificates replaced and nothing else.
+
+simulator = Simulator()
+
+
+async def hasty(scope, receive, send):
+    """The simulator, but every answer may be kept for one second only."""
+
+    async def sooner(message):
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                (name, re.sub(rb"(max-?age=)\d+", rb"\g<1>1", value) if name == b"cache-control" else value)
+                for name, value in message["headers"]
+            ]
+        await send(message)
+
+    await simulator(scope, receive, sooner)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Key and certificate, signed by itself, of api.weather.gov."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "api.weather.gov")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("api.weather.gov")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
+    return folder
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextmanager
+def cache(folder: Path, upstream: int, trusted: Path) -> Iterator[str]:
+    """The URL of an nginx with deploy/nginx.conf, in front of the HTTPS server on that port."""
+    text, port = (ROOT / "deploy/nginx.conf").read_text(), free_port()
+    for ours, tests in (
+        ("listen 8088;", f"listen 127.0.0.1:{port};"),
+        ("server api.weather.gov:443;", f"server 127.0.0.1:{upstream};"),
+        ("/etc/ssl/certs/ca-certificates.crt", str(trusted)),
+    ):
+        assert text.count(ours) == 1
+        text = text.replace(ours, tests)
+    config = folder / "nginx.conf"
+    config.write_text(text)
+    log = folder / "nginx.log"
+    with log.open("wb") as output:
+        # As root, nginx would work as nobody, who may not enter pytest's folder.
+        user = ["-g", "user root;"] if os.geteuid() == 0 else []
+        command = [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(config), *user]
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        until(lambda: process.poll() is not None or answers(port))
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+@pytest.fixture
+def nws(serve, certificate):
+    """Starts an HTTPS server in the place of api.weather.gov, with a line in its log for each request."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+    key, cert = certificate / "key.pem", certificate / "cert.pem"
+    flags = [
+        "--certfile",
+        str(cert),
+        "--keyfile",
+        str(key),
+        "--access-logfile",
+        "-",
+        "--access-logformat",
+        "GET %(Uq)s",
+    ]
+    return lambda application: serve(*flags, application=application)
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    """Status and X-Cache-Status."""
+    headers = {"User-Agent": "test", "Accept": "application/geo+json", **headers}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=WAIT_S) as response:
+            return response.status, response.headers["X-Cache-Status"]
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers["X-Cache-Status"]
+
+
+def call_every_tool(server: Server) -> list[dict[str, Any]]:
+    place = {"latitude": 39.7456, "longitude": -97.0892}
+    calls = [("get-weather", place), ("get-forecast", place), ("get-alerts", {"state": "CA"})]
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    requests = [("initialize", client), *(("tools/call", {"name": name, "arguments": of}) for name, of in calls)]
+    results = []
+    with connect(server.url, subprotocols=["mcp"]) as connection:
+        for number, (method, params) in enumerate(requests):
+            connection.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+            results.append(json.loads(connection.recv(timeout=WAIT_S))["result"])
+    return results[1:]
+
+
+def asked(upstream: Server) -> Counter[str]:
+    return Counter(re.findall(r"GET (\S+)", upstream.log))
+
+
+def test_two_containers_behind_the_cache_ask_nws_as_much_as_one(tmp_path, serve, nws, certificate):
+    upstream = nws("weather.simulator:app")
+    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+        servers = [serve(NWS_API_BASE=base) for _ in range(2)]
+        first, second = map(call_every_tool, servers)
+    for server in servers:
+        server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
+    for result in (*first, *second):
+        assert not result["isError"]
+        assert result["structuredContent"]["source"] == "simulated"
+    assert {"/points/39.7456,-97.0892", "/alerts/active?area=CA&status=actual"} < asked(upstream).keys()
+    assert set(asked(upstream).values()) == {1}
+
+
+def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp_path, nws, certificate):
+    upstream = nws("tests.test_deploy:hasty")
+    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+        place, alerts = f"{base}/points/39.7456,-97.0892", f"{base}/alerts/active?area=CA&status=actual"
+        cell = world.cell_of(39.7456, -97.0892)
+        forecast = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}/forecast"
+        assert [get(url) for url in (place, alerts, forecast)] == [(200, "MISS")] * 3
+        upstream.stop()
+        until(lambda: get(place) == (200, "STALE"))
+        assert get(alerts)[0] == get(forecast)[0] == 502
+
+
+def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
+    upstream = nws("tests.test_deploy:hasty")
+    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+        station = f"{base}/stations/KTOP/observations/latest"
+        assert get(station) == (200, "MISS")
+        until(lambda: get(station) == (200, "REVALIDATED"))
+
+
+def test_cache_never_keeps_a_failure(tmp_path, nws, certificate):
+    upstream = nws("weather.simulator:app")
+    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+        place = f"{base}/points/39.7456,-97.0892"
+        assert [get(place, **{"X-Simulate": "status=500"}) for _ in range(2)] == [(500, "MISS")] * 2
+        assert [get(place) for _ in range(2)] == [(200, "MISS"), (200, "HIT")]
+
+
+def test_cache_trusts_nobody_else_for_api_weather_gov(tmp_path, nws, certificate):
+    upstream = nws("weather.simulator:app")
+    other = tmp_path / "other.pem"
+    other.write_bytes(b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in _some_authority()))
+    with cache(tmp_path, upstream.port, other) as base:
+        assert get(f"{base}/points/39.7456,-97.0892")[0] == 502
+
+
+def _some_authority() -> list[bytes]:
+    import certifi
+
+    context = ssl.create_default_context(cafile=certifi.where())
+    return context.get_ca_certs(binary_form=True)[:1]

@@ -1,0 +1,229 @@
+"""tests/load: the Locust scenario in a Locust of its own, against the real server and against bad ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from tests.conftest import ROOT, Server
+
+LOAD = ROOT / "tests/load"
+WAIT_S = 25
+
+
+@dataclass
+class Run:
+    """A Locust that ends by itself."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    log: Path
+
+    def code(self) -> int:
+        return self.process.wait(WAIT_S)
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """What `locust --json` says of each name, from the start of its output."""
+        rows, _ = json.JSONDecoder().raw_decode(self.output.read_text())
+        return {row["name"]: row for row in rows}
+
+    @property
+    def errors(self) -> set[tuple[str, str]]:
+        """Name and text of each row of the error report, at the end of its log."""
+        row = r"^\d+ +(?:MCP|WS) ([\w-]+): \w+\([\"'](.*)[\"']\)"
+        return set(re.findall(row, self.log.read_text(), re.MULTILINE))
+
+    def times_ms(self) -> list[float]:
+        """Of all calls of tools."""
+        rows = [row["response_times"] for name, row in self.rows.items() if name.startswith("get-")]
+        return sorted(float(time) for row in rows for time, count in row.items() for _ in range(count))
+
+
+@contextmanager
+def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 2, **env: str) -> Iterator[Run]:
+    command = [sys.executable, "-m", "locust", "--locustfile", str(LOAD / "locustfile.py"), "--headless", "--json"]
+    command += ["--users", str(count), "--spawn-rate", "100", "--run-time", f"{run_s}s", "--host", url]
+    environment = {"PATH": os.environ["PATH"], "THINK": "0.05", **env}
+    output, log = folder / "locust.out", folder / "locust.log"
+    with output.open("wb") as out, log.open("wb") as err:
+        process = subprocess.Popen([*command, *users], env=environment, stdout=out, stderr=err, cwd=folder)
+    try:
+        yield Run(process, output, log)
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+
+
+def until_called(server: Server, calls: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        with urllib.request.urlopen(f"{server.http}/metrics", timeout=WAIT_S) as response:
+            counts = re.findall(r"^mcp_calls_total\{.*\} (\S+)$", response.read().decode(), re.MULTILINE)
+        if sum(map(float, counts)) >= calls:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def test_every_tool_has_a_row_and_nothing_fails(tmp_path, server):
+    with locust(tmp_path, server.url, count=10) as run:
+        assert run.code() == 0
+    assert run.rows.keys() == {"connect", "initialize", "get-weather", "get-forecast", "get-alerts"}
+    assert sum(row["num_failures"] for row in run.rows.values()) == 0
+
+
+def test_stall_of_one_second_shows_in_the_percentiles(tmp_path, serve):
+    """Five calls are under way in it: without a schedule only they would be slow, five of some four hundred."""
+    server = serve()
+    with locust(tmp_path, server.url, "Resident", run_s=4) as run:
+        until_called(server, 50)
+        with stopped(server):
+            time.sleep(1)  # the stall itself
+        assert run.code() == 0
+    server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
+    times = run.times_ms()
+    assert len(times) > 200
+    assert times[int(0.95 * len(times))] > 300
+    assert times[int(0.99 * len(times))] > 700
+
+
+def test_stall_that_lasts_to_the_end_shows_too(tmp_path, serve):
+    """Calls that were due and never sent are counted with the time they have waited."""
+    server = serve()
+    with locust(tmp_path, server.url, "Resident", run_s=4) as run:
+        until_called(server, 50)
+        with stopped(server):
+            run.code()
+    server.stop(signal.SIGKILL)
+    times = run.times_ms()
+    assert len(times) > 200
+    assert times[int(0.75 * len(times))] > 500
+
+
+class Bad:
+    """A server whose answer to a call is `result_or_error`; it notes how connections ended."""
+
+    def __init__(self, **result_or_error: object) -> None:
+        self.answer = result_or_error
+        self.ends: set[int] = set()
+
+    def __call__(self, connection: ServerConnection) -> None:
+        try:
+            for text in connection:
+                message = json.loads(text)
+                if "id" in message:
+                    answer = {"result": {}} if message["method"] == "initialize" else self.answer
+                    connection.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}))
+        except ConnectionClosed:
+            pass
+        self.ends.add(connection.close_code or 0)
+
+
+@pytest.fixture
+def bad() -> Iterator[Callable[[Bad], str]]:
+    """Serves a Bad one; returns its URL."""
+    stops = []
+
+    def start(handler: Bad) -> str:
+        server = serve(handler, "127.0.0.1", 0, subprotocols=["mcp"])
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        stops.append((server, thread))
+        return f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
+
+    yield start
+    for server, thread in stops:
+        server.shutdown()
+        thread.join(WAIT_S)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"error": {"code": -32602, "message": "No place 17"}}, "JSON-RPC error -32602: No place N"),
+        ({"result": {"isError": True, "content": [{"type": "text", "text": "In 1.5 s"}]}}, "isError: In N s"),
+    ],
+    ids=["JSON-RPC error", "isError"],
+)
+def test_refused_calls_fail_the_run_and_group(tmp_path, bad, answer, error):
+    with locust(tmp_path, bad(Bad(**answer)), run_s=1) as run:
+        assert run.code() == 1
+    assert {text for _, text in run.errors} == {error}
+    assert {name for name, _ in run.errors} <= {"get-weather", "get-forecast", "get-alerts"}
+
+
+def test_share_of_failures_can_be_allowed(tmp_path, bad):
+    with locust(tmp_path, bad(Bad(error={"code": -32603, "message": "no"})), run_s=1, FAILURES="1") as run:
+        assert run.code() == 0
+    assert run.errors
+
+
+def test_server_that_is_not_there_fails_the_run(tmp_path):
+    with locust(tmp_path, "ws://127.0.0.1:1/ws", run_s=1) as run:
+        assert run.code() == 1
+    assert run.errors == {("connect", "no connection: ConnectionRefusedError")}
+
+
+@pytest.mark.parametrize(("users", "end"), [("Vanishing", 1006), ("Visitor", 1000)])
+def test_agents_leave_as_their_kind_does(tmp_path, bad, users, end):
+    handler = Bad(result={"content": []})
+    with locust(tmp_path, bad(handler), users, THINK="0.01") as run:
+        assert run.code() == 0
+    assert end in handler.ends
+
+
+def test_token_is_sent(tmp_path, serve):
+    server = serve(MCP_AUTH_TOKENS="a-long-enough-token-for-a-test-0123456789")
+    with locust(tmp_path, server.url, run_s=1, TOKEN="a-long-enough-token-for-a-test-0123456789") as run:
+        assert run.code() == 0
+    with locust(tmp_path, server.url, run_s=1) as run:
+        assert run.code() == 1
+    server.stop(signal.SIGKILL)
+    assert run.errors == {("connect", "refused with HTTP 401")}
+
+
+def test_live_weather_ends_the_run(tmp_path, bad):
+    url = bad(Bad(result={"content": [], "structuredContent": {"source": "live"}}))
+    with locust(tmp_path, url, run_s=60) as run:
+        assert run.code() == 2
+
+
+def test_k6_script_is_javascript(tmp_path):
+    if not (node := shutil.which("node")):
+        pytest.skip("node is not installed")
+    module = shutil.copy(LOAD / "k6.js", tmp_path / "k6.mjs")
+    subprocess.run([node, "--check", module], check=True, timeout=WAIT_S)
+
+
+def test_artillery_offers_the_subprotocol():
+    script = yaml.safe_load((LOAD / "artillery.yaml").read_text())
+    assert script["config"]["ws"]["subprotocols"] == ["mcp"]
+    assert (LOAD / script["config"]["processor"]).is_file()

@@ -1,0 +1,379 @@
+"""Which URLs are asked, and what NWS's answers and failures come to. The simulator is on a clock of the test's."""
+
+import json
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import httpx
+import pytest
+import stamina
+
+from weather.config import Settings
+from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, Withdrawn
+from weather.metrics import Metrics
+from weather.nws import NWS
+from weather.simulator import Faults, Simulator
+from weather.upstream import Upstream
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
+SEATTLE = (47.61, -122.33)
+NEAR_SEATTLE = (47.6101, -122.3301)
+AT_SEA = (47.0, -125.2)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting():
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class World(httpx.AsyncBaseTransport):
+    """The simulator, whose answers a test may change: `edits` are (end of path, function of the JSON body)."""
+
+    def __init__(self):
+        self.clock, self.faults = Clock(), Faults()
+        self.simulator = Simulator(self.faults, clock=lambda: NOON + self.clock.now)
+        self.asgi = httpx.ASGITransport(app=self.simulator)
+        self.edits, self.requests = [], []
+
+    async def handle_async_request(self, request):
+        self.requests.append(request.url)
+        response = await self.asgi.handle_async_request(request)
+        for end, edit in self.edits:
+            if request.url.path.endswith(end) and response.status_code == 200:
+                edited = edit(json.loads(await response.aread()))
+                if isinstance(edited, httpx.Response):
+                    return edited
+                headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+                return httpx.Response(200, json=edited, headers=headers)
+        return response
+
+    @property
+    def asked(self):
+        """What has been asked since this was last read."""
+        found, self.requests = [url.raw_path.decode() for url in self.requests], []
+        return found
+
+    @asynccontextmanager
+    async def nws(self, **settings):
+        settings = Settings(**{"nws_api_base": "simulator", **{f"nws_{key}": value for key, value in settings.items()}})
+        async with Upstream(settings, Metrics(), self, self.clock) as upstream:
+            upstream._epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+            yield NWS(upstream, settings)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def change(**properties):
+    def edit(body):
+        body["properties"].update(properties)
+        return body
+
+    return edit
+
+
+class Notes(list):
+    async def __call__(self, note):
+        self.append(note)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "path"),
+    [
+        (47.61, -122.33, "/points/47.61,-122.33"),
+        (47.6100, -122.0, "/points/47.61,-122"),
+        (47.61234, -122.33335, "/points/47.6123,-122.3333"),
+        (40.0, -100.0, "/points/40,-100"),
+        (-0.0, -0.00001, "/points/0,0"),
+        (1e-5, 100.0, "/points/0,100"),
+    ],
+)
+async def test_a_point_has_four_decimals_at_most_and_no_trailing_zero(world, latitude, longitude, path):
+    async with world.nws() as nws:
+        with suppress(NotCovered):
+            await nws.point(round(latitude, 4), round(longitude, 4))
+    assert world.asked == [path]
+
+
+async def test_links_are_followed_on_the_host_that_is_asked(world):
+    async with world.nws(api_base="https://mirror.invalid/nws") as nws:
+        url = nws._here("https://api.weather.gov/gridpoints/SEW/1,2/forecast")
+    assert url == "https://mirror.invalid/nws/gridpoints/SEW/1,2/forecast"
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("https://api.weather.gov/a?units=us", "https://simulator.invalid/a?units=us"),
+        ("/a", "https://simulator.invalid/a"),
+        ("a", "https://simulator.invalid/a"),
+        ("@evil.invalid/a", "https://simulator.invalid/@evil.invalid/a"),
+        ("https://evil.invalid//evil.invalid/a", "https://simulator.invalid/evil.invalid/a"),
+        (".evil.invalid/a", "https://simulator.invalid/.evil.invalid/a"),
+    ],
+)
+async def test_a_link_never_leads_to_another_host(world, link, url):
+    async with world.nws() as nws:
+        assert nws._here(link) == url
+
+
+async def test_a_link_that_is_no_url_is_a_bad_answer(world):
+    world.edits = [("-122.33", change(forecast="http://[half"))]
+    async with world.nws() as nws:
+        with pytest.raises(BadAnswer, match="leads nowhere"):
+            await nws.forecast(*SEATTLE)
+
+
+async def test_places_with_the_same_forecast_link_share_it(world):
+    async with world.nws() as nws:
+        _, first = await nws.forecast(*SEATTLE)
+        _, second = await nws.forecast(*NEAR_SEATTLE)
+    assert first is second
+    assert [path.split("/")[1] for path in world.asked] == ["points", "gridpoints", "points"]
+
+
+async def test_a_place_outside_coverage_is_asked_once_an_hour(world):
+    async with world.nws() as nws:
+        for later_s, asked in ((0, True), (0, False), (3599, False), (1, True)):
+            world.clock.now += later_s
+            with pytest.raises(NotCovered, match="The National Weather Service has no data for"):
+                await nws.forecast(51.5074, -0.1278)
+            assert world.asked == ["/points/51.5074,-0.1278"] * asked
+
+
+async def test_a_404_of_the_cdn_says_nothing_about_coverage(world):
+    world.edits = [("-122.33", lambda body: httpx.Response(404, html="<h1>Not Found</h1>"))]
+    async with world.nws() as nws:
+        with pytest.raises(Unavailable, match="status 404"):
+            await nws.point(*SEATTLE)
+        world.edits = []
+        assert (await nws.point(*SEATTLE)).digest.location.state == "WA"
+
+
+async def test_a_404_of_the_cdn_says_nothing_about_a_link(world):
+    world.edits = [("/forecast", lambda body: httpx.Response(404, html="<h1>Not Found</h1>"))]
+    async with world.nws() as nws:
+        with pytest.raises(Unavailable, match="status 404"):
+            await nws.forecast(*SEATTLE)
+        world.edits = []
+        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+
+
+async def test_a_place_at_sea_is_told_to_have_no_forecast(world):
+    async with world.nws() as nws:
+        with pytest.raises(NoForecast, match="on the water"):
+            await nws.forecast(*AT_SEA)
+
+
+async def test_a_place_without_a_link_is_told_to_have_no_forecast(world):
+    world.edits = [("-122.33", change(forecast=None, observationStations=None))]
+    async with world.nws() as nws:
+        with pytest.raises(NoForecast, match="no forecast link"):
+            await nws.forecast(*SEATTLE)
+        point = await nws.point(*SEATTLE)
+        assert await nws.observing(point, ahead=False).wait() is None
+
+
+async def test_an_empty_forecast_is_an_error(world):
+    world.edits = [("/forecast", change(periods=[]))]
+    async with world.nws() as nws:
+        with pytest.raises(NoForecast, match="empty"):
+            await nws.forecast(*SEATTLE)
+
+
+async def test_an_expired_grid_is_told_and_not_asked_again_at_once(world):
+    world.faults.expired_grid = True
+    async with world.nws() as nws:
+        with pytest.raises(Unavailable, match="has expired"):
+            await nws.forecast(*SEATTLE)
+    assert len(world.asked) == 2
+
+
+async def test_a_renumbered_grid_is_resolved_anew_once(world):
+    notes = Notes()
+    async with world.nws() as nws:
+        await nws.forecast(*SEATTLE)
+        world.clock.now += 3600
+        world.faults.renumber = 1
+        assert len(world.asked) == 2
+        point, forecast = await nws.forecast(*SEATTLE, progress=notes)
+        assert forecast.digest.periods
+        assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points", "gridpoints"]
+        assert notes == ["Asking for the forecast", "Resolving the place", "Asking for the forecast"]
+        assert (await nws.forecast(*SEATTLE))[0] is point
+        assert world.asked == []
+
+
+async def test_concurrent_callers_of_a_renumbered_grid_resolve_it_once(world):
+    async with world.nws() as nws:
+        await nws.forecast(*SEATTLE)
+        world.clock.now += 3600
+        world.faults.renumber = 1
+        world.requests = []
+        async with anyio.create_task_group() as callers:
+            for _ in range(100):
+                callers.start_soon(lambda: nws.forecast(*SEATTLE))
+    assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points", "gridpoints"]
+
+
+async def test_a_link_that_nws_names_again_though_it_leads_nowhere_is_not_asked_over_and_over(world):
+    async with world.nws() as nws:
+        point = await nws.point(*SEATTLE)
+        link = point.digest.forecast
+        world.clock.now += 10
+        world.edits = [("-122.33", change(forecast=link))]
+        world.faults.renumber = 1
+        world.requests = []
+        for _ in range(5):
+            with pytest.raises(Withdrawn):
+                await nws.forecast(*SEATTLE)
+            world.clock.now += 10
+    asked = world.asked
+    assert sum(path.startswith("/gridpoints") for path in asked) == 1
+    assert sum(path.startswith("/points") for path in asked) == 2
+
+
+STATIONS = "/stations"
+LATEST = "/observations/latest"
+
+
+def hours_old(world, hours):
+    then = datetime.fromtimestamp(NOON, UTC) - timedelta(hours=hours)
+    return change(timestamp=then.isoformat())
+
+
+async def observed(nws):
+    return await nws.observing(await nws.point(*SEATTLE), ahead=False).wait()
+
+
+async def test_the_nearest_station_is_asked(world):
+    async with world.nws() as nws:
+        seen = await observed(nws)
+    asked = world.asked
+    assert seen.digest.temperature_f is not None
+    assert len(asked) == 3
+    assert asked[2] == f"/stations/{seen.digest.station}/observations/latest"
+
+
+@pytest.mark.parametrize(
+    ("edit", "requests"),
+    [
+        (lambda world: hours_old(world, 2.1), 3),
+        (lambda world: change(temperature={"unitCode": "wmoUnit:degC", "value": None}), 3),
+        (lambda world: lambda body: httpx.Response(404, json={"type": "NotFound"}), 3),
+        (lambda world: lambda body: {"nothing": "of this"}, 3),
+    ],
+    ids=["old", "without a temperature", "missing", "unreadable"],
+)
+async def test_stations_without_a_fresh_observation_are_passed_over_three_at_most(world, edit, requests):
+    world.edits = [(LATEST, edit(world))]
+    async with world.nws() as nws:
+        assert await observed(nws) is None
+    assert sum(path.endswith(LATEST) for path in world.asked) == requests
+
+
+async def test_the_next_station_serves_when_the_nearest_does_not(world):
+    world.edits = [(f"/KSEA{LATEST}", hours_old(world, 3))]
+    async with world.nws() as nws:
+        seen = await observed(nws)
+    assert [path for path in world.asked if path.endswith(LATEST)] == [
+        f"/stations/KSEA{LATEST}",
+        f"/stations/{seen.digest.station}{LATEST}",
+    ]
+
+
+async def test_an_observation_is_never_given_beyond_its_time(world):
+    async with world.nws() as nws:
+        await observed(nws)
+        world.clock.now += 300
+        world.faults.outage = True
+        assert await observed(nws) is None
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"outage": True},
+        {"error_rate": 1},
+        {"html_rate": 1},
+        {"rate_429": 1},
+        {"cut_rate": 1},
+        {"wrong_type_rate": 1},
+    ],
+    ids=str,
+)
+async def test_failing_alerts_are_an_error_and_old_ones_are_stale_for_a_quarter_of_an_hour(world, failure):
+    async with world.nws() as nws:
+        assert (await nws.alerts("CA")).digest.alerts
+        for name, value in failure.items():
+            setattr(world.faults, name, value)
+        with pytest.raises(Unavailable):
+            await nws.alerts("TX")
+        world.clock.now += 15 * 60
+        assert (await nws.alerts("CA")).stale
+        world.clock.now += 1
+        with pytest.raises(Unavailable):
+            await nws.alerts("CA")
+
+
+async def test_a_400_on_alerts_is_an_error(world):
+    async with world.nws() as nws:
+        with pytest.raises(Unavailable, match="status 400"):
+            await nws.alerts("ZZ")
+
+
+async def test_no_alerts_is_an_answer(world):
+    async with world.nws() as nws:
+        assert (await nws.alerts("VT")).digest.alerts == ()
+
+
+async def test_alerts_ask_for_actual_ones_of_one_area(world):
+    async with world.nws() as nws:
+        alerts = await nws.alerts("CA")
+    assert world.asked == ["/alerts/active?area=CA&status=actual"]
+    assert alerts.expires_at - alerts.fetched_at == 30
+
+
+async def test_a_forecast_is_stale_for_six_hours(world):
+    async with world.nws() as nws:
+        await nws.forecast(*SEATTLE)
+        world.faults.outage = True
+        world.clock.now += 6 * 3600
+        point, forecast = await nws.forecast(*SEATTLE)
+        assert (point.stale, forecast.stale) == (False, True)
+        world.clock.now += 1
+        with pytest.raises(Unavailable):
+            await nws.forecast(*SEATTLE)
+
+
+async def test_an_unchanged_forecast_is_not_sent_again(world):
+    async with world.nws() as nws:
+        _, first = await nws.forecast(*SEATTLE)
+        world.clock.now += 3599
+        _, second = await nws.forecast(*SEATTLE, ahead=True)
+    assert second.digest is first.digest
+    assert second.expires_at > first.expires_at
+    assert world.simulator.requests["forecast", 304] == 1
+
+
+async def test_what_is_being_waited_for_is_told_once_and_not_when_it_is_at_hand(world):
+    notes = Notes()
+    async with world.nws() as nws:
+        for _ in range(2):
+            await nws.forecast(*SEATTLE, progress=notes)
+            await nws.alerts("CA", progress=notes)
+    assert notes == ["Resolving the place", "Asking for the forecast", "Asking for the alerts"]

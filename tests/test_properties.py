@@ -1,0 +1,124 @@
+"""Arbitrary messages and arbitrary bytes: the server goes on serving, and answers each request once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import serving
+from tests.raw import Closed, Raw, configured, eventually, frame, gauges, request
+
+MIB = 1024 * 1024
+TOLERANCE = {"asyncio_tasks": 2, "process_open_fds": 2, "process_resident_memory_bytes": 40 * MIB}
+bounded = settings(
+    max_examples=80,
+    deadline=5000,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12
+)
+objects = st.dictionaries(st.text(), anything, max_size=4)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+arguments = objects | st.fixed_dictionaries({"latitude": numbers, "longitude": numbers}) | st.just({"state": "CA"})
+tools = st.sampled_from(["get-alerts", "get-forecast", "get-weather"]) | st.text()
+params = objects | st.fixed_dictionaries({"name": tools | anything, "arguments": arguments | anything}) | st.none()
+methods = st.sampled_from(["ping", "tools/list", "tools/call", "initialize", "resources/list"]) | st.text()
+# Requests as JSON-RPC has them, but for the id, which the test gives.
+requests = st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": methods}, optional={"params": params})
+notifications = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "method": st.sampled_from(["notifications/cancelled", "notifications/nope"])},
+    optional={"params": st.fixed_dictionaries({"requestId": anything}) | anything},
+)
+members = {"jsonrpc": st.just("2.0") | anything, "id": anything, "method": methods | anything, "params": anything}
+nearly = st.fixed_dictionaries({}, optional={**members, "result": anything, "error": anything})
+frames = st.builds(
+    frame,
+    st.integers(0, 15),
+    st.binary(max_size=200),
+    fin=st.booleans(),
+    rsv=st.sampled_from([0, 0, 0, 4, 7]),
+    masked=st.sampled_from([True, True, True, False]),
+)
+extensions = st.sampled_from(["", "permessage-deflate", "permessage-deflate; client_no_context_takeover"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("properties")
+    with serving(folder, config=configured(folder, ping_s=0.05), MCP_SEND_TIMEOUT_SECONDS="1") as started:
+        with Raw(started.port) as raw:
+            raw.initialize()
+        eventually(lambda: gauges(started.port)["mcp_sessions_open"] == 0)
+        before = gauges(started.port)
+        yield started
+        eventually(lambda: gauges(started.port)["mcp_sessions_open"] == 0, "sessions are gone")
+        for gauge, more in {
+            "asyncio_tasks": 2,
+            "process_open_fds": 2,
+            "process_resident_memory_bytes": 40 * MIB,
+        }.items():
+            eventually(lambda: gauges(started.port)[gauge] <= before[gauge] + more, gauge)  # noqa: B023
+        assert "Traceback" not in started.log, started.log
+        assert "Failed to validate" not in started.log, started.log
+
+
+@bounded
+@given(st.lists(requests, max_size=8), st.lists(nearly | notifications | anything, max_size=8), st.randoms())
+def test_each_request_is_answered_once_whatever_comes_between(server, asked, noise, chance):
+    """The ids of requests are of a kind that the noise does not use."""
+    valid = [message | {"id": f"request {number}"} for number, message in enumerate(asked)]
+    mixed = valid + noise
+    chance.shuffle(mixed)
+    awaited = {message["id"] for message in valid}
+    with Raw(server.port) as raw:
+        raw.initialize().send(*map(json.dumps, mixed))
+        answers = Counter()
+        while not awaited <= answers.keys():
+            count(answers, raw.receive())
+        raw.send(request("the last", "ping"))
+        while "the last" not in answers:
+            count(answers, raw.receive())
+    assert all(answers[request_id] == 1 for request_id in awaited)
+    assert sum(answers.values()) <= len(mixed) + 1
+    assert sum(answers.values()) >= len(valid) + 1
+
+
+def count(answers, answer):
+    assert answer["jsonrpc"] == "2.0"
+    assert ("result" in answer) != ("error" in answer), answer
+    assert len(answer.get("error", {}).get("message", "")) <= 300
+    answers[answer.get("id") if isinstance(answer.get("id"), str | int) else None] += 1
+
+
+@bounded
+@given(st.lists(st.text(max_size=300), max_size=10))
+def test_arbitrary_texts_are_answered_and_harm_nothing(server, texts):
+    with Raw(server.port) as raw:
+        raw.initialize().send(*texts, request("the last", "ping"))
+        answers = [raw.receive()]
+        while answers[-1].get("id") != "the last":
+            answers.append(raw.receive())
+    assert len(answers) <= len(texts) + 1
+
+
+@bounded
+@given(st.lists(frames | st.binary(max_size=300), max_size=10), extensions, st.booleans())
+def test_arbitrary_bytes_harm_no_one_else(server, chunks, offered, initialized):
+    with Raw(server.port) as other:
+        other.initialize()
+        with suppress(Closed, ConnectionError), Raw(server.port, extensions=offered) as raw:
+            if initialized:
+                raw.initialize()
+            for chunk in chunks:
+                raw.socket.sendall(chunk)
+        assert other.ask("ping")["result"] == {}

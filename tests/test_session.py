@@ -1,0 +1,523 @@
+"""One WebSocket is one MCP session: every kind of message, staying alive and going down, over a real hypercorn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conftest import serving
+from tests.raw import (
+    BINARY,
+    CLOSE,
+    INITIALIZE,
+    PING,
+    PONG,
+    Closed,
+    Raw,
+    call,
+    configured,
+    eventually,
+    frame,
+    gauges,
+    request,
+    text,
+)
+from weather.areas import AREAS
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+NONE = object()  # no id in the answer
+SLOW_S = 0.4
+
+
+def ping(**changes):
+    return request(1, "ping") | changes
+
+
+def cancelled(request_id):
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}}
+
+
+def nested(depth):
+    return "[" * depth + "]" * depth
+
+
+def with_id(number):
+    return f'{{"jsonrpc":"2.0","id":{number},"method":"ping"}}'
+
+
+NOT_JSON = {
+    "empty": "",
+    "blank": " ",
+    "cut off": '{"jsonrpc":"2.0","id":1',
+    "trailing text": '{"jsonrpc":"2.0","id":1,"method":"ping"}x',
+    "two messages": f"{with_id(1)}{with_id(2)}",
+    "a bare word": "ping",
+    "a byte order mark": "\ufeff" + with_id(1),
+    "NaN": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}',
+    "Infinity": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":Infinity}}',
+    "minus Infinity": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":-Infinity}}',
+    "a lone surrogate": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}',
+    "a control character": '{"jsonrpc":"2.0","id":1,"method":"pi\nng"}',
+    "single quotes": "{'jsonrpc':'2.0'}",
+    "a number beyond a float": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1e999}}',
+    "a number beneath a float": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[-1e999]}}',
+    "an integer beyond bounds": with_id("9" * 5000),
+    "a leading zero": with_id("01"),
+    "nesting beyond bounds": nested(1000),
+    "nesting far beyond bounds": nested(30_000),
+}
+NO_REQUEST = {
+    "an array": ([], NONE),
+    "a batch": ([ping()], NONE),
+    "a number": ("1", NONE),
+    "null": ("null", NONE),
+    "no jsonrpc": ({"id": 1, "method": "ping"}, 1),
+    "another jsonrpc": (ping(jsonrpc="1.0"), 1),
+    "a jsonrpc that is a number": (ping(jsonrpc=2.0), 1),
+    "no method": ({"jsonrpc": "2.0", "id": 1}, 1),
+    "nothing but jsonrpc": ({"jsonrpc": "2.0"}, NONE),
+    "method a number": (ping(method=1), 1),
+    "method null": (ping(method=None), 1),
+    "params an array": (ping(params=[]), 1),
+    "params a string": (ping(params="x"), 1),
+    "params false": (ping(params=False), 1),
+    "method and result": (ping(result={}), 1),
+    "result and error": ({"jsonrpc": "2.0", "id": 1, "result": {}, "error": {}}, 1),
+    "id null": (ping(id=None), NONE),
+    "id fractional": (ping(id=1.5), NONE),
+    "id a whole float": (ping(id=1.0), NONE),
+    "id infinite": (with_id("1e999"), NONE),
+    "id true": (ping(id=True), NONE),
+    "id an array": (ping(id=[]), NONE),
+    "id an object": (ping(id={}), NONE),
+    "a second initialize": (request(1, "initialize", INITIALIZE), 1),
+}
+WRONG_REQUESTS = {
+    "an unknown method": (ping(method="nope"), METHOD_NOT_FOUND, "'nope'"),
+    "an undeclared method": (ping(method="resources/list"), METHOD_NOT_FOUND, "'resources/list'"),
+    "a long method": (ping(method="x" * 1000), METHOD_NOT_FOUND, "xxx..."),
+    "a method in control characters": (ping(method="\x1b[2J\n"), METHOD_NOT_FOUND, "'?[2J?'"),
+    "an unknown tool": (call(1, "nope"), INVALID_PARAMS, "'nope'"),
+    "a long tool": (call(1, "x" * 1000), INVALID_PARAMS, "xxx..."),
+    "a tool that is no string": (request(1, "tools/call", {"name": ["get-alerts"]}), INVALID_PARAMS, "name"),
+    "no tool": (request(1, "tools/call", {}), INVALID_PARAMS, "name"),
+    "no params": (request(1, "tools/call"), INVALID_PARAMS, "params"),
+    "arguments an array": (request(1, "tools/call", {"name": "get-alerts", "arguments": []}), INVALID_PARAMS, "arg"),
+    "a cursor": (request(1, "tools/list", {"cursor": "x"}), INVALID_PARAMS, "cursor"),
+    "a cursor that is no string": (request(1, "tools/list", {"cursor": 5}), INVALID_PARAMS, "cursor"),
+    "_meta a number": (request(1, "ping", {"_meta": 5}), INVALID_PARAMS, "_meta"),
+}
+BAD_ARGUMENTS = {
+    "an unknown state": (call(1, state="XX"), "two-letter code"),
+    "a long state": (call(1, state="x" * 1000), "two-letter code"),
+    "no state": (call(1, limit=5), "'state' is missing"),
+    "no arguments": (request(1, "tools/call", {"name": "get-alerts"}), "'state' is missing"),
+    "a limit beyond bounds": (call(1, state="CA", limit=10_000), "from 1 to 200"),
+    "an unknown argument": (call(1, state="CA", zip=90210), "'zip'"),
+    "a latitude beyond bounds": (call(1, "get-forecast", latitude=91, longitude=0), "-90 to 90"),
+    "a latitude as text": (call(1, "get-weather", latitude="40", longitude=-100), "-90 to 90"),
+    "outside the United States": (call(1, "get-forecast", latitude=48.85, longitude=2.35), "has no data"),
+}
+SILENCE = {
+    "an unknown notification": {"jsonrpc": "2.0", "method": "notifications/nope"},
+    "a notification of an unknown kind": {"jsonrpc": "2.0", "method": "nope", "params": {}},
+    "a request without an id": {"jsonrpc": "2.0", "method": "tools/list"},
+    "progress of nothing": {
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": {"progressToken": 1, "progress": 1},
+    },
+    "initialized again": {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    "initialized with bad params": {"jsonrpc": "2.0", "method": "notifications/initialized", "params": {"_meta": 5}},
+    "a response to nothing": {"jsonrpc": "2.0", "id": 1, "result": {}},
+    "an error to nothing": {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "x"}},
+    "an error to null": {"jsonrpc": "2.0", "id": None, "error": {"code": 1, "message": "x"}},
+    "cancel of an unknown id": cancelled(77),
+    "cancel of an id that is none": cancelled([]),
+    "cancel of nothing": {"jsonrpc": "2.0", "method": "notifications/cancelled"},
+}
+IDS = {
+    "0": "0",
+    "negative": "-7",
+    "past 53 bits": "9007199254740993",
+    "past 64 bits": "18446744073709551617",
+    "of 4300 digits": "9" * 4300,
+    "a string": '"a"',
+    "an empty string": '""',
+    "a string of digits": '"1"',
+    "a string of 60,000": '"' + "x" * 60_000 + '"',
+    "a string with escapes": '"\\u0000\\n\\"\\\\"',
+    "a string beyond ASCII": '"✓🌧"',
+}
+
+
+def table(rows):
+    return pytest.mark.parametrize("row", rows.values(), ids=rows)
+
+
+@pytest.fixture
+def session(server):
+    with Raw(server.port) as raw:
+        yield raw.initialize()
+        # Whatever came, the session lives, and nothing else is on its way.
+        assert raw.ask("ping")["result"] == {}
+
+
+def refused(raw, code, request_id=NONE):
+    answer = raw.receive()
+    assert set(answer) == {"jsonrpc", "error"} | (set() if request_id is NONE else {"id"})
+    assert request_id is NONE or answer["id"] == request_id
+    assert answer["error"]["code"] == code
+    message = answer["error"]["message"]
+    assert len(message) < 200
+    assert not any(word in message for word in ("Error", "Exception", "Traceback", "/home", ".py"))
+    return message
+
+
+@table(NOT_JSON)
+def test_what_is_not_json_is_a_parse_error_without_an_id(session, row):
+    session.send(row)
+    refused(session, PARSE_ERROR)
+
+
+@table(NO_REQUEST)
+def test_json_that_is_no_message_is_an_invalid_request(session, row):
+    message, request_id = row
+    session.send(message)
+    refused(session, INVALID_REQUEST, request_id)
+
+
+@table(WRONG_REQUESTS)
+def test_a_wrong_request_is_answered_with_what_is_wrong(session, row):
+    message, code, told = row
+    session.send(message)
+    assert told in refused(session, code, 1)
+
+
+@table(BAD_ARGUMENTS)
+def test_bad_arguments_are_a_result_that_helps_to_mend_the_call(session, row):
+    message, told = row
+    session.send(message)
+    answer = session.receive()
+    assert answer["id"] == 1
+    assert answer["result"]["isError"]
+    (content,) = answer["result"]["content"]
+    assert told in content["text"]
+    assert "x" * 201 not in content["text"]
+
+
+@table(SILENCE)
+def test_nothing_is_said_to(session, row):
+    session.send(row)
+
+
+@table(IDS)
+@pytest.mark.parametrize("method", ["ping", "tools/list", "tools/call", "nope"])
+def test_an_id_is_echoed_exactly(session, row, method):
+    session.send(call("fill the cache"))
+    assert "result" in session.receive()
+    params = ',"params":{"name":"get-alerts","arguments":{"state":"CA"}}' if method == "tools/call" else ""
+    session.send(f'{{"jsonrpc":"2.0","id":{row},"method":"{method}"{params}}}')
+    answer = session.receive()
+    assert answer["id"] == json.loads(row)
+    assert type(answer["id"]) is type(json.loads(row))
+
+
+def test_ids_that_look_alike_differ(session):
+    session.send(ping(id=1), ping(id="1"))
+    assert [session.receive()["id"] for _ in range(2)] == [1, "1"]
+
+
+@pytest.mark.parametrize("method", ["tools/list", "tools/call", "nope"])
+def test_before_initialize_only_ping_is_answered(server, method):
+    with Raw(server.port) as raw:
+        assert "result" in raw.ask("ping")
+        raw.send(request(1, method))
+        assert "initialize" in refused(raw, INVALID_REQUEST, 1)
+        raw.initialize()
+        assert "result" in raw.ask("tools/list")
+
+
+def test_a_failed_initialize_may_be_mended(server):
+    with Raw(server.port) as raw:
+        raw.send(request(1, "initialize", {}))
+        refused(raw, INVALID_PARAMS, 1)
+        raw.initialize()
+        assert "result" in raw.ask("ping")
+
+
+def test_initialize_and_what_follows_may_come_in_one_write(server):
+    with Raw(server.port) as raw:
+        initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        raw.send(request(1, "initialize", INITIALIZE), initialized, call(2), request(3, "tools/list"))
+        answers = [raw.receive() for _ in range(3)]
+        assert answers[0]["id"] == 1
+        assert {answer["id"] for answer in answers} == {1, 2, 3}
+        assert all("result" in answer for answer in answers)
+
+
+def test_notifications_initialized_is_not_needed(server):
+    with Raw(server.port) as raw:
+        raw.send(request(1, "initialize", INITIALIZE))
+        assert raw.receive()["id"] == 1
+        assert "result" in raw.ask("tools/list")
+
+
+def test_a_binary_frame_ends_the_session(server):
+    with Raw(server.port) as raw:
+        raw.initialize()
+        raw.socket.sendall(frame(BINARY, b"{}"))
+        closed = raw.closed()
+        assert closed.code == 1003
+        assert "text" in closed.reason
+
+
+@pytest.mark.parametrize("character", ["x", "é", "🌧"])
+@pytest.mark.parametrize("extensions", ["", "permessage-deflate"])
+def test_a_message_over_the_limit_ends_the_session(server, character, extensions):
+    with Raw(server.port, extensions=extensions) as raw:
+        raw.initialize()
+        raw.send('"' + character * (64 * 1024 // len(character.encode())) + '"')
+        assert raw.closed().code == 1009
+
+
+def test_a_message_at_the_limit_is_read(session):
+    session.send('"' + "x" * (64 * 1024 - 2) + '"')
+    refused(session, INVALID_REQUEST)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A server whose upstream takes its time, with four requests at work per session and two of them upstream."""
+    env = {"SIMULATOR_LATENCY_MS": str(SLOW_S * 1000), "MCP_MAX_IN_FLIGHT": "4"}
+    folder = tmp_path_factory.mktemp("slow")
+    with serving(folder, config=configured(folder), **env) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def areas():
+    """Arguments that no test has used before: their answers are not ready."""
+    return iter([{"state": state, "limit": limit} for limit in (7, 8, 9) for state in sorted(AREAS)])
+
+
+@pytest.fixture
+def waiting(slow):
+    with Raw(slow.port) as raw:
+        yield raw.initialize()
+        assert raw.ask("ping")["result"] == {}
+
+
+def test_an_id_in_flight_is_not_taken_twice(waiting, areas):
+    waiting.send(call(1, **next(areas)), ping(id=1), call(1, **next(areas)))
+    refused(waiting, INVALID_REQUEST, 1)
+    refused(waiting, INVALID_REQUEST, 1)
+    assert "result" in waiting.receive()
+    waiting.send(ping(id=1))
+    assert waiting.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+
+
+@pytest.mark.parametrize("request_id", [5, "5", "five", 2**70])
+def test_a_cancelled_request_is_not_answered(slow, waiting, areas, request_id):
+    before = gauges(slow.port).get('mcp_calls_total{outcome="cancelled",tool="get-alerts"}', 0)
+    waiting.send(call(request_id, **next(areas)))
+    eventually(lambda: gauges(slow.port)["mcp_requests_in_flight"] == 1, "in flight")
+    waiting.send(cancelled(request_id))
+    eventually(lambda: gauges(slow.port)["mcp_requests_in_flight"] == 0, "the work stops", SLOW_S / 2)
+    assert gauges(slow.port)['mcp_calls_total{outcome="cancelled",tool="get-alerts"}'] == before + 1
+    waiting.send(ping(id=request_id))
+    assert waiting.receive()["id"] == request_id
+
+
+def test_a_request_cancelled_in_the_same_write_is_not_answered(slow, waiting, areas):
+    waiting.send(call(5, **next(areas)), cancelled(5), cancelled("5"), ping(id=6))
+    assert waiting.receive()["id"] == 6
+    assert gauges(slow.port)["mcp_requests_in_flight"] == 0
+
+
+def test_a_cancel_harms_no_one_who_asked_the_same(slow, waiting, areas):
+    arguments = next(areas)
+    with Raw(slow.port) as other:
+        other.initialize().send(call(1, **arguments))
+        waiting.send(call(1, **arguments), cancelled(1))
+        assert not other.receive()["result"]["isError"]
+
+
+def test_a_cancel_of_another_kind_of_id_is_ignored(waiting, areas):
+    waiting.send(call(5, **next(areas)), cancelled("5"), cancelled(5.0))
+    assert waiting.receive()["id"] == 5
+
+
+def test_more_than_may_be_in_flight_wait_for_their_turn(slow, waiting, areas):
+    waiting.send(*(call(number, **next(areas)) for number in range(10)))
+    eventually(lambda: gauges(slow.port)["mcp_requests_in_flight"] == 4, "held back")
+    assert sorted(waiting.receive()["id"] for _ in range(10)) == list(range(10))
+
+
+def test_a_sender_is_held_back_through_tcp(slow, areas):
+    with Raw(slow.port) as waiting:
+        hold_back(slow, waiting.initialize(), areas)
+
+
+def hold_back(slow, waiting, areas):
+    waiting.send(*(call(number, **next(areas)) for number in range(4)))
+    eventually(lambda: gauges(slow.port)["mcp_requests_in_flight"] == 4, "held back")
+    pings = text(ping(params={"padding": "x" * 60_000}))
+    waiting.socket.settimeout(SLOW_S / 4)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 1000:
+            waiting.socket.sendall(pings)
+            sent += 1
+    assert sent < 200
+
+
+def test_a_slow_tool_harms_only_its_own_call(slow, waiting, areas):
+    waiting.send(call(1, **next(areas)))
+    assert "result" in waiting.ask("tools/list")
+    with Raw(slow.port) as other:
+        assert "result" in other.initialize().ask("ping")
+    assert waiting.receive()["id"] == 1
+
+
+def test_a_tool_that_hangs_is_ended_by_its_deadline(tmp_path):
+    env = {"SIMULATOR_HANG_RATE": "1", "NWS_DEADLINE_SECONDS": "0.5"}
+    with serving(tmp_path, config=configured(tmp_path), **env) as server, Raw(server.port) as raw:
+        raw.initialize().send(call(1))
+        assert "result" in raw.ask("ping")
+        answer = raw.receive()
+        assert answer["id"] == 1
+        assert answer["result"]["isError"]
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """A server with little patience."""
+    env = {"MCP_INITIALIZE_TIMEOUT_SECONDS": "0.5", "MCP_IDLE_TIMEOUT_SECONDS": "0.7"}
+    folder = tmp_path_factory.mktemp("strict")
+    with serving(folder, config=configured(folder, ping_s=0.2), **env) as started:
+        yield started
+
+
+def test_a_session_that_does_not_initialize_is_closed(strict):
+    with Raw(strict.port) as raw:
+        closed = raw.closed()
+        assert (closed.code, closed.reason) == (1008, "not initialized within 0.5 s")
+
+
+def test_an_idle_session_is_closed_though_it_answers_pings(strict):
+    with Raw(strict.port) as raw:
+        closed = raw.initialize().closed()
+        assert (closed.code, closed.reason) == (1000, "idle for 0.7 s")
+
+
+def test_a_session_in_use_is_not_idle(strict):
+    with Raw(strict.port) as raw:
+        raw.initialize()
+        until = time.monotonic() + 1.2
+        while time.monotonic() < until:
+            assert "result" in raw.ask("ping")
+
+
+def test_a_peer_that_answers_no_pings_is_cut_off(tmp_path):
+    config = configured(tmp_path, ping_s=0.2, read_s=0.6)
+    with serving(tmp_path, config=config) as server, Raw(server.port) as dead, Raw(server.port) as alive:
+        dead.initialize(), alive.initialize()
+        for _ in range(5):  # twice as long as a peer may be silent
+            opcode, payload = alive.frame()
+            assert opcode == PING
+            alive.socket.sendall(frame(PONG, payload))
+        with pytest.raises(Closed):
+            while dead.frame()[0] == PING:
+                pass
+        assert "result" in alive.ask("ping")
+        eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 1, "the dead is gone")
+
+
+GRACE_S = 1
+MANY = 500
+
+
+def test_going_down_ends_every_session_with_a_reason_in_time(tmp_path):
+    """With calls in flight, peers that ignore the close, and peers that read nothing."""
+    env = {"MCP_GRACE_SECONDS": str(GRACE_S), "SIMULATOR_LATENCY_MS": "300"}
+    config = configured(tmp_path, ping_s=0.1, graceful_s=GRACE_S + 2)
+    with serving(tmp_path, config=config, **env) as server, ExitStack() as stack:
+        idle = [stack.enter_context(Raw(server.port)).initialize() for _ in range(MANY)]
+        busy, deaf = (stack.enter_context(Raw(server.port)).initialize() for _ in range(2))
+        silent = stack.enter_context(Raw(server.port, receive_buffer=4096)).initialize()
+        fill(silent)
+        busy.send(call(1, state="TX"))
+        eventually(lambda: gauges(server.port)["mcp_requests_in_flight"] >= 1)
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert {(closed.code, closed.reason) for closed in (raw.closed() for raw in idle)} == {
+            (1012, "the server is going down")
+        }
+        assert busy.receive()["id"] == 1
+        assert busy.closed().code == 1012
+        assert server.process.wait(GRACE_S + 10) == 0
+        assert time.monotonic() - started < GRACE_S + 2
+        assert "Traceback" not in server.log
+        while (received := deaf.frame())[0] == PING:
+            pass
+        assert received[0] == CLOSE
+
+
+def fill(raw):
+    """Asks, without reading, until the server no longer reads."""
+    many = b"".join(text(request(number, "tools/list")) for number in range(50))
+    raw.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        while True:
+            raw.socket.sendall(many)
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)],
+    ids=lambda signals: "+".join(sign.name for sign in signals),
+)
+def test_the_signals_of_a_stop(tmp_path, signals):
+    with serving(tmp_path, config=configured(tmp_path), MCP_GRACE_SECONDS="1") as server, Raw(server.port) as raw:
+        raw.initialize()
+        for sign in signals:
+            server.process.send_signal(sign)
+        assert raw.closed().code == 1012
+        assert server.process.wait(3) == 0
+        assert "Traceback" not in server.log
+
+
+PYTHONS = os.environ.get("OTHER_PYTHONS", "").split()
+
+
+@pytest.mark.parametrize("python", [sys.executable, *PYTHONS])
+def test_a_bare_hypercorn_goes_down_too(tmp_path, monkeypatch, python):
+    """On the asyncio loop, whose Server.wait_closed waits for every connection from Python 3.12 on."""
+    monkeypatch.setattr(sys, "executable", python)
+    with serving(tmp_path, config=None, MCP_GRACE_SECONDS="1") as server, Raw(server.port) as raw:
+        raw.initialize()
+        server.process.send_signal(signal.SIGTERM)
+        assert raw.closed().code == 1012
+        assert server.process.wait(3 + 2) == 0
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.skipif(not PYTHONS, reason="OTHER_PYTHONS names no interpreters with this project installed")
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_going_down_holds_on_every_python(tmp_path, monkeypatch, python, loop, workers):
+    monkeypatch.setattr(sys, "executable", python)
+    flags = ("--worker-class", loop, "--workers", str(workers))
+    with serving(tmp_path, *flags, MCP_GRACE_SECONDS="1") as server, Raw(server.port) as raw:
+        raw.initialize()
+        server.process.send_signal(signal.SIGTERM)
+        assert raw.closed().code == 1012
+        assert server.process.wait(3) == 0

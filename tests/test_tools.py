@@ -1,0 +1,692 @@
+"""What a caller of the tools gets, from the arguments to the bytes. The simulator is on a clock of the test's."""
+
+import json
+import re
+from collections import Counter
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+import stamina
+from mcp import McpError, types
+from mcp.shared.memory import create_connected_server_and_client_session
+
+from weather.answers import Answers
+from weather.areas import AREAS
+from weather.config import Settings
+from weather.metrics import Metrics
+from weather.nws import NWS
+from weather.questions import shortened
+from weather.simulator import Faults, Simulator
+from weather.tools import DEFINITIONS, build_server, call, instructions
+from weather.upstream import Upstream
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
+SEATTLE = {"latitude": 47.61, "longitude": -122.33}
+CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
+FORECAST_LIFE_S, OBSERVATION_LIFE_S, ALERTS_LIFE_S = 3600, 300, 30
+
+
+@pytest.fixture(autouse=True)
+def without_waiting():
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+async def settled():
+    """Until all wait for the test, or for time to pass; `anyio.wait_all_tasks_blocked` looks every 0.1 s only."""
+    for _ in range(400):
+        await anyio.lowlevel.checkpoint()
+
+
+class World(httpx.AsyncBaseTransport):
+    """The tools, on a simulator that tests hold back (`gate`) and break, or hang, at some paths."""
+
+    def __init__(self, settings):
+        self.clock, self.faults, self.metrics = Clock(), Faults(), Metrics()
+        self.settings = Settings(nws_api_base="simulator", **settings)
+        self.simulator = Simulator(self.faults, clock=lambda: NOON + self.clock.now)
+        self.asgi = httpx.ASGITransport(app=self.simulator)
+        self.gate, self.hung, self.broken = anyio.Event(), "none", "none"
+        self.gate.set()
+        self.lengthen = False
+        self.upstream = Upstream(self.settings, self.metrics, self, self.clock)
+        self.upstream._epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+        self.answers = Answers(NWS(self.upstream, self.settings), self.settings, self.metrics)
+
+    async def handle_async_request(self, request):
+        await self.gate.wait()
+        for _ in range(20):  # time for callers to be told
+            await anyio.lowlevel.checkpoint()
+        if re.search(self.hung, request.url.path):
+            await anyio.sleep_forever()
+        if re.search(self.broken, request.url.path):
+            return httpx.Response(503)
+        response = await self.asgi.handle_async_request(request)
+        if self.lengthen:
+            body = json.loads(await response.aread())
+            for feature in body["features"]:
+                feature["properties"]["description"] += "More of it. " * 1000
+            return httpx.Response(200, json=body)
+        return response
+
+    def hold(self):
+        self.gate = anyio.Event()
+
+    def asked(self):
+        """How often each endpoint was asked, whatever it answered."""
+        counts = Counter()
+        for (name, _), count in self.simulator.requests.items():
+            counts[name] += count
+        return counts
+
+    async def call(self, name="get-forecast", arguments=SEATTLE, **options):
+        return await call(self.answers, name, arguments, **options)
+
+    def ready(self, name="get-forecast", arguments=SEATTLE):
+        return self.answers.ready(name, arguments)
+
+
+@asynccontextmanager
+async def opened(**settings):
+    world = World(settings)
+    async with world.upstream:
+        yield world
+
+
+@pytest.fixture
+async def world():
+    async with opened() as world:
+        yield world
+
+
+def text(result):
+    return result.content[0].text
+
+
+def tallied(metrics):
+    return {key: sum(calls.times) for key, calls in metrics._calls.items() if sum(calls.times)}
+
+
+# Arguments
+
+
+LATITUDE = "Argument 'latitude' is {}; it should be degrees north, a number from -90 to 90."
+STATE = (
+    "Argument 'state' is {}; it should be a two-letter code of a US state, territory or marine area, such as CA, or"
+    " its full name."
+)
+LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to 200."
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("get-weather", {"longitude": 1}, LATITUDE.format("missing")),
+        ("get-weather", {"latitude": "47", "longitude": 1}, LATITUDE.format('"47"')),
+        ("get-weather", {"latitude": True, "longitude": 1}, LATITUDE.format("true")),
+        ("get-weather", {"latitude": None, "longitude": 1}, LATITUDE.format("null")),
+        ("get-weather", {"latitude": [1], "longitude": 1}, LATITUDE.format("[1]")),
+        ("get-weather", {"latitude": 90.0001, "longitude": 1}, LATITUDE.format("90.0001")),
+        ("get-weather", {"latitude": -91, "longitude": 1}, LATITUDE.format("-91")),
+        ("get-weather", {"latitude": float("nan"), "longitude": 1}, LATITUDE.format("NaN")),
+        ("get-weather", {"latitude": 10**400, "longitude": 1}, LATITUDE.format("1" + "0" * 56 + "...")),
+        (
+            "get-weather",
+            {**SEATTLE, "city": "x"},
+            "Argument 'city' is not known; it should be left out: get-weather takes latitude, longitude.",
+        ),
+        ("get-alerts", {}, STATE.format("missing")),
+        ("get-alerts", {"state": "XX"}, STATE.format('"XX"')),
+        ("get-alerts", {"state": ""}, STATE.format('""')),
+        ("get-alerts", {"state": "\u00e9\n\ud800"}, STATE.format('"\\u00e9\\n\\ud800"')),
+        ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...")),
+        ("get-alerts", {"state": 7}, STATE.format("7")),
+        ("get-alerts", {"state": "CA", "limit": 0}, LIMIT.format("0")),
+        ("get-alerts", {"state": "CA", "limit": 201}, LIMIT.format("201")),
+        ("get-alerts", {"state": "CA", "limit": True}, LIMIT.format("true")),
+        ("get-alerts", {"state": "CA", "limit": "5"}, LIMIT.format('"5"')),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_wrong_arguments_are_told_in_one_sentence(world, name, arguments, message):
+    assert world.ready(name, arguments) is None
+    result = await world.call(name, arguments)
+    assert (result.isError, text(result)) == (True, message)
+    assert tallied(world.metrics) == {(name, "argument_error"): 1}
+    assert world.asked() == {}
+
+
+@pytest.mark.parametrize("state", ["CA", "ca", "California", "california", " CA "])
+async def test_a_state_is_known_by_code_and_by_name_and_is_one_answer(world, state):
+    await world.call("get-alerts", {"state": "CA"})
+    assert world.ready("get-alerts", {"state": state, "limit": 25}) is world.ready("get-alerts", {"state": "CA"})
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        {"latitude": 47.61001, "longitude": -122.32999},
+        {"latitude": 47.61, "longitude": -122.33},
+        {"longitude": -122.33, "latitude": 47.61},
+    ],
+)
+async def test_coordinates_that_round_to_the_same_four_decimals_are_one_answer(world, alias):
+    await world.call()
+    assert world.ready(arguments=alias) is world.ready()
+
+
+async def test_whole_numbers_and_negative_zero_are_what_they_equal(world):
+    await world.call(arguments={"latitude": 40, "longitude": -100})
+    assert world.ready(arguments={"latitude": 40.0, "longitude": -100.0})
+    result = await world.call(arguments={"latitude": -0.0, "longitude": -0.00001})
+    assert "no data for 0.0, 0.0:" in text(result)
+    assert world.ready(arguments={"latitude": True, "longitude": -100}) is None
+
+
+@pytest.mark.parametrize("name", [None, 7, ["get-weather"], "get-tides"])
+async def test_what_is_no_tool_is_never_ready(world, name):
+    assert world.ready(name) is None
+
+
+def test_what_a_client_sent_is_shown_short_and_printable():
+    assert shortened("a\x1b\u2028é" + "b" * 99) == "a?\\u2028\\xe9" + "b" * 45 + "..."
+
+
+# Answers
+
+
+@pytest.mark.parametrize(("name", "arguments"), CALLS)
+async def test_an_answer_fits_its_schema_and_says_that_it_is_simulated(world, name, arguments):
+    result = await world.call(name, arguments)
+    schema = next(tool.outputSchema for tool in DEFINITIONS if tool.name == name)
+    assert not result.isError
+    assert set(schema["required"]) <= set(result.structuredContent) <= set(schema["properties"])
+    assert (result.structuredContent["source"], result.structuredContent["stale"]) == ("simulated", False)
+    assert result.structuredContent["issued"]
+
+
+async def test_the_bytes_of_a_ready_answer_are_the_result_of_the_call(world):
+    for name, arguments in CALLS:
+        result = await world.call(name, arguments)
+        ready = world.ready(name, arguments).json
+        assert ready.isascii()
+        assert json.loads(ready) == result.model_dump(mode="json", exclude_none=True)
+
+
+async def test_weather_is_four_lines_and_what_a_station_measured(world):
+    lines = text(await world.call("get-weather")).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["Weather", "Temperature:", "Conditions:", "Wind:", "Observed"]
+
+
+async def test_forecasts_are_a_json_array_of_every_period(world):
+    periods = json.loads(text(await world.call()))
+    assert len(periods) == 14
+    assert all(set(period) == {"name", "temperature", "temperatureUnit", "shortForecast"} for period in periods)
+
+
+async def test_no_alerts_is_said_and_an_error_is_never_that(world):
+    assert text(await world.call("get-alerts", {"state": "VT"})) == "No active alerts for Vermont."
+    world.faults.outage = True
+    result = await world.call("get-alerts", {"state": "CA"})
+    assert result.isError
+    assert "alerts" not in text(result)
+    world.faults.outage = False
+
+
+async def test_a_limit_hides_alerts_and_counts_them_all_the_same():
+    async with opened(nws_cache_bytes=1 << 24) as world:
+        world.faults.alerts_features = 500
+        few = (await world.call("get-alerts", {"state": "CA", "limit": 3})).structuredContent
+        result = await world.call("get-alerts", {"state": "CA", "limit": 200})
+        many = result.structuredContent
+    assert few["shown"] == len(few["alerts"]) == 3
+    assert few["total"] == sum(few["countsBySeverity"].values()) == many["total"] > 400
+    assert few["countsBySeverity"] == many["countsBySeverity"]
+    assert text(result).splitlines()[-1] == f"{many['total'] - 200} more alerts not shown."
+    ranks = ["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
+    assert [alert["severity"] for alert in many["alerts"]] == sorted(
+        (alert["severity"] for alert in many["alerts"]), key=ranks.index
+    )
+    assert world.asked() == {"alerts": 1}
+
+
+# Asked once
+
+
+@pytest.mark.parametrize("name", ["get-weather", "get-forecast"])
+async def test_a_thousand_calls_for_one_place_make_one_request_of_each_kind(world, name):
+    results = []
+
+    async def call():
+        results.append(await world.call(name))
+
+    async with anyio.create_task_group() as callers:
+        for _ in range(1000):
+            callers.start_soon(call)
+    observing = {"stations": 1, "observation": 1} if name == "get-weather" else {}
+    assert world.asked() == {"point": 1, "forecast": 1} | observing
+    assert len({result.model_dump_json() for result in results}) == 1
+    assert not results[0].isError
+    assert tallied(world.metrics) == {(name, "ok"): 1000}
+
+
+async def test_the_tools_share_what_they_ask(world):
+    async with anyio.create_task_group() as callers:
+        callers.start_soon(world.call, "get-weather")
+        callers.start_soon(world.call, "get-forecast")
+    assert world.asked() == {"point": 1, "forecast": 1, "stations": 1, "observation": 1}
+
+
+async def test_a_call_that_is_cancelled_leaves_the_answer_for_the_next(world):
+    world.hold()
+    async with anyio.create_task_group() as callers:
+        callers.start_soon(world.call)
+        await settled()
+        callers.cancel_scope.cancel()
+    world.gate.set()
+    await settled()
+    assert world.ready()
+    assert world.answers._building == {}
+    assert tallied(world.metrics) == {("get-forecast", "cancelled"): 1}
+
+
+# Ready when hot
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "life_s"),
+    [
+        ("get-forecast", SEATTLE, FORECAST_LIFE_S),
+        ("get-weather", SEATTLE, OBSERVATION_LIFE_S),
+        ("get-alerts", {"state": "CA"}, ALERTS_LIFE_S),
+    ],
+)
+async def test_an_answer_in_use_is_refreshed_once_before_it_expires(world, name, arguments, life_s):
+    await world.call(name, arguments)
+    before = world.asked()
+    world.clock.now += 0.9 * life_s - 0.1
+    assert world.ready(name, arguments)
+    await settled()
+    assert world.asked() == before
+    world.clock.now += 0.1
+    world.hold()
+    for _ in range(100):
+        assert world.ready(name, arguments)
+    world.gate.set()
+    await settled()
+    assert sum(world.asked().values()) == sum(before.values()) + 1
+    world.clock.now += 0.1 * life_s
+    assert world.ready(name, arguments).outcome == "ok"
+
+
+async def test_what_nobody_asks_for_is_not_refreshed(world):
+    await world.call()
+    before = world.asked()
+    world.clock.now += 2 * FORECAST_LIFE_S
+    await settled()
+    assert world.asked() == before
+    assert world.ready() is None
+
+
+async def test_a_refresh_that_fails_is_tried_again_every_five_seconds_and_the_answer_stays(world):
+    await world.call()
+    world.clock.now += 0.9 * FORECAST_LIFE_S
+    world.broken = "forecast"
+    world.upstream._breaker.limit = 1000
+    tries = []
+    for _ in range(21):
+        assert world.ready().outcome == "ok"
+        await settled()
+        tries.append(world.upstream._breaker.failures)
+        world.clock.now += 1
+    assert tries == [3] * 5 + [6] * 5 + [9] * 5 + [12] * 5 + [15]
+
+
+async def test_a_refresh_without_anything_to_fall_back_on_is_not_made_for_each_call(world):
+    await world.call()
+    world.clock.now += 0.9 * FORECAST_LIFE_S
+    world.upstream._cache.clear()  # as if other places had pushed it out
+    world.broken = "."
+    for _ in range(5):
+        assert world.ready().outcome == "ok"
+        await settled()
+    assert world.upstream._breaker.failures == 3
+
+
+async def test_who_joins_a_failing_refresh_gets_the_stale_answer(world):
+    await world.call()
+    world.clock.now += FORECAST_LIFE_S - 1
+    world.broken = "forecast"
+    world.hold()
+    assert world.ready()
+    await settled()
+    world.clock.now += 1
+    got = []
+
+    async def call():
+        got.append(await world.call())
+
+    async with anyio.create_task_group() as callers:
+        callers.start_soon(call)
+        await settled()
+        world.gate.set()
+    assert not got[0].isError
+
+
+# Stale
+
+
+async def test_a_stale_answer_says_so_in_text_and_structure(world):
+    await world.call("get-weather")
+    await world.call()
+    await world.call("get-alerts", {"state": "CA"})
+    world.clock.now += 40 * 60
+    world.faults.outage = True
+    alerts = await world.call("get-alerts", {"state": "CA"})
+    assert alerts.isError
+    world.clock.now += 60 * 60
+    line = "As of 10:00 PST, 100 minutes ago: the National Weather Service is not answering."
+    weather = await world.call("get-weather")
+    assert text(weather).splitlines()[4:] == [line]
+    forecast = await world.call()
+    assert [content.text for content in forecast.content[1:]] == [line]
+    for result in (weather, forecast):
+        assert (result.structuredContent["stale"], result.structuredContent["ageSeconds"]) == (True, 6000)
+    assert world.ready("get-weather").outcome == world.ready().outcome == "stale"
+
+
+async def test_stale_alerts_say_so(world):
+    await world.call("get-alerts", {"state": "CA"})
+    world.clock.now += 600
+    world.faults.outage = True
+    result = await world.call("get-alerts", {"state": "CA"})
+    assert text(result).endswith("\nAs of 18:00 UTC, 10 minutes ago: the National Weather Service is not answering.")
+    assert (result.structuredContent["stale"], result.structuredContent["ageSeconds"]) == (True, 600)
+
+
+async def test_a_stale_answer_in_use_is_ready_through_an_outage_and_fresh_soon_after(world):
+    await world.call()
+    world.clock.now += FORECAST_LIFE_S
+    world.faults.outage = True
+    await world.call()
+    for _ in range(60):
+        assert world.ready().outcome == "stale"
+        await settled()
+        world.clock.now += 1
+    world.faults.outage = False
+    for _ in range(12):
+        assert world.ready()
+        await settled()
+        world.clock.now += 1
+    assert world.ready().outcome == "ok"
+
+
+async def test_weather_from_a_fresh_forecast_is_not_called_stale_for_an_old_point(world):
+    await world.call()
+    world.clock.now += 24 * 3600
+    world.broken = "^/points"
+    result = await world.call()
+    assert (result.isError, result.structuredContent["stale"]) == (False, False)
+    assert world.ready().outcome == "ok"
+    world.clock.now += 10
+    assert world.ready() is None
+
+
+async def test_what_is_too_old_is_an_error_that_says_what_failed_for_how_long_and_what_to_do(world):
+    await world.call()
+    world.faults.outage = True
+    for _ in range(2):
+        world.clock.now += 4 * 3600
+        result = await world.call()
+    assert result.isError
+    assert text(result) == (
+        "The National Weather Service is not answering: it answered with status 503, and is left alone for some"
+        " seconds. For 14400 s now. Try again in a minute."
+    )
+
+
+# Within the deadline
+
+
+@pytest.mark.parametrize("hung", ["^/points", "forecast"])
+async def test_a_call_is_answered_within_the_deadline_whatever_hangs(hung):
+    async with opened(nws_deadline_seconds=0.3) as world:
+        world.hung = hung
+        started = anyio.current_time()
+        result = await world.call("get-weather")
+        assert 0.3 <= anyio.current_time() - started < 0.5
+    assert text(result) == ("The National Weather Service did not answer within 0.3 seconds. Try again in a minute.")
+
+
+async def test_hung_bodies_end_at_the_deadline_too():
+    async with opened(nws_deadline_seconds=0.3) as world:
+        world.faults.hang_rate = 1
+        started = anyio.current_time()
+        assert (await world.call()).isError
+        assert anyio.current_time() - started < 0.5
+
+
+async def test_stale_weather_comes_within_the_deadline_though_everything_hangs():
+    async with opened(nws_deadline_seconds=0.5) as world:
+        for later_s in (0, 23.5 * 3600):
+            world.clock.now += later_s
+            await world.call("get-weather")
+        world.clock.now += 3600
+        world.hung = "."
+        started = anyio.current_time()
+        result = await world.call("get-weather")
+        assert anyio.current_time() - started < 0.5
+    assert result.structuredContent["stale"]
+
+
+@pytest.mark.parametrize("path", ["/stations$", "/observations"])
+@pytest.mark.parametrize(("fault", "again_s"), [("hung", 5), ("broken", 54)])
+async def test_a_slow_or_missing_observation_is_left_out_and_looked_for_again(fault, again_s, path):
+    async with opened(nws_deadline_seconds=1, nws_connect_timeout_seconds=0.1, nws_read_timeout_seconds=0.1) as world:
+        setattr(world, fault, path)
+        started = anyio.current_time()
+        result = await world.call("get-weather")
+        assert anyio.current_time() - started < 0.4
+        assert not result.isError
+        assert "Observed" not in text(result)
+        assert "observation" not in result.structuredContent
+        setattr(world, fault, "none")
+        await anyio.sleep(0.3)  # until the slow attempt has been given up and made again
+        world.clock.now += again_s - 0.1
+        assert world.ready("get-weather")
+        await settled()
+        assert "Observed" not in world.ready("get-weather").json
+        world.clock.now += 0.1
+        assert world.ready("get-weather")
+        await settled()
+        assert "Observed" in world.ready("get-weather").json
+
+
+async def test_an_answer_without_an_observation_lives_a_minute(world):
+    world.broken = "/observations"
+    await world.call("get-weather")
+    world.clock.now += 60
+    assert world.ready("get-weather") is None
+
+
+# Memory, and what nobody foresaw
+
+
+async def test_answers_take_no_more_memory_than_set():
+    async with opened(mcp_answer_cache_bytes=1 << 20) as world:
+        for number in range(200):
+            await world.call("get-forecast", {"latitude": 40 + number / 1000, "longitude": -100})
+        assert 0.9 * (1 << 20) < world.answers._ready.currsize <= 1 << 20
+        assert world.answers._building == {}
+
+
+async def test_an_answer_larger_than_the_cache_is_given_and_not_kept():
+    """200 descriptions of 12 kB each are more than the 1 MiB allowed."""
+    async with opened(mcp_answer_cache_bytes=1 << 20) as world:
+        world.faults.alerts_features = 500
+        world.lengthen = True
+        arguments = {"state": "CA", "limit": 200}
+        assert not (await world.call("get-alerts", arguments)).isError
+        assert world.ready("get-alerts", arguments) is None
+
+
+async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, caplog):
+    class Broken(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            raise KeyError("secret")
+
+    world.upstream._http._transport = Broken()
+    result = await world.call()
+    assert result.isError
+    assert text(result) == "Something went wrong in this server; its log tells what. Trying again may help."
+    assert "secret" in caplog.text
+    assert (world.answers._building, world.upstream._flights) == ({}, {})
+    assert tallied(world.metrics) == {("get-forecast", "error"): 1}
+
+
+# The MCP server
+
+
+@asynccontextmanager
+async def session(world):
+    server = build_server(world.answers, world.settings)
+    async with create_connected_server_and_client_session(server) as client:
+        yield client
+
+
+class Notes(list):
+    async def __call__(self, progress, total, message):
+        self.append((progress, message))
+
+
+async def test_progress_tells_what_is_waited_for_and_only_those_who_asked(world):
+    notes = Notes()
+    async with session(world) as client:
+        result = await client.call_tool("get-forecast", SEATTLE, progress_callback=notes)
+        assert not result.isError
+        again = Notes()
+        await client.call_tool("get-forecast", SEATTLE, progress_callback=again)
+    assert notes == [(1, "Resolving the place"), (2, "Asking for the forecast")]
+    assert again == []
+
+
+async def test_without_a_token_there_is_no_progress(world):
+    seen = []
+
+    async def keep(message):
+        seen.append(message)
+
+    server = build_server(world.answers, world.settings)
+    async with create_connected_server_and_client_session(server, message_handler=keep) as client:
+        await client.call_tool("get-forecast", SEATTLE)
+    assert seen == []
+
+
+async def test_progress_tells_of_retries(world):
+    notes, world.broken = Notes(), "alerts"
+    async with session(world) as client:
+        await client.call_tool("get-alerts", {"state": "CA"}, progress_callback=notes)
+    assert [step for step, _ in notes] == [1, 2, 3]
+    assert notes[0][1] == "Asking for the alerts"
+    assert all(re.search(r"did not answer; retrying in [01]\.\d s$", note) for _, note in notes[1:])
+
+
+async def test_who_comes_later_is_told_what_is_waited_for_now(world):
+    world.hold()
+    notes = Notes()
+    async with session(world) as client, anyio.create_task_group() as callers:
+        callers.start_soon(client.call_tool, "get-forecast", SEATTLE)
+        await settled()
+        callers.start_soon(lambda: client.call_tool("get-forecast", SEATTLE, progress_callback=notes))
+        await settled()
+        world.gate.set()
+    assert notes == [(1, "Resolving the place"), (2, "Asking for the forecast")]
+    assert world.asked() == {"point": 1, "forecast": 1}
+
+
+async def test_progress_that_is_stuck_or_breaks_is_the_trouble_of_its_caller_alone():
+    async with opened(nws_deadline_seconds=0.3) as world:
+        world.hold()
+        got = {}
+
+        async def stuck(note):
+            await anyio.sleep_forever()
+
+        async def broken(note):
+            raise ValueError(note)
+
+        async def call(name, **options):
+            got[name] = (await world.call(**options)).isError
+
+        async with anyio.create_task_group() as callers:
+            callers.start_soon(lambda: call("stuck", progress=stuck))
+            callers.start_soon(lambda: call("broken", progress=broken))
+            callers.start_soon(lambda: call("plain"))
+            await settled()
+            world.gate.set()
+    assert got == {"stuck": True, "broken": True, "plain": False}
+    assert world.asked() == {"point": 1, "forecast": 1}
+
+
+async def test_an_unknown_tool_is_an_error_that_names_the_tools(world):
+    async with session(world) as client:
+        with pytest.raises(McpError) as told:
+            await client.call_tool("get-tides", {})
+    assert told.value.error.code == types.INVALID_PARAMS
+    assert told.value.error.message == (
+        "Unknown tool 'get-tides'; the tools are get-weather, get-forecast, get-alerts."
+    )
+
+
+async def test_there_is_one_page_of_tools(world):
+    async with session(world) as client:
+        listed = await client.list_tools()
+        with pytest.raises(McpError, match="send no cursor"):
+            await client.list_tools(params=types.PaginatedRequestParams(cursor="2"))
+    assert [tool.name for tool in listed.tools] == ["get-weather", "get-forecast", "get-alerts"]
+    for tool in listed.tools:
+        assert tool.title
+        assert tool.annotations.readOnlyHint
+        assert tool.annotations.idempotentHint
+        assert tool.annotations.openWorldHint
+        assert tool.annotations.destructiveHint is False
+
+
+def test_input_schemas_carry_ranges_and_codes():
+    place, _, area = (tool.inputSchema for tool in DEFINITIONS)
+    ranges = {name: (field["minimum"], field["maximum"]) for name, field in place["properties"].items()}
+    assert ranges == {"latitude": (-90, 90), "longitude": (-180, 180)}
+    assert place["required"] == ["latitude", "longitude"]
+    assert place["additionalProperties"] is False
+    assert area["properties"]["state"]["anyOf"][0]["enum"] == sorted(AREAS)
+    limit = area["properties"]["limit"]
+    assert (limit["default"], limit["minimum"], limit["maximum"]) == (25, 1, 200)
+
+
+@pytest.mark.parametrize(
+    ("base", "source"),
+    [
+        ("simulator", "The weather is simulated"),
+        ("https://api.weather.gov", "The weather is live"),
+        ("http://127.0.0.1:1", "Each result's source says"),
+    ],
+)
+def test_instructions_are_three_sentences_and_say_where_the_weather_is_from(base, source):
+    told = instructions(Settings(nws_api_base=base))
+    assert told.count(".") == 3
+    assert source in told
+    assert "United States" in told

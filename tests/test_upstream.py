@@ -1,0 +1,646 @@
+"""One host is asked once, patiently, and not hammered. Its answers are scripted, its clock is the test's."""
+
+import gc
+import re
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import format_datetime
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+import stamina
+
+from weather.config import Settings
+from weather.document import Endpoint, Question
+from weather.errors import BadAnswer, Busy, NoForecast, TooSlow, Unavailable, UpstreamError
+from weather.metrics import Metrics
+from weather.upstream import Upstream
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://host.invalid/item"
+LIVES_S, STALE_S = 100, 1000
+MODIFIED = "Fri, 20 Nov 2026 18:00:00 GMT"
+
+
+@pytest.fixture(autouse=True)
+def without_waiting():
+    """Backoff takes no time; what it would have taken is in the note."""
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+async def settled():
+    """Until all wait for the test, or for time to pass; `anyio.wait_all_tasks_blocked` looks every 0.1 s only."""
+    for _ in range(100):
+        await anyio.lowlevel.checkpoint()
+
+
+class Host:
+    """Gives its answers in turn, the last one again and again; what is not an answer is raised or awaited."""
+
+    def __init__(self, *answers):
+        self.answers, self.requests = list(answers), []
+
+    async def __call__(self, request):
+        self.requests.append(request)
+        for _ in range(3):  # Time for callers to be told.
+            await anyio.lowlevel.checkpoint()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return await answer() if not isinstance(answer, tuple) else httpx.Response(*answer[:1], **answer[1])
+
+    def __len__(self):
+        return len(self.requests)
+
+
+def ok(value=1, max_age=LIVES_S, **headers):
+    return (200, {"json": {"value": value}, "headers": {"Cache-Control": f"max-age={max_age}", **headers}})
+
+
+def status(code, **headers):
+    return (code, {"json": {"type": "https://host.invalid/Problem"}, "headers": headers})
+
+
+async def hang():
+    await anyio.sleep_forever()
+
+
+def gated(gate, answer):
+    async def wait():
+        await gate.wait()
+        return httpx.Response(answer[0], **answer[1])
+
+    return wait
+
+
+def refused(code, problem):
+    return NoForecast("it is gone") if code == 404 else None
+
+
+def read(body):
+    if "value" not in body:
+        raise BadAnswer("there is no value")
+    return body["value"]
+
+
+def item(url=URL, read=read, **changes):
+    bounds = {"shortest_s": 10, "longest_s": 1000, "stale_s": STALE_S, "refused": refused, **changes}
+    return Question(url, Endpoint("item", read, **bounds))
+
+
+@asynccontextmanager
+async def asking(host, clock, **settings):
+    settings = Settings(**{f"nws_{name}": value for name, value in settings.items()})
+    async with Upstream(settings, Metrics(), httpx.MockTransport(host), clock) as upstream:
+        yield upstream
+
+
+async def outcome(upstream, question=None, **options):
+    """What a caller gets, in a word: value, "stale value", or the error's class."""
+    try:
+        document = await upstream.get(question or item(), **options)
+    except UpstreamError as error:
+        return type(error).__name__
+    return f"stale {document.digest}" if document.stale else document.digest
+
+
+class Notes(list):
+    async def __call__(self, note):
+        self.append(note)
+
+
+async def test_a_thousand_callers_make_one_request(clock):
+    gate = anyio.Event()
+    host, got = Host(gated(gate, ok())), []
+
+    async def ask(upstream):
+        got.append(await outcome(upstream))
+
+    async with asking(host, clock) as upstream, anyio.create_task_group() as callers:
+        for _ in range(1000):
+            callers.start_soon(ask, upstream)
+        await settled()
+        gate.set()
+    assert (len(host), got) == (1, [1] * 1000)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_cancelled_caller_takes_nothing_from_the_others_nor_from_those_to_come(clock, others):
+    gate = anyio.Event()
+    host, got = Host(gated(gate, ok())), []
+
+    async def ask(upstream):
+        got.append(await outcome(upstream))
+
+    async with asking(host, clock) as upstream, anyio.create_task_group() as callers:
+        async with anyio.create_task_group() as leaving:
+            leaving.start_soon(ask, upstream)
+            await settled()
+            for _ in range(others):
+                callers.start_soon(ask, upstream)
+            await settled()
+            leaving.cancel_scope.cancel()
+        gate.set()
+        await settled()
+        assert await outcome(upstream) == 1
+    assert (len(host), got) == (1, [1] * others)
+
+
+@pytest.mark.parametrize(
+    ("headers", "life_s"),
+    [
+        ({"Cache-Control": "max-age=100"}, 100),
+        ({"Cache-Control": "public, Max-Age=100, s-maxage=20"}, 100),
+        ({"Cache-Control": "s-maxage=100"}, 10),
+        ({"Cache-Control": "x-max-age=100"}, 10),
+        ({"Cache-Control": "max-age=100", "Age": "60"}, 40),
+        ({"Cache-Control": "max-age=100", "Age": "soon"}, 100),
+        ({"Cache-Control": "max-age=0"}, 10),
+        ({"Cache-Control": "no-store"}, 10),
+        ({"Cache-Control": "max-age=86400"}, 1000),
+        ({}, 10),
+    ],
+)
+async def test_an_answer_lives_as_long_as_the_host_says_within_bounds(clock, headers, life_s):
+    host = Host((200, {"json": {"value": 1}, "headers": headers}))
+    async with asking(host, clock) as upstream:
+        await upstream.get(item())
+        clock.now += life_s - 0.01
+        assert await outcome(upstream) == 1
+        assert len(host) == 1
+        clock.now += 0.01
+        await upstream.get(item())
+    assert len(host) == 2
+
+
+async def test_an_unchanged_answer_lives_anew_and_is_not_read_again(clock):
+    reads = []
+
+    def counted(body):
+        reads.append(body)
+        return read(body)
+
+    question = item(read=counted)
+    fresh = {"Cache-Control": "max-age=100"}
+    host = Host(ok(**{"Last-Modified": MODIFIED}), (304, {"headers": fresh}), (304, {"headers": fresh}), ok(2))
+    async with asking(host, clock) as upstream:
+        for expected in (1, 1, 1, 2):
+            assert await outcome(upstream, question) == expected
+            clock.now += LIVES_S
+    assert [request.headers.get("If-Modified-Since") for request in host.requests] == [None, *[MODIFIED] * 3]
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+async def test_passing_errors_are_tried_three_times_in_all_and_never_kept(clock, code):
+    host = Host(*[status(code)] * 3, ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream) == "Unavailable"
+        assert len(host) == 3
+        assert await outcome(upstream) == 1
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 405, 410, 418, 501])
+async def test_other_errors_are_not_tried_again_nor_kept(clock, code):
+    host = Host(status(code))
+    async with asking(host, clock) as upstream:
+        with pytest.raises(Unavailable, match=f"it answered with status {code}"):
+            await upstream.get(item())
+        assert len(host) == 1
+        assert await outcome(upstream) == "Unavailable"
+    assert len(host) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        (httpx.ConnectError("[Errno 111]"), "it cannot be reached"),
+        (httpx.ConnectTimeout(""), "it cannot be reached"),
+        (httpx.ReadTimeout(""), "it takes too long"),
+        (httpx.RemoteProtocolError("peer closed"), "the connection broke"),
+        (httpx.ReadError(""), "the connection broke"),
+        (status(503), "it answered with status 503"),
+        ((200, {"html": "<h1>Down</h1>"}), "it sent something that is not weather data"),
+        ((200, {"content": b'{"value": ', "headers": {"Content-Type": "application/json"}}), "not weather data"),
+        ((200, {"content": b"", "headers": {"Content-Type": "application/json"}}), "not weather data"),
+        ((200, {"json": None}), "not weather data"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+async def test_whatever_fails_is_tried_again_and_then_told_without_internals(clock, failure, text):
+    host = Host(*[failure] * 3, failure, ok())
+    async with asking(host, clock) as upstream:
+        with pytest.raises(Unavailable, match=text) as told:
+            await upstream.get(item())
+        assert len(host) == 3
+        assert await outcome(upstream) == 1
+    assert not re.search(r"host\.invalid|Error|Errno|peer", str(told.value))
+
+
+async def test_what_cannot_be_read_is_not_asked_again_nor_kept(clock):
+    host = Host((200, {"json": {}}))
+    async with asking(host, clock) as upstream:
+        assert [await outcome(upstream) for _ in range(2)] == ["BadAnswer"] * 2
+    assert len(host) == 2
+
+
+async def test_settings_limit_the_retries(clock):
+    host = Host(status(500))
+    async with asking(host, clock, max_retries=0) as upstream:
+        assert await outcome(upstream) == "Unavailable"
+    assert len(host) == 1
+
+
+async def test_waits_between_attempts_grow_and_are_told(clock):
+    notes = Notes()
+    async with asking(Host(status(500)), clock) as upstream:
+        await outcome(upstream, progress=notes)
+    waits = [float(re.search(r"retrying in (\S+) s", note)[1]) for note in notes]
+    assert len(waits) == 2
+    assert 0.2 <= waits[0] <= 0.5 <= waits[1] <= 1
+
+
+async def test_the_wait_is_made():
+    """The only test here that waits in real time, half a second at most."""
+    with stamina.set_testing(False):
+        async with asking(Host(status(500), ok()), anyio.current_time) as upstream:
+            started = anyio.current_time()
+            assert await outcome(upstream) == 1
+            assert 0.25 <= anyio.current_time() - started < 0.8
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "note"),
+    [
+        ("7", "retrying in 7.0 s"),
+        (timedelta(seconds=7), r"retrying in (6\.\d|7\.0) s"),
+        (timedelta(seconds=-60), r"retrying in 0\.\d s"),
+        ("soon", r"retrying in 0\.\d s"),
+        ("-7", r"retrying in 0\.\d s"),
+        ("10", None),
+        ("3600", None),
+        ("9" * 400, None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("code", [429, 503])
+async def test_retry_after_is_obeyed_when_the_deadline_allows_and_ends_the_attempts_otherwise(
+    clock, code, retry_after, note
+):
+    notes = Notes()
+    host = Host(status(code), ok())
+    async with asking(host, clock) as upstream:
+        if isinstance(retry_after, timedelta):
+            retry_after = format_datetime(upstream.now() + retry_after, usegmt=True)
+        host.answers[0] = status(code, **{"Retry-After": retry_after})
+        assert await outcome(upstream, progress=notes) == (1 if note else "Unavailable")
+    assert len(host) == (2 if note else 1)
+    assert len(notes) == (1 if note else 0)
+    assert note is None or re.search(note, notes[0])
+
+
+@pytest.mark.parametrize(("retry_after", "rest_s"), [("30", 30), ("3600", 60)])
+async def test_a_rate_limit_that_outlasts_the_deadline_is_waited_out(clock, retry_after, rest_s):
+    host = Host(status(429, **{"Retry-After": retry_after}), ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream) == "Unavailable"
+        clock.now += rest_s - 0.1
+        assert await outcome(upstream) == "Unavailable"
+        assert len(host) == 1
+        clock.now += 0.1
+        assert await outcome(upstream) == 1
+
+
+async def trickle():
+    async def body():
+        while True:
+            yield b" "
+            await anyio.sleep(0.02)
+
+    return httpx.Response(200, content=body(), headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("hung", [hang, trickle])
+async def test_a_hung_host_is_given_up_at_the_deadline(clock, hung):
+    async with asking(Host(hung), clock, deadline_seconds=0.2) as upstream:
+        started = anyio.current_time()
+        with pytest.raises(TooSlow, match=r"within 0\.2 seconds"):
+            await upstream.get(item())
+        assert 0.2 <= anyio.current_time() - started < 0.4
+
+
+@pytest.mark.parametrize("hung", [hang, trickle])
+async def test_a_hung_attempt_is_tried_again_within_the_deadline(clock, hung):
+    host = Host(hung, ok())
+    async with asking(host, clock, connect_timeout_seconds=0.05, read_timeout_seconds=0.05) as upstream:
+        assert await outcome(upstream) == 1
+    assert len(host) == 2
+
+
+@pytest.mark.parametrize("failure", [status(503), status(403), httpx.ConnectError(""), (200, {"json": {}})], ids=str)
+@pytest.mark.parametrize(("age_s", "kept"), [(LIVES_S, True), (STALE_S, True), (STALE_S + 1, False)])
+async def test_a_good_answer_outlives_its_time_where_the_host_fails_up_to_a_limit(clock, failure, age_s, kept):
+    async with asking(Host(ok(), failure), clock) as upstream:
+        await upstream.get(item())
+        clock.now += age_s
+        assert (await outcome(upstream) == "stale 1") is kept
+        if not kept:
+            with pytest.raises(UpstreamError):
+                await upstream.get(item())
+
+
+async def test_a_stale_answer_is_given_when_patience_ends_and_the_request_goes_on(clock):
+    gate = anyio.Event()
+    host = Host(ok(), gated(gate, ok(2)))
+    async with asking(host, clock, deadline_seconds=0.5) as upstream:
+        await upstream.get(item())
+        clock.now += LIVES_S
+        started = anyio.current_time()
+        assert await outcome(upstream) == "stale 1"
+        assert 0.15 <= anyio.current_time() - started < 0.4
+        gate.set()
+        await settled()
+        assert await outcome(upstream) == 2
+    assert len(host) == 2
+
+
+async def test_patience_is_three_seconds_by_default(clock):
+    async with asking(Host(ok()), clock) as upstream:
+        assert upstream._patience_s == 3
+
+
+async def test_an_error_says_what_failed_for_how_long_and_what_to_do(clock):
+    async with asking(Host(status(503)), clock) as upstream:
+        await outcome(upstream)
+        clock.now += 95
+        with pytest.raises(Unavailable) as told:
+            await upstream.get(item())
+    assert str(told.value) == (
+        "The National Weather Service is not answering: it answered with status 503, and is left alone for some"
+        " seconds. For 95 s now. Try again in a minute."
+    )
+
+
+async def test_an_error_that_the_host_means_is_kept_a_while_and_never_longer(clock):
+    host = Host(status(404, **{"Cache-Control": "max-age=86400"}), status(500))
+    async with asking(host, clock) as upstream:
+        question = item(longest_s=86400, stale_s=86400)
+        for _ in range(2):
+            with pytest.raises(NoForecast):
+                await upstream.get(question)
+        assert len(host) == 1
+        clock.now += 3600
+        assert await outcome(upstream, question) == "Unavailable"
+
+
+async def test_a_kept_error_that_is_raised_a_thousand_times_does_not_grow(clock):
+    async with asking(Host(status(404)), clock) as upstream:
+        for _ in range(1000):
+            with pytest.raises(NoForecast) as told:
+                await upstream.get(item())
+    depth, trace = 0, told.value.__traceback__
+    while trace:
+        depth, trace = depth + 1, trace.tb_next
+    assert depth < 10
+
+
+async def test_after_repeated_failures_calls_fail_at_once_and_one_tries_again_after_a_pause(clock):
+    host = Host(status(500))
+    async with asking(host, clock, breaker_failures=5, breaker_seconds=5) as upstream:
+        for number in range(20):
+            assert await outcome(upstream, item(f"{URL}/{number}")) == "Unavailable"
+        assert len(host) == 5
+        for asked in (6, 7):
+            clock.now += 5
+            for number in range(20):
+                assert await outcome(upstream, item(f"{URL}/{number}")) == "Unavailable"
+            assert len(host) == asked
+        clock.now += 5
+        host.answers = [ok()]
+        assert [await outcome(upstream, item(f"{URL}/{number}")) for number in range(3)] == [1, 1, 1]
+
+
+async def test_a_breaker_does_not_open_while_answers_come_between_the_failures(clock):
+    host = Host(*[status(500), status(500), ok(), status(404)] * 10)
+    async with asking(host, clock, breaker_failures=3) as upstream:
+        for number in range(10):
+            assert await outcome(upstream, item(f"{URL}/{number}")) == 1
+            with pytest.raises(NoForecast):
+                await upstream.get(item(f"{URL}/gone/{number}"))
+
+
+async def test_while_a_trial_is_under_way_nobody_else_asks_and_a_hung_trial_blocks_nothing(clock):
+    host = Host(status(500), hang)
+    async with asking(host, clock, max_concurrency=1, breaker_failures=1, deadline_seconds=0.2) as upstream:
+        await outcome(upstream)
+        clock.now += 5
+        async with anyio.create_task_group() as callers:
+            callers.start_soon(outcome, upstream, item(f"{URL}/trial"))
+            await settled()
+            with anyio.fail_after(0.1):  # though the only place at the host is taken
+                assert await outcome(upstream) == "Unavailable"
+        assert len(host) == 2
+        host.answers = [ok()]
+        assert await outcome(upstream) == "Unavailable"
+        clock.now += 5
+        assert await outcome(upstream) == 1
+
+
+async def test_those_who_queue_when_the_breaker_opens_do_not_ask(clock):
+    gate = anyio.Event()
+    host, got = Host(gated(gate, status(500))), []
+
+    async def ask(upstream, number):
+        got.append(await outcome(upstream, item(f"{URL}/{number}")))
+
+    settings = {"max_concurrency": 2, "breaker_failures": 2}
+    async with asking(host, clock, **settings) as upstream, anyio.create_task_group() as callers:
+        for number in range(50):
+            callers.start_soon(ask, upstream, number)
+        await settled()
+        gate.set()
+    assert (len(host), got) == (2, ["Unavailable"] * 50)
+
+
+async def test_no_more_are_asked_at_a_time_than_allowed_and_in_the_order_of_asking(clock):
+    busy = most = 0
+
+    async def serve():
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await anyio.lowlevel.checkpoint()
+        busy -= 1
+        return httpx.Response(200, json={"value": 1})
+
+    host = Host(serve)
+    async with asking(host, clock, max_concurrency=3) as upstream, anyio.create_task_group() as callers:
+        for number in range(100):
+            callers.start_soon(outcome, upstream, item(f"{URL}/{number}"))
+    assert most == 3
+    assert [request.url.path for request in host.requests] == [f"/item/{number}" for number in range(100)]
+
+
+async def test_a_queue_longer_than_the_deadline_allows_is_refused_at_once(clock):
+    """At 0.2 s for an answer, the first guess, one place makes 5 answers within the deadline of 1 s."""
+    gate = anyio.Event()
+    host, got = Host(gated(gate, ok())), []
+
+    async def ask(upstream, number):
+        got.append(await outcome(upstream, item(f"{URL}/{number}")))
+
+    settings = {"max_concurrency": 1, "deadline_seconds": 1}
+    async with asking(host, clock, **settings) as upstream, anyio.create_task_group() as callers:
+        for number in range(20):
+            callers.start_soon(ask, upstream, number)
+        await settled()
+        assert got == ["Busy"] * 13  # 1 at work, 6 waiting: the 6th may still come in time
+        gate.set()
+    assert got[13:] == [1] * 7
+    assert str(Busy()) == "Too many questions to the National Weather Service are waiting. Try again in a few seconds."
+
+
+async def test_an_answer_asked_for_ahead_is_asked_anew_only_when_about_to_expire(clock):
+    host = Host(ok(1), ok(2))
+    async with asking(host, clock) as upstream:
+        await upstream.get(item())
+        clock.now += 0.9 * LIVES_S - 0.1
+        assert await outcome(upstream, ahead=True) == 1
+        clock.now += 0.1
+        assert await outcome(upstream) == 1
+        assert len(host) == 1
+        assert await outcome(upstream, ahead=True) == 2
+        assert await outcome(upstream, ahead=True) == 2
+    assert len(host) == 2
+
+
+async def test_a_refresh_ahead_that_fails_gives_the_answer_that_is_still_fresh(clock):
+    host = Host(ok(), status(503))
+    async with asking(host, clock) as upstream:
+        await upstream.get(item())
+        clock.now += 0.95 * LIVES_S
+        document = await upstream.get(item(), ahead=True)
+    assert (document.digest, document.stale) == (1, False)
+    assert document.refresh_at == clock.now + 5
+    assert len(host) == 4
+
+
+async def test_the_cache_holds_no_more_bytes_than_set(clock):
+    padded = (200, {"json": {"value": 1, "more": "x" * 10_000}, "headers": {"Cache-Control": "max-age=100"}})
+    host = Host(padded)
+    async with asking(host, clock, cache_bytes=1 << 20) as upstream:
+        for number in range(200):
+            await upstream.get(item(f"{URL}/{number}"))
+        assert 0.9 * (1 << 20) < upstream._cache.currsize <= 1 << 20
+        assert not upstream.cached(item(f"{URL}/0"))
+        assert upstream.cached(item(f"{URL}/199"))
+
+
+async def test_an_answer_larger_than_the_cache_is_given_and_not_kept(clock):
+    host = Host((200, {"json": {"value": 1, "more": "x" * (1 << 20)}}))
+    async with asking(host, clock, cache_bytes=1 << 20) as upstream:
+        assert [await outcome(upstream), await outcome(upstream)] == [1, 1]
+        assert upstream._cache.currsize == 0
+    assert len(host) == 2
+
+
+async def test_what_nobody_foresaw_is_logged_even_without_a_caller_and_leaves_nothing_behind(clock, caplog):
+    def broken(body):
+        raise KeyError("oops")
+
+    gate = anyio.Event()
+    host = Host(gated(gate, ok()), ok())
+    async with asking(host, clock) as upstream:
+        with anyio.move_on_after(0.01):
+            await upstream.get(item(read=broken))
+        gate.set()
+        await settled()
+        assert "oops" in caplog.text
+        assert await outcome(upstream) == 1
+        assert upstream._flights == {}
+
+
+async def test_closing_ends_what_is_in_flight_and_tells_the_callers(clock):
+    got = []
+
+    async def ask(upstream):
+        try:
+            await upstream.get(item())
+        except Unavailable as error:
+            got.append(str(error))
+
+    async with anyio.create_task_group() as callers, asking(Host(hang), clock) as upstream:
+        callers.start_soon(ask, upstream)
+        await settled()
+    assert got == ["The National Weather Service is not answering: this server is stopping. Try again in a minute."]
+    assert upstream._flights == {}
+
+
+async def test_a_callers_progress_neither_delays_nor_breaks_the_work_for_others(clock):
+    gate, seen = anyio.Event(), Notes()
+
+    async def broken(note):
+        raise ValueError(note)
+
+    async def stuck(note):
+        await anyio.sleep_forever()
+
+    got = []
+
+    async def ask(upstream, progress):
+        try:
+            got.append(await outcome(upstream, progress=progress))
+        except ValueError:
+            got.append("broken")
+
+    host = Host(status(500), gated(gate, ok()))
+    async with asking(host, clock) as upstream, anyio.create_task_group() as callers:
+        for progress in (broken, stuck, seen):
+            callers.start_soon(ask, upstream, progress)
+        await settled()
+        gate.set()
+        await settled()
+        assert got == ["broken", 1]
+        assert len(seen) == 1
+        callers.cancel_scope.cancel()
+    assert len(host) == 2
+
+
+async def test_redirects_are_followed_relative_ones_too(clock):
+    host = Host((301, {"headers": {"Location": "/moved"}}), ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream) == 1
+    assert [request.url.path for request in host.requests] == ["/item", "/moved"]
+
+
+async def test_a_circle_of_redirects_is_an_error(clock):
+    async with asking(Host((301, {"headers": {"Location": URL}})), clock) as upstream:
+        with pytest.raises(Unavailable, match="in circles"):
+            await upstream.get(item())
+
+
+async def test_nothing_is_left_of_a_thousand_failures(clock):
+    host = Host(status(400))
+    async with asking(host, clock) as upstream:
+        for number in range(1000):
+            await outcome(upstream, item(f"{URL}/{number}"))
+        gc.collect()
+        assert (len(upstream._flights), upstream._cache.currsize) == (0, 0)
+        assert upstream._room.statistics().borrowed_tokens == 0

@@ -1,0 +1,321 @@
+"""What no WebSocket library would send, over a raw socket: the server goes on serving, and nothing stays behind."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+import zlib
+
+import psutil
+import pytest
+
+from tests.conftest import serving
+from tests.raw import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    INITIALIZE,
+    MASK,
+    PING,
+    PONG,
+    TEXT,
+    Closed,
+    Raw,
+    call,
+    configured,
+    eventually,
+    frame,
+    gauges,
+    handshake,
+    request,
+    text,
+)
+
+MIB = 1024 * 1024
+SEND_TIMEOUT_S = 0.2
+MANY_ALERTS = call(1, state="TX", limit=200)
+PAYLOAD = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+# Each of the streams is, at its start, a message that may come; the end is missing or wrong.
+BROKEN = {
+    "bad UTF-8": frame(TEXT, b"\xff\xfe"),
+    "UTF-8 cut off": frame(TEXT, b'"\xe2\x82'),
+    "an encoded surrogate": frame(TEXT, b'"\xed\xa0\x80"'),
+    "a reserved opcode": frame(3, b"x"),
+    "a reserved control opcode": frame(11, b"x"),
+    "a reserved bit": frame(TEXT, PAYLOAD, rsv=2),
+    "compressed, which was not agreed": frame(TEXT, PAYLOAD, rsv=4),
+    "no mask": frame(TEXT, PAYLOAD, masked=False),
+    "a continuation of nothing": frame(CONTINUATION, PAYLOAD),
+    "a new message within a message": frame(TEXT, PAYLOAD, fin=False) + frame(TEXT, PAYLOAD),
+    "a long ping": frame(PING, b"x" * 126),
+    "a fragmented ping": frame(PING, b"x", fin=False),
+    "a close of one byte": frame(CLOSE, b"x"),
+    "a close with a code that may not be sent": frame(CLOSE, struct.pack("!H", 1006)),
+    "a close with bad UTF-8": frame(CLOSE, struct.pack("!H", 1000) + b"\xff"),
+    "a length beyond 63 bits": struct.pack("!BBQ", 0x81, 0xFF, 1 << 63) + MASK,
+    "a length in too many bytes": struct.pack("!BBQ", 0x81, 0xFF, 5) + MASK + b"hello",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "zeros": bytes(1000),
+}
+HALF = {
+    "one byte": b"\x81",
+    "a header": frame(TEXT, PAYLOAD)[:6],
+    "half a payload": frame(TEXT, PAYLOAD)[:-5],
+    "half a message": frame(TEXT, PAYLOAD, fin=False),
+    "half a close": frame(CLOSE, struct.pack("!H", 1000))[:-1],
+}
+
+
+def table(rows):
+    return pytest.mark.parametrize("row", rows.values(), ids=rows)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Cuts off early who does not read; what hypercorn keeps of a session is gone soon."""
+    folder = tmp_path_factory.mktemp("wire")
+    env = {"MCP_SEND_TIMEOUT_SECONDS": str(SEND_TIMEOUT_S), "SIMULATOR_ALERTS_FEATURES": "200"}
+    with serving(folder, config=configured(folder, ping_s=0.05), **env) as started:
+        with Raw(started.port) as raw:
+            raw.initialize().send(call(1), MANY_ALERTS | {"id": 2})
+            assert {raw.receive()["id"] for _ in range(2)} == {1, 2}
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(server):
+    """After each test: no session, no task, no socket, and no traceback more than before."""
+    eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "no session before")
+    before, logged = kept(server), len(server.log)
+    yield
+    eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "sessions are gone")
+    eventually(lambda: all(now <= was for now, was in zip(kept(server), before, strict=True)), "tasks and sockets gone")
+    assert "Traceback" not in server.log[logged:], server.log[logged:]
+
+
+def kept(server):
+    now = gauges(server.port)
+    return now["asyncio_tasks"], now["process_open_fds"]
+
+
+@pytest.fixture
+def raw(server):
+    with Raw(server.port) as raw:
+        yield raw.initialize()
+
+
+def ended(raw):
+    """The close code, 1006 for a bare end of the connection. Frames that came before are passed over."""
+    try:
+        while (received := raw.frame())[0] != CLOSE:
+            pass
+    except Closed as closed:
+        return closed.code
+    return struct.unpack("!H", received[1][:2] or b"\x03\xed")[0]
+
+
+@table(BROKEN)
+def test_bytes_that_are_no_websocket_end_the_connection(server, raw, row):
+    """RFC 6455 asks for a close with 1002 or 1007; hypercorn hangs up without one."""
+    raw.socket.sendall(row)
+    assert ended(raw) in (1000, 1002, 1006, 1007)
+
+
+@table(HALF)
+@pytest.mark.parametrize("end", ["reset", "close"])
+def test_a_peer_may_vanish_amid(server, raw, row, end):
+    raw.socket.sendall(row)
+    raw.reset() if end == "reset" else raw.socket.close()
+
+
+@pytest.mark.parametrize(("size", "end"), [(0, "close"), (20, "reset"), (len(handshake(1)), "reset")])
+def test_a_peer_may_vanish_amid_its_handshake(server, size, end):
+    with socket.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(handshake(server.port)[:size])
+        if end == "reset":
+            half.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_message_may_come_in_fragments_with_pings_between(raw):
+    raw.socket.sendall(frame(TEXT, b"", fin=False))
+    for byte in PAYLOAD:
+        raw.socket.sendall(frame(CONTINUATION, bytes([byte]), fin=False) + frame(PING, b"amid"))
+    raw.socket.sendall(frame(CONTINUATION))
+    pongs = 0
+    while (received := raw.frame())[0] != TEXT:
+        pongs += received == (PONG, b"amid")
+    assert (received[1], pongs) == (b'{"jsonrpc":"2.0","id":1,"result":{}}', len(PAYLOAD))
+
+
+def test_a_character_may_be_split_between_fragments(raw):
+    payload = '{"jsonrpc":"2.0","id":"🌧","method":"ping"}'.encode()
+    for place in range(1, len(payload)):
+        raw.socket.sendall(frame(TEXT, payload[:place], fin=False) + frame(CONTINUATION, payload[place:]))
+        assert raw.receive()["id"] == "🌧"
+
+
+def test_a_message_may_come_byte_by_byte(raw):
+    for byte in text(request(1, "ping")):
+        raw.socket.sendall(bytes([byte]))
+    assert raw.receive()["id"] == 1
+
+
+def test_a_binary_message_in_fragments_ends_the_session(raw):
+    raw.socket.sendall(frame(BINARY, b"a", fin=False) + frame(CONTINUATION, b"b"))
+    assert ended(raw) == 1003
+
+
+def test_compressed_messages_are_understood(server):
+    with Raw(server.port, extensions="permessage-deflate; client_max_window_bits") as raw:
+        assert "permessage-deflate" in raw.answer
+        deflate = zlib.compressobj(wbits=-15)
+        raw.send(request(0, "initialize", INITIALIZE))
+        assert raw.receive()["id"] == 0
+        for _ in range(3):
+            packed = deflate.compress(PAYLOAD) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            raw.socket.sendall(frame(TEXT, packed[:-4], rsv=4))
+            assert raw.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+
+
+def test_a_broken_compression_ends_the_connection(server):
+    with Raw(server.port, extensions="permessage-deflate") as raw:
+        raw.initialize().socket.sendall(frame(TEXT, b"\xff" * 50, rsv=4))
+        assert ended(raw) in (1002, 1006, 1007)
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001, 4000])
+def test_a_close_is_answered_in_kind(raw, code):
+    raw.socket.sendall(frame(CLOSE, struct.pack("!H", code) if code else b""))
+    while (received := raw.frame())[0] != CLOSE:
+        pass
+    assert received[1] == (struct.pack("!H", code) if code else b"")
+
+
+def test_messages_before_a_close_in_the_same_write_do_no_harm(raw):
+    raw.socket.sendall(text(call(1)) * 100 + frame(CLOSE, struct.pack("!H", 1000)))
+    assert ended(raw) == 1000
+
+
+@pytest.mark.parametrize(
+    ("count", "end", "ready"),
+    [(1, "close", True), (1, "reset", True), (1, "reset", False), (30, "reset", False), (3000, "reset", True)],
+)
+def test_a_peer_may_vanish_with_its_calls_unanswered(raw, count, end, ready):
+    """More than hypercorn queues for a session, answered from ready bytes or by the SDK."""
+    message = call(1) if ready else request(1, "tools/list")
+    raw.socket.settimeout(0.2)
+    try:
+        for number in range(count):
+            raw.send(message | {"id": number})
+    except TimeoutError:
+        assert count == 3000
+    raw.reset() if end == "reset" else raw.socket.close()
+
+
+class Growth:
+    """The most that the server's resident memory was above what it was at the start, in bytes."""
+
+    def __init__(self, server):
+        self.memory = psutil.Process(server.process.pid).memory_info
+        self.peak, self._stop = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self):
+        base = self.memory().rss
+        while not self._stop.wait(0.005):
+            self.peak = max(self.peak, self.memory().rss - base)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("message", [call(1), MANY_ALERTS], ids=["small", "large"])
+def test_who_never_reads_is_cut_off_in_time_and_in_bounds(server, message):
+    many = text(message) * 50
+    with Raw(server.port, receive_buffer=4096) as raw, Growth(server) as growth:
+        raw.initialize()
+        with pytest.raises(ConnectionError):
+            while True:
+                held_back = time.monotonic()
+                raw.socket.sendall(many)
+        assert time.monotonic() - held_back < SEND_TIMEOUT_S + 2
+    assert growth.peak < 20 * MIB
+
+
+def test_who_stops_reading_holds_up_no_one_else(server, raw):
+    raw.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while True:
+            raw.socket.sendall(text(MANY_ALERTS) * 20)
+    with Raw(server.port) as other:
+        started = time.monotonic()
+        assert "result" in other.initialize().ask("tools/call", call(1)["params"])
+        assert time.monotonic() - started < 0.5
+
+
+def test_who_floods_with_pings_and_never_reads_is_held_back(server, raw):
+    """hypercorn answers pings itself: the session sees none of it, and TCP holds the peer back."""
+    pings = frame(PING, b"x" * 125) * 500
+    raw.socket.settimeout(0.3)
+    with Growth(server) as growth, pytest.raises((TimeoutError, ConnectionError)):
+        while True:
+            raw.socket.sendall(pings)
+    assert growth.peak < 20 * MIB
+
+
+def plain_flood():
+    yield frame(TEXT, b"x" * 60_000, fin=False)
+    while True:
+        yield frame(CONTINUATION, b"x" * 60_000, fin=False)
+
+
+def one_frame_flood():
+    yield struct.pack("!BBQ", 0x81, 0xFF, 1 << 40) + MASK
+    while True:
+        yield b"x" * 60_000
+
+
+def many_messages_flood():
+    while True:
+        yield frame(TEXT, b"x" * 70_000)
+
+
+def deflated_flood():
+    """Each byte is a thousand when inflated."""
+    deflate = zlib.compressobj(9, wbits=-15)
+    opcode = TEXT
+    while True:
+        bomb = deflate.compress(bytes(16 * MIB)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        yield frame(opcode, bomb, fin=False, rsv=4 if opcode == TEXT else 0)
+        opcode = CONTINUATION
+
+
+@pytest.mark.parametrize(
+    ("flood", "initialized"),
+    [
+        (plain_flood, True),
+        (plain_flood, False),
+        (one_frame_flood, True),
+        (many_messages_flood, True),
+        (deflated_flood, True),
+        (deflated_flood, False),
+    ],
+)
+def test_who_ignores_1009_and_sends_on_is_cut_off_in_bounds(server, flood, initialized):
+    extensions = "permessage-deflate" if flood is deflated_flood else ""
+    with Raw(server.port, extensions=extensions) as raw, Growth(server) as growth:
+        if initialized:
+            raw.initialize()
+        raw.socket.settimeout(1)
+        with pytest.raises((ConnectionError, TimeoutError)):  # TCP tells late of an end amid a closed window
+            for chunk in flood():
+                raw.socket.sendall(chunk)
+        eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "cut off", 1)
+    assert growth.peak < (200 if flood is deflated_flood else 100) * MIB

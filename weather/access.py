@@ -1,0 +1,179 @@
+"""Who may open a session: path, subprotocol, Host, Origin and bearer token, the cheapest first.
+
+A refusal says what would be right. It shows Host and Origin as they came, escaped and cut to 100 characters;
+never a path, a query string or a subprotocol, since clients have put tokens into all three.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from weather.bearer import Bearer, Clock
+from weather.config import Settings
+from weather.errors import Refusal
+
+ENDPOINT = "/ws"
+SUBPROTOCOL = "mcp"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
+
+Scope = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What was negotiated, and when the token ends: epoch seconds, or None if it does not."""
+
+    subprotocol: str | None
+    expires_at: float | None
+
+
+class Authority(NamedTuple):
+    """Host and port (RFC 3986 section 3.2) in lower case; None where no port is named."""
+
+    name: str
+    port: int | None
+
+    @property
+    def ports(self) -> set[int]:
+        """Without a port, that of http or of https: behind a gateway, the client's scheme is not known."""
+        return set(DEFAULT_PORTS.values()) if self.port is None else {self.port}
+
+
+def header(scope: Scope, name: bytes) -> list[bytes]:
+    """The values of every header line of that name."""
+    return [value for key, value in scope["headers"] if key.lower() == name]
+
+
+def shown(value: str) -> str:
+    return ascii(value[:100])
+
+
+def authority(value: str) -> Authority | None:
+    match = AUTHORITY.fullmatch(value.lower())
+    return Authority(match[1], int(match[2]) if match[2] else None) if match else None
+
+
+def is_loopback(address: str) -> bool:
+    """True for 127.0.0.0/8 and ::1, also as IPv6 sockets show IPv4 (::ffff:127.0.0.1)."""
+    try:
+        ip = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def is_loopback_name(name: str) -> bool:
+    """Names that resolve to loopback whatever DNS says (RFC 6761 section 6.3), and loopback addresses."""
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
+def check_path(scope: Scope) -> None:
+    """Raises Refusal unless the request line names the endpoint letter by letter, nothing percent-encoded."""
+    if scope["path"] != ENDPOINT or scope.get("raw_path") not in (None, ENDPOINT.encode()):
+        raise Refusal(404, "path", f"The MCP endpoint is {ENDPOINT}.")
+
+
+def negotiate(scope: Scope) -> str | None:
+    """The subprotocol to accept (RFC 6455 section 4.2.2), None when none was offered; raises Refusal.
+
+    hypercorn takes its offers from the last header line alone, and fails when another one is accepted.
+    """
+    lines = header(scope, b"sec-websocket-protocol")
+    if SUBPROTOCOL in scope["subprotocols"]:
+        return SUBPROTOCOL
+    offered = {offer.strip() for line in lines for offer in line.split(b",")}
+    if SUBPROTOCOL.encode() in offered:
+        raise Refusal(400, "subprotocol", "Send all subprotocols in one Sec-WebSocket-Protocol header line.")
+    if any(offered) or any(scope["subprotocols"]):
+        raise Refusal(400, "subprotocol", f"Offer the subprotocol '{SUBPROTOCOL}', or none at all.")
+    return None
+
+
+def host_of(scope: Scope) -> Authority:
+    """Raises Refusal unless there is one well-formed Host (RFC 9112 section 3.2)."""
+    values = header(scope, b"host")
+    host = authority(values[0].decode("latin-1")) if len(values) == 1 else None
+    if host is None:
+        raise Refusal(400, "host", "Send one Host header, with the name and port of this server.")
+    return host
+
+
+def host_allowed(host: Authority, server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
+    """Whether an entry names it, with any port or with this one.
+
+    Without a list, a connection to a loopback address must name one: a web page whose own name was made to
+    resolve there would name that (DNS rebinding).
+    """
+    if not allowed:
+        return not server or not is_loopback(str(server[0])) or is_loopback_name(host.name)
+    named = [entry for entry in map(authority, allowed) if entry and entry.name == host.name]
+    return "*" in allowed or any(entry.port is None or entry.port in host.ports for entry in named)
+
+
+def same_origin(origin: str, host: Authority) -> bool:
+    """Whether the host is where a page of this http or https origin (RFC 6454) came from."""
+    scheme, _, rest = origin.partition("://")
+    page = authority(rest)
+    if page is None or scheme not in DEFAULT_PORTS:
+        return False
+    port = DEFAULT_PORTS[scheme] if page.port is None else page.port
+    return page.name == host.name and port in host.ports
+
+
+def origin_allowed(origins: Sequence[str], host: Authority, allowed: Sequence[str]) -> bool:
+    """`origins`: the header's values, in lower case. "null", as sandboxed pages send, is never allowed."""
+    if not origins:
+        return True
+    if len(origins) > 1 or origins[0] == "null":
+        return False
+    listed = [entry.lower() for entry in allowed]
+    return "*" in listed or origins[0] in listed or same_origin(origins[0], host)
+
+
+def check_host_and_origin(scope: Scope, settings: Settings) -> None:
+    """Raises Refusal for a request that a web page of another site may have caused."""
+    host = host_of(scope)
+    if not host_allowed(host, scope.get("server"), settings.mcp_allowed_hosts):
+        sent = shown(header(scope, b"host")[0].decode("latin-1"))
+        message = f"Host {sent} is not served here: use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset."
+        raise Refusal(421, "host", message)
+    origins = [value.decode("latin-1").lower() for value in header(scope, b"origin")]
+    if not origin_allowed(origins, host, settings.mcp_allowed_origins):
+        sent = shown(", ".join(origins))
+        raise Refusal(403, "origin", f"Origin {sent} is neither this host's nor listed in MCP_ALLOWED_ORIGINS.")
+
+
+class Access:
+    """Holds what handshakes are checked against. An `http` that is passed in is not closed here."""
+
+    def __init__(
+        self, settings: Settings, http: httpx.AsyncClient | None = None, clock: Clock = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._bearer = Bearer(settings, http, clock)
+
+    async def admit(self, scope: Scope) -> Admission:
+        """What a WebSocket handshake gets; raises Refusal."""
+        check_path(scope)
+        subprotocol = negotiate(scope)
+        check_host_and_origin(scope, self._settings)
+        expires_at = await self._bearer.check(header(scope, b"authorization"), scope.get("query_string", b""))
+        return Admission(subprotocol, expires_at)
+
+    async def check_http(self, scope: Scope) -> None:
+        """Raises Refusal for a plain HTTP request that the Host and Origin rules forbid."""
+        check_host_and_origin(scope, self._settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._bearer.__aexit__(*exc_info)

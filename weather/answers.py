@@ -1,0 +1,191 @@
+"""The answers of the tools: built once per refresh, turned into bytes once, and kept ready until they expire."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import anyio
+from cachetools import LRUCache
+
+from weather import report
+from weather.config import SECONDS, Settings
+from weather.document import Document
+from weather.errors import BadArgument, TooSlow, WeatherError
+from weather.flight import Flight, Progress, silent
+from weather.metrics import Calls, Metrics
+from weather.nws import NWS
+from weather.questions import Area, Place, Question, understood
+from weather.report import Answer, Freshness
+from weather.upstream import REFRESH_AHEAD
+
+RETRY_REFRESH_S = 5 * SECONDS
+OBSERVATION_PATIENCE_S = 1 * SECONDS
+NO_OBSERVATION_S = 60 * SECONDS
+ENTRY_BYTES = 1024
+MOST_SPELLINGS = 10_000
+LONGEST_SPELLING = 40
+
+Key = tuple[Any, ...]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Ready:
+    """A tool's result as JSON in ASCII, until when it may be sent, and where its calls are recorded.
+
+    Times are on the upstream client's clock.
+    """
+
+    json: str
+    outcome: str
+    calls: Calls
+    refresh_at: float
+    expires_at: float
+
+
+class Asked(NamedTuple):
+    """`key` is the same for every spelling of a question."""
+
+    key: Key
+    tool: str
+    question: Question
+
+
+class Answers:
+    def __init__(self, nws: NWS, settings: Settings, metrics: Metrics) -> None:
+        self.nws, self.settings, self.metrics = nws, settings, metrics
+        self.clock = nws.upstream.clock
+        self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
+        self._building: dict[Key, Flight[Ready]] = {}
+        self._spellings: dict[Key, Asked] = {}
+        self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
+
+    def ready(self, tool: Any, arguments: Any) -> Ready | None:
+        """The answer, when it needs no waiting. What was asked before in the same words is not validated again."""
+        try:
+            asked = self._spellings.get((tool, *arguments.items()))
+            if asked is None or bool in map(type, arguments.values()):  # as a key, true equals 1
+                asked = self._asked(tool, arguments)
+        except (AttributeError, KeyError, TypeError, BadArgument):  # for `answer` to refuse
+            return None
+        return self._fresh(asked)
+
+    async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> Ready:
+        """Raises WeatherError, within the deadline."""
+        asked = self._asked(tool, arguments)
+        if ready := self._fresh(asked):
+            return ready
+        deadline_s = self.settings.nws_deadline_seconds
+        try:
+            with anyio.fail_after(deadline_s):
+                return await self._build(asked).wait(progress)
+        except TimeoutError:
+            raise TooSlow(deadline_s) from None
+
+    def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
+        question = understood(tool, arguments)
+        asked = Asked((tool, *question.__dict__.values()), tool, question)
+        if all(len(value) <= LONGEST_SPELLING for value in arguments.values() if isinstance(value, str)):
+            if len(self._spellings) >= MOST_SPELLINGS:
+                self._spellings.clear()
+            self._spellings[(tool, *arguments.items())] = asked
+        return asked
+
+    def _fresh(self, asked: Asked) -> Ready | None:
+        """An entry in use is refreshed before it expires."""
+        ready = self._ready.get(asked.key)
+        if ready is None:
+            return None
+        now = self.clock()
+        if now >= ready.expires_at:
+            return None
+        if now >= ready.refresh_at:
+            ready.refresh_at = now + RETRY_REFRESH_S
+            self._build(asked, ahead=True)
+        return ready
+
+    def _build(self, asked: Asked, *, ahead: bool = False) -> Flight[Ready]:
+        flight = self._building.get(asked.key)
+        if flight is None:
+            flight = self.nws.upstream.start(lambda: self._built(asked, ahead))
+            self._building[asked.key] = flight
+        return flight
+
+    async def _built(self, asked: Asked, ahead: bool) -> Ready:
+        flight = self._building[asked.key]
+
+        async def progress(note: str) -> None:
+            flight.tell(note)
+
+        try:
+            ready = await self._ask(asked, ahead, progress)
+        finally:
+            del self._building[asked.key]
+        if _size(ready) <= self._ready.maxsize:
+            self._ready[asked.key] = ready
+        return ready
+
+    async def _ask(self, asked: Asked, ahead: bool, progress: Progress) -> Ready:
+        tool = asked.tool
+        match tool, asked.question:
+            case "get-alerts", Area(state=area, limit=limit):
+                alerts = await self.nws.alerts(area, ahead=ahead, progress=progress)
+                answer = report.alerts_answer(area, alerts.digest, limit, self._freshness(alerts))
+                return self._kept(tool, answer, alerts)
+            case "get-forecast", Place(latitude=latitude, longitude=longitude):
+                point, forecast = await self.nws.forecast(latitude, longitude, ahead=ahead, progress=progress)
+                answer = report.forecast_answer(point.digest, forecast.digest, self._freshness(forecast))
+                return self._kept(tool, answer, forecast, point)
+            case _, Place(latitude=latitude, longitude=longitude):
+                return await self._weather(tool, latitude, longitude, ahead, progress)
+        raise AssertionError(tool)
+
+    async def _weather(self, tool: str, latitude: float, longitude: float, ahead: bool, progress: Progress) -> Ready:
+        point = await self.nws.point(latitude, longitude, ahead=ahead, progress=progress)
+        observing = self.nws.observing(point, ahead=ahead)
+        point, forecast = await self.nws.forecast(latitude, longitude, point=point, ahead=ahead, progress=progress)
+        observation = None
+        try:
+            with anyio.move_on_after(self._observation_patience_s) as patience:
+                observation = await observing.wait()
+        except WeatherError:
+            log.debug("no observation", exc_info=True)
+        answer = report.weather_answer(
+            point.digest,
+            forecast.digest,
+            observation.digest if observation else None,
+            self._freshness(forecast),
+        )
+        if observation:
+            return self._kept(tool, answer, forecast, point, observation)
+        ready, now = self._kept(tool, answer, forecast, point), self.clock()
+        again_s = RETRY_REFRESH_S if patience.cancelled_caught else REFRESH_AHEAD * NO_OBSERVATION_S
+        ready.refresh_at = min(ready.refresh_at, now + again_s)
+        ready.expires_at = min(ready.expires_at, now + NO_OBSERVATION_S)
+        return ready
+
+    def _freshness(self, document: Document[Any]) -> Freshness:
+        source: report.Source = "simulated" if document.simulated else "live"
+        return Freshness(source, document.fetched, document.stale, self.nws.upstream.now())
+
+    def _kept(self, tool: str, answer: Answer, document: Document[Any], *others: Document[Any]) -> Ready:
+        """The answer for as long as all that it was made of lives; it is stale when `document` is."""
+        content = [{"type": "text", "text": text} for text in (answer.text, *answer.notes)]
+        structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
+        outcome = "stale" if document.stale else "ok"
+        return Ready(
+            f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',
+            outcome,
+            self.metrics.calls(tool, outcome),
+            refresh_at=min(part.refresh_at for part in (document, *others)),
+            expires_at=min(part.expires_at for part in (document, *others)),
+        )
+
+
+def _size(ready: Ready) -> int:
+    return len(ready.json) + ENTRY_BYTES

@@ -1,0 +1,103 @@
+"""The areas that `/alerts/active?area=` knows: postal codes, and marine codes of NWS Directive 10-302."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+AREAS: Mapping[str, str] = {
+    "AL": "Alabama",
+    "AK": "Alaska",
+    "AS": "American Samoa",
+    "AZ": "Arizona",
+    "AR": "Arkansas",
+    "CA": "California",
+    "CO": "Colorado",
+    "CT": "Connecticut",
+    "DE": "Delaware",
+    "DC": "District of Columbia",
+    "FM": "Federated States of Micronesia",
+    "FL": "Florida",
+    "GA": "Georgia",
+    "GU": "Guam",
+    "HI": "Hawaii",
+    "ID": "Idaho",
+    "IL": "Illinois",
+    "IN": "Indiana",
+    "IA": "Iowa",
+    "KS": "Kansas",
+    "KY": "Kentucky",
+    "LA": "Louisiana",
+    "ME": "Maine",
+    "MH": "Marshall Islands",
+    "MD": "Maryland",
+    "MA": "Massachusetts",
+    "MI": "Michigan",
+    "MN": "Minnesota",
+    "MS": "Mississippi",
+    "MO": "Missouri",
+    "MT": "Montana",
+    "NE": "Nebraska",
+    "NV": "Nevada",
+    "NH": "New Hampshire",
+    "NJ": "New Jersey",
+    "NM": "New Mexico",
+    "NY": "New York",
+    "NC": "North Carolina",
+    "ND": "North Dakota",
+    "MP": "Northern Mariana Islands",
+    "OH": "Ohio",
+    "OK": "Oklahoma",
+    "OR": "Oregon",
+    "PW": "Palau",
+    "PA": "Pennsylvania",
+    "PR": "Puerto Rico",
+    "RI": "Rhode Island",
+    "SC": "South Carolina",
+    "SD": "South Dakota",
+    "TN": "Tennessee",
+    "TX": "Texas",
+    "VI": "U.S. Virgin Islands",
+    "UT": "Utah",
+    "VT": "Vermont",
+    "VA": "Virginia",
+    "WA": "Washington",
+    "WV": "West Virginia",
+    "WI": "Wisconsin",
+    "WY": "Wyoming",
+    "AM": "Southern Atlantic coast and Caribbean waters",  # south of Currituck Beach Light, North Carolina
+    "AN": "Northern Atlantic coast waters",
+    "GM": "Gulf of Mexico",
+    "LC": "Lake St. Clair",
+    "LE": "Lake Erie",
+    "LH": "Lake Huron",
+    "LM": "Lake Michigan",
+    "LO": "Lake Ontario",
+    "LS": "Lake Superior",
+    "PH": "Hawaiian waters",
+    "PK": "Alaskan waters",
+    "PM": "Mariana Islands waters",
+    "PS": "American Samoa waters",
+    "PZ": "Pacific coast waters",
+    "SL": "St. Lawrence River",
+}
+
+_OTHER_NAMES = {
+    "washington dc": "DC",
+    "micronesia": "FM",
+    "virgin islands": "VI",
+    "gulf": "GM",
+    "gulf of america": "GM",
+}
+
+
+def area_code(text: str) -> str | None:
+    """The code that `text` means: a code or a name, whatever its case, dots, commas and outer blanks."""
+    wanted = _plain(text)
+    return wanted.upper() if wanted.upper() in AREAS else _BY_NAME.get(wanted)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace(".", "").replace(",", " ").lower().split())
+
+
+_BY_NAME = {_plain(name): code for code, name in AREAS.items()} | _OTHER_NAMES

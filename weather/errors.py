@@ -1,0 +1,120 @@
+"""Every exception this project raises on purpose.
+
+* SettingError                 a setting cannot be used; the process does not start
+* Refusal                      a handshake that may not pass, with the HTTP answer that says so
+* WeatherError                 a tool call cannot be answered; `str()` is what the caller reads
+  + BadArgument                the caller can mend the call
+  + NotCovered                 NWS has no data for the place
+  + NoForecast                 NWS knows the place and has no forecast for it
+    + Withdrawn                the link to its forecast leads nowhere any more
+  + UpstreamError              NWS did not answer, or not with weather
+    + BadAnswer                what came is not what NWS documents
+    + Unavailable              errors, refused connections, an outage
+    + TooSlow                  no answer within the deadline of the call
+    + Busy                     the queue for NWS is longer than the deadline allows
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class SettingError(Exception):
+    def __init__(self, variable: str, value: object, expected: str) -> None:
+        super().__init__(variable, value, expected)
+        self.variable, self.value, self.expected = variable, value, expected
+
+    def __str__(self) -> str:
+        return f"{self.variable} is {self.value!r}, and should be {self.expected}."
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """A refused handshake or request: `reason` is its name in logs and metrics, `message` is for the client."""
+
+    status: int
+    reason: str
+    message: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class WeatherError(Exception):
+    """Its text is shown to the caller: no URL, no exception's name."""
+
+
+class BadArgument(WeatherError):
+    def __init__(self, argument: str, got: str, expected: str) -> None:
+        super().__init__(argument, got, expected)
+        self.argument, self.got, self.expected = argument, got, expected
+
+    def __str__(self) -> str:
+        return f"Argument '{self.argument}' is {self.got}; it should be {self.expected}."
+
+
+class NotCovered(WeatherError):
+    def __init__(self, latitude: float, longitude: float) -> None:
+        super().__init__(latitude, longitude)
+        self.latitude, self.longitude = latitude, longitude
+
+    def __str__(self) -> str:
+        return (
+            f"The National Weather Service has no data for {self.latitude}, {self.longitude}: it covers the"
+            " United States, its territories and adjacent waters. Ask for a point there (west longitudes are"
+            " negative)."
+        )
+
+
+class NoForecast(WeatherError):
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The National Weather Service has no forecast for this point: {self.why}."
+
+
+class Withdrawn(NoForecast):
+    def __init__(self) -> None:
+        super().__init__("the link to it leads nowhere")
+
+
+class UpstreamError(WeatherError):
+    """The weather is unknown; asking again later may help."""
+
+
+class BadAnswer(UpstreamError):
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"The National Weather Service sent an answer that cannot be read: {self.what}. Try again in a minute."
+
+
+class Unavailable(UpstreamError):
+    """`what` failed, for `since_s` seconds by now (0: this was the first failure)."""
+
+    def __init__(self, what: str, since_s: float = 0.0) -> None:
+        super().__init__(what, since_s)
+        self.what, self.since_s = what, since_s
+
+    def __str__(self) -> str:
+        lasting = f" For {self.since_s:.0f} s now." if self.since_s >= 1 else ""
+        return f"The National Weather Service is not answering: {self.what}.{lasting} Try again in a minute."
+
+
+class TooSlow(UpstreamError):
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(deadline_s)
+        self.deadline_s = deadline_s
+
+    def __str__(self) -> str:
+        return f"The National Weather Service did not answer within {self.deadline_s:g} seconds. Try again in a minute."
+
+
+class Busy(UpstreamError):
+    def __str__(self) -> str:
+        return "Too many questions to the National Weather Service are waiting. Try again in a few seconds."

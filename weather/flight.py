@@ -1,0 +1,68 @@
+"""One piece of work that any number of callers wait for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+
+from weather.errors import Unavailable, WeatherError
+
+T = TypeVar("T")
+Progress = Callable[[str], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+async def silent(_: str) -> None:
+    """The progress of a caller who did not ask for any."""
+
+
+class Flight(Generic[T]):
+    """The work runs in a task of its own, so that a caller who goes away takes nothing from the others."""
+
+    def __init__(self) -> None:
+        self._changed = anyio.Event()
+        self._note = ""
+        self._done = False
+        self._result: T
+        self._error: Exception | None = None
+
+    def tell(self, note: str) -> None:
+        """Says to every caller what is being waited for."""
+        self._note = note
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def fly(self, work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            self._result = await work()
+        except WeatherError as error:
+            self._error = error
+        except Exception as error:
+            log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
+            self._error = error
+        except BaseException:
+            self._error = Unavailable("this server is stopping")
+            raise
+        finally:
+            self._done = True
+            self._wake()
+
+    async def wait(self, progress: Progress = silent) -> T:
+        """The result, or the error of the work; `progress` gets the note of now and each one to come."""
+        told = ""
+        while not self._done:
+            if self._note != told:
+                told = self._note
+                await progress(told)
+            else:
+                await self._changed.wait()
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
+        return self._result

@@ -1,0 +1,56 @@
+"""Log lines as text or JSON, one line each whatever a client sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from weather.config import Settings
+
+TALKATIVE = ("mcp", "httpx", "httpcore")
+
+
+def configure(settings: Settings) -> None:
+    """Libraries that tell of each call speak only from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONFormatter() if settings.log_format == "json" else TextFormatter())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.getLogger("hypercorn.error").addFilter(_handled_once)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # A retry tells nothing but that it is one.
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]))
+
+
+def _handled_once(record: logging.LogRecord) -> bool:
+    """hypercorn gives its logger a handler when it first logs, which is after the application's startup."""
+    logging.getLogger(record.name).handlers.clear()
+    return True
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+class JSONFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+class TextFormatter(logging.Formatter):
+    """Control characters and what is not ASCII appear escaped; a traceback follows on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = (f"{name}={json.dumps(value)}" for name, value in getattr(record, "fields", {}).items())
+        line = " ".join((_time(record), record.levelname, record.name, record.getMessage(), *fields))
+        line = line.encode("unicode_escape").decode()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -1,0 +1,75 @@
+"""What the tools take: names and arguments → questions, or a sentence that says what would be right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from weather.areas import AREAS, area_code
+from weather.errors import BadArgument
+from weather.report import MOST_ALERTS
+
+SHOWN = 60
+
+
+def _rounded(degrees: float) -> float:
+    return round(degrees, 4) + 0.0  # never -0.0
+
+
+def _known_area(text: str) -> str:
+    if code := area_code(text):
+        return code
+    raise ValueError
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Place(Question):
+    latitude: Annotated[float, AfterValidator(_rounded)] = Field(
+        ge=-90, le=90, description="degrees north, a number from -90 to 90"
+    )
+    longitude: Annotated[float, AfterValidator(_rounded)] = Field(
+        ge=-180, le=180, description="degrees east, a number from -180 to 180 (negative in the United States)"
+    )
+
+
+class Area(Question):
+    state: Annotated[
+        str,
+        AfterValidator(_known_area),
+        WithJsonSchema({"anyOf": [{"type": "string", "enum": sorted(AREAS)}, {"type": "string", "minLength": 4}]}),
+    ] = Field(description="a two-letter code of a US state, territory or marine area, such as CA, or its full name")
+    limit: int = Field(25, ge=1, le=MOST_ALERTS, description="how many alerts at most, from 1 to 200")
+
+
+TAKES: Mapping[str, type[Question]] = {"get-weather": Place, "get-forecast": Place, "get-alerts": Area}
+
+
+def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
+    """Raises BadArgument for the first argument that is wrong."""
+    try:
+        return TAKES[tool].model_validate(arguments)
+    except ValidationError as invalid:
+        raise _bad_argument(tool, invalid) from None
+
+
+def _bad_argument(tool: str, invalid: ValidationError) -> BadArgument:
+    error = invalid.errors()[0]
+    takes = TAKES[tool].model_fields
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
+    got = "missing" if error["type"] == "missing" else shortened(json.dumps(error["input"]))
+    return BadArgument(name, got, str(takes[name].description))
+
+
+def shortened(text: str) -> str:
+    """At most 60 printable characters of what a client sent."""
+    plain = text.encode("ascii", "backslashreplace").decode()
+    plain = "".join(character if character.isprintable() else "?" for character in plain)
+    return plain if len(plain) <= SHOWN else plain[: SHOWN - 3] + "..."

@@ -1,0 +1,147 @@
+"""What the sessions of this process share, and who looks after them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp import types
+from mcp.server.lowlevel import Server
+
+from weather import sockets
+from weather.answers import Answers
+from weather.config import MIB, SECONDS, Settings
+from weather.memory import Garbage, resident
+from weather.metrics import Metrics
+
+if TYPE_CHECKING:
+    from weather.session import Session
+
+TICK_S = 0.25 * SECONDS
+GUARD_S = 0.05 * SECONDS
+GROWTH_BYTES = 4 * MIB
+SERVICE_RESTART = 1012
+LEAVING_S = 5 * SECONDS
+
+log = logging.getLogger(__name__)
+
+current: ContextVar[Session] = ContextVar("session")
+
+
+@dataclass(slots=True)
+class Service:
+    """What every session of this process shares."""
+
+    settings: Settings
+    metrics: Metrics
+    answers: Answers
+    server: Server[None, Any]
+    sessions: set[Session] = field(default_factory=set)
+    draining: bool = False
+    listeners: dict[int, int] = field(default_factory=dict)
+    to_sever: set[sockets.Address] = field(default_factory=set)
+    garbage: Garbage = field(default_factory=Garbage)
+
+    def __post_init__(self) -> None:
+        self.metrics.sessions_open = lambda: len(self.sessions)
+        self.metrics.in_flight = lambda: sum(len(session.in_flight) for session in self.sessions)
+        self.metrics.tasks = lambda: len(asyncio.all_tasks())
+        handler = self.server.request_handlers[types.CallToolRequest]
+
+        async def cancellable(request: types.CallToolRequest) -> types.ServerResult:
+            """Cancelled, it ends with a result that the screen drops: a cancelled request is not answered."""
+            work = current.get().in_flight[self.server.request_context.request_id].work
+            with work:
+                return await handler(request)
+            return types.ServerResult(types.EmptyResult())
+
+        self.server.request_handlers[types.CallToolRequest] = cancellable
+
+    @property
+    def full(self) -> bool:
+        return len(self.sessions) >= self.settings.mcp_max_sessions
+
+    def find_listeners(self) -> None:
+        """They start to listen after this process's lifespan has started, and before there is a session."""
+        if not self.listeners:
+            self.listeners = sockets.listening()
+            if not self.settings.checks_tokens and sockets.beyond_loopback(self.listeners):
+                log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
+
+    def left(self, session: Session) -> None:
+        self.sessions.discard(session)
+        self.garbage.left()
+
+    async def keep(self) -> None:
+        """Looks after the sessions, for as long as the process lives."""
+        self.garbage.start()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_time)
+            tasks.start_soon(self._keep_small)
+
+    async def _keep_time(self) -> None:
+        """Closes sessions whose time is up; measures how late the loop is."""
+        drained_at = float("inf")
+        while True:
+            due = time.monotonic() + TICK_S
+            await anyio.sleep(TICK_S)
+            now = time.monotonic()
+            self.metrics.loop_lag.set(now - due)
+            if not self.draining and sockets.closed(self.listeners):
+                self.draining = True
+                drained_at = now + self.settings.mcp_grace_seconds
+            for session in tuple(self.sessions):
+                session.check(now)
+                if self.draining and (not session.in_flight or now >= drained_at):
+                    session.close(SERVICE_RESTART, "the server is going down", "shutdown")
+            self._sever()
+            if now - self.garbage.left_at < LEAVING_S:
+                _stop_pings()
+            self.garbage.tidy(now, len(self.sessions))
+
+    async def _keep_small(self) -> None:
+        """Cuts off peers whose messages have no end, when memory grows.
+
+        hypercorn answers a message beyond its own limit with 1009, does not tell, and goes on buffering it for as
+        long as the peer sends: only the operating system knows.
+        """
+        calm = resident()
+        while True:
+            await anyio.sleep(GUARD_S)
+            self.find_listeners()
+            calm = min(calm, now := resident())
+            if now > calm + GROWTH_BYTES:
+                self._look()
+                calm = resident()
+
+    def _look(self) -> None:
+        taken = sockets.taken()
+        for session in self.sessions:
+            session.check_size(taken)
+        self._sever()
+
+    def _sever(self) -> None:
+        """One search for all, as it costs some milliseconds."""
+        if self.to_sever:
+            sockets.sever(self.to_sever)
+            self.to_sever.clear()
+
+
+def _stop_pings() -> None:
+    """hypercorn 0.18 holds on to a connection that has ended, and to all it has read of an endless message, until the
+    connection's ping task looks up: one `websocket_ping_interval` later at the latest. It also waits for that to stop.
+
+    Nothing public ends the task. Should its name change, only time and memory are lost.
+    """
+    for task in asyncio.all_tasks():
+        coroutine: Any = task.get_coro()
+        if getattr(coroutine, "__qualname__", "") != "WSStream._send_pings":
+            continue
+        if getattr(inspect.getcoroutinelocals(coroutine).get("self"), "closed", False):
+            task.cancel()

@@ -1,0 +1,153 @@
+"""The three tools as MCP shows them: definitions, calls, and the server that offers them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from typing import Any
+
+import anyio
+from mcp import McpError, types
+from mcp.server.lowlevel import Server
+from mcp.server.session import ServerSession
+from pydantic import BaseModel
+
+from weather import __version__, report
+from weather.answers import Answers
+from weather.config import Settings
+from weather.errors import BadArgument, WeatherError
+from weather.flight import Progress, silent
+from weather.questions import TAKES, Area, Place, Question, shortened
+
+NAME, TITLE = "weather", "US weather"
+KNOWN = ", ".join(TAKES)
+
+log = logging.getLogger(__name__)
+
+
+def _tool(name: str, title: str, description: str, takes: type[Question], answers: type[BaseModel]) -> types.Tool:
+    return types.Tool(
+        name=name,
+        title=title,
+        description=description,
+        inputSchema=takes.model_json_schema(),
+        outputSchema=answers.model_json_schema(mode="serialization"),
+        annotations=types.ToolAnnotations(
+            title=title, readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=True
+        ),
+    )
+
+
+DEFINITIONS = [
+    _tool(
+        "get-weather",
+        "Current weather",
+        "The weather at a place in the United States now and for the next hours: temperature, conditions and wind"
+        " of the current forecast period, and what the nearest station measured. For the days ahead use"
+        " get-forecast; for warnings use get-alerts.",
+        Place,
+        report.Weather,
+    ),
+    _tool(
+        "get-forecast",
+        "Seven-day forecast",
+        "The forecast for a place in the United States over the next seven days, in periods of half a day. For the"
+        " weather now use get-weather.",
+        Place,
+        report.Forecast,
+    ),
+    _tool(
+        "get-alerts",
+        "Active weather alerts",
+        "The watches, warnings and advisories in force now in a US state, territory or marine area, the most severe"
+        " first, with what to do. Says so when there are none.",
+        Area,
+        report.Alerts,
+    ),
+]
+
+
+LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)
+
+
+async def call(
+    answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent
+) -> types.CallToolResult:
+    """Never raises but for cancellation; what went wrong is in a result with `isError`."""
+    started, outcome = time.perf_counter(), "cancelled"
+    try:
+        ready = await answers.answer(name, arguments, progress)
+        outcome = ready.outcome
+        return types.CallToolResult.model_validate_json(ready.json)
+    except BadArgument as error:
+        outcome = "argument_error"
+        return _error(str(error))
+    except WeatherError as error:
+        outcome = "upstream_error"
+        return _error(str(error))
+    except Exception:  # the one place where what nobody foresaw ends
+        outcome = "error"
+        log.exception("%s failed", name)
+        return _error("Something went wrong in this server; its log tells what. Trying again may help.")
+    finally:
+        answers.metrics.calls(name, outcome).add(time.perf_counter() - started)
+
+
+def _error(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], isError=True)
+
+
+def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
+    """The SDK's server with the handlers put in as they are: the decorators would validate every call anew."""
+    server: Server[None, Any] = Server(NAME, __version__, instructions(settings))
+
+    async def list_tools(request: types.ListToolsRequest) -> types.ServerResult:
+        if request.params and request.params.cursor is not None:
+            raise _invalid_params("There is one page of tools: send no cursor.")
+        return types.ServerResult(types.ListToolsResult(tools=DEFINITIONS))
+
+    async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
+        name = request.params.name
+        if name not in TAKES:
+            raise _invalid_params(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
+        result = await call(answers, name, request.params.arguments or {}, _progress(server))
+        return types.ServerResult(result)
+
+    server.request_handlers[types.ListToolsRequest] = list_tools
+    server.request_handlers[types.CallToolRequest] = call_tool
+    return server
+
+
+def instructions(settings: Settings) -> str:
+    if settings.simulated:
+        source = "The weather is simulated, for trying and testing, and says nothing about the real weather."
+    elif settings.nws_api_base == Settings.model_fields["nws_api_base"].default:
+        source = "The weather is live, from the National Weather Service."
+    else:
+        source = "Each result's source says whether the weather is live or simulated."
+    return (
+        "Answers questions about current weather, forecasts and weather alerts."
+        " Coverage is the United States, its territories and adjacent waters. " + source
+    )
+
+
+def _invalid_params(message: str) -> McpError:
+    return McpError(types.ErrorData(code=types.INVALID_PARAMS, message=message))
+
+
+def _progress(server: Server[None, Any]) -> Progress:
+    """Sends `notifications/progress` when the request asked for it (MCP 2025-11-25, basic/utilities/progress)."""
+    context = server.request_context
+    token = context.meta.progressToken if context.meta else None
+    if token is None:
+        return silent
+    return partial(_tell, context.session, token, count(1))
+
+
+async def _tell(session: ServerSession, token: str | int, steps: Iterator[int], note: str) -> None:
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
+        await session.send_progress_notification(token, next(steps), message=note)
