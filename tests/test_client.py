@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import json
 import pathlib
 import signal
@@ -17,10 +15,6 @@ from http import HTTPStatus
 import anyio
 import anyio.to_thread
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from mcp import McpError
 from websockets.asyncio.server import serve
 
@@ -119,8 +113,7 @@ async def server():
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for name in ("MCP_URL", "MCP_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MCP_TOKEN", raising=False)
 
 
 @pytest.fixture
@@ -134,21 +127,10 @@ def cli(capsys):
 
 
 @pytest.fixture
-def tls(tmp_path):
+def tls(certificate):
     """A server's context with a certificate that nobody signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-    pem = tmp_path / "server.pem"
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, *form)
-    pem.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context.load_cert_chain(certificate)
     return context
 
 
@@ -245,51 +227,77 @@ async def test_call_after_the_server_has_gone_says_so(server):
 
 
 @pytest.mark.parametrize(
-    ("argv", "tool", "arguments"),
+    ("argv", "arguments"),
     [
-        (["weather", "38.9", "-77.0"], "get-weather", {"latitude": 38.9, "longitude": -77.0}),
-        (["forecast", "-14.3", "-170"], "get-forecast", {"latitude": -14.3, "longitude": -170.0}),
-        (["alerts", "CA"], "get-alerts", {"state": "CA"}),
-        (["alerts", "CA", "--limit", "3"], "get-alerts", {"state": "CA", "limit": 3}),
-        (["call", "any", '{"a": [1]}'], "any", {"a": [1]}),
-        (["call", "any", "{}"], "any", {}),
+        (["state=CA"], {"state": "CA"}),
+        (["state=CA", "limit=3"], {"state": "CA", "limit": 3}),
+        (["latitude=-14.3", "longitude=-170"], {"latitude": -14.3, "longitude": -170}),
+        (["state=New York"], {"state": "New York"}),
+        (['state="7"'], {"state": "7"}),
+        (["a=[1]", "b=NaN", "c=", "d=x=y", "e=null"], {"a": [1], "b": "NaN", "c": "", "d": "x=y", "e": None}),
+        ([], {}),
     ],
 )
-async def test_command_calls_its_tool(server, cli, argv, tool, arguments):
-    code, out, err = await cli("--url", server.url, *argv, "--json")
-    assert (code, json.loads(out)) == (0, {"name": tool, "arguments": arguments})
-    assert err == "1/2 asking\n"
+async def test_tool_is_called_with_its_arguments(server, cli, argv, arguments):
+    code, out, err = await cli(server.url, "any", *argv, "--json")
+    result = json.loads(out)
+    assert (code, result["structuredContent"]) == (0, {"name": "any", "arguments": arguments})
+    assert result["content"] == [{"type": "text", "text": "called any"}]
+    assert err == "asking\n"
 
 
-async def test_text_is_printed_without_json(server, cli):
-    assert await cli("--url", server.url, "alerts", "CA") == (0, "called get-alerts\n", "1/2 asking\n")
-
-
-async def test_url_and_token_come_from_the_environment(server, cli, monkeypatch):
-    monkeypatch.setenv("MCP_URL", server.url)
-    monkeypatch.setenv("MCP_TOKEN", "from-env")
-    code, out, _ = await cli("ping")
-    assert (code, out.split()[1]) == (0, "ms")
-    assert server.requests[0].headers["Authorization"] == "Bearer from-env"
+@pytest.mark.parametrize(
+    "argv", [["--insecure", "URL", "any"], ["URL", "--insecure", "any"], ["URL", "any", "--insecure"]]
+)
+async def test_text_is_printed_and_options_may_stand_anywhere(server, cli, argv):
+    code, out, err = await cli(*(server.url if word == "URL" else word for word in argv))
+    assert (code, out) == (0, "called any\n")
+    assert err == "Warning: the server's TLS certificate is not checked.\nasking\n"
 
 
 async def test_tools_are_listed_with_their_arguments(server, cli):
-    expected = "get-alerts(state, [limit])  Alerts\n    Warnings in force.\n"
-    assert await cli("--url", server.url, "tools") == (0, expected, "")
-    _, out, _ = await cli("--json", "tools", "--url", server.url)
-    assert json.loads(out) == [TOOL]
+    expected = "get-alerts state=… [limit=…]\n    Warnings in force.\n"
+    assert await cli(server.url) == (0, expected, "")
+    _, out, _ = await cli("--json", server.url)
+    assert json.loads(out) == {"tools": [TOOL]}
+
+
+async def test_token_comes_from_the_environment_or_a_file_that_counts_more(server, cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("MCP_TOKEN", "from-env\n")
+    (tmp_path / "token").write_text("from-file\n")
+    await cli(server.url)
+    await cli(server.url, "--token-file", str(tmp_path / "token"))
+    assert [request.headers["Authorization"] for request in server.requests] == ["Bearer from-env", "Bearer from-file"]
 
 
 @pytest.mark.parametrize(("tool", "said"), [("fail", "No such state\n"), ("refuse", "Unknown tool\n")])
-async def test_error_goes_to_stderr_with_exit_code_1(server, cli, tool, said):
-    assert await cli("--url", server.url, "--json", "call", tool, "{}") == (1, "", said)
+async def test_error_of_a_tool_goes_to_stderr_with_exit_code_1(server, cli, tool, said):
+    assert await cli(server.url, tool) == (1, "", said)
 
 
-@pytest.mark.parametrize("arguments", ["[1]", "{", '"text"'])
-def test_arguments_that_are_no_object_are_a_usage_error(capsys, arguments):
+async def test_json_of_a_tools_error_is_the_whole_result(server, cli):
+    code, out, err = await cli(server.url, "fail", "--json")
+    assert (code, json.loads(out)["isError"], err) == (1, True, "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "URL"),
+        (["http://127.0.0.1/ws"], "not a WebSocket URL such as wss://example.com/ws: scheme isn't ws or wss"),
+        (["ws://["], "not a WebSocket URL"),
+        (["ws://127.0.0.1:port/ws"], "not a WebSocket URL"),
+        (["ws://127.0.0.1/ws", "any", "CA"], "'CA' should be name=value, such as state=CA"),
+        (["ws://127.0.0.1/ws", "any", "=CA"], "'=CA' should be name=value"),
+        (["ws://127.0.0.1/ws", "--token", "s3cret"], "unrecognized arguments: --token"),
+        (["ws://127.0.0.1/ws", "--token-file", "/none"], "--token-file /none cannot be read: No such file"),
+        (["ws://127.0.0.1/ws", "--token-file", __file__ + "/x"], "cannot be read: Not a directory"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_2(capsys, argv, said):
     with pytest.raises(SystemExit, match="2"):
-        main(["call", "any", arguments])
-    assert "must be a JSON object" in capsys.readouterr().err
+        main(argv)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -300,45 +308,46 @@ def test_arguments_that_are_no_object_are_a_usage_error(capsys, arguments):
         ("<html>", ""),
     ],
 )
-async def test_refused_handshake_is_one_sentence_with_exit_code_2(cli, body, said):
+async def test_refused_handshake_is_one_sentence_with_exit_code_4(cli, monkeypatch, body, said):
+    monkeypatch.setenv("MCP_TOKEN", "s3cret")
     async with running(process_request=refusing(HTTPStatus.UNAUTHORIZED, body)) as server:
-        code, out, err = await cli("--url", server.url + "?token=s3cret", "--token", "s3cret", "ping")
+        code, out, err = await cli(server.url + "?token=s3cret")
     expected = f"No MCP session with {server.url}: the handshake was refused with HTTP 401{said}.\n"
-    assert (code, out, err) == (2, "", expected)
+    assert (code, out, err) == (4, "", expected)
 
 
-async def test_token_that_no_header_can_hold_is_not_shown(server, cli):
-    code, _, err = await cli("--url", server.url, "--token", "s3cret\n", "ping")
-    assert (code, err) == (2, f"No MCP session with {server.url}: the Authorization header is not valid.\n")
+async def test_token_that_no_header_can_hold_is_not_shown(server, cli, monkeypatch):
+    monkeypatch.setenv("MCP_TOKEN", "s3cret\nx")
+    code, _, err = await cli(server.url)
+    assert (code, err) == (3, f"No MCP session with {server.url}: the Authorization header is not valid.\n")
 
 
-async def test_refused_connection_is_one_sentence_with_exit_code_2(cli):
+async def test_no_connection_is_one_sentence_with_exit_code_3(cli):
     async with running() as server:
         pass
-    code, _, err = await cli("--url", server.url, "ping")
-    assert code == 2
+    code, _, err = await cli(server.url)
+    assert code == 3
     assert err.startswith(f"No MCP session with {server.url}: connection refused")
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "ws://[", "ws://127.0.0.1:port/ws"])
-async def test_url_that_is_none_is_one_sentence_with_exit_code_2(cli, url):
-    code, out, err = await cli("--url", url, "ping")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"No MCP session with {url}: ")
+@pytest.mark.parametrize("tool", ["hang-up", "cut"])
+async def test_connection_that_breaks_is_one_sentence_with_exit_code_3(server, cli, tool):
+    code, out, err = await cli(server.url, tool)
+    assert (code, out, err.count("\n")) == (3, "", 1)
 
 
 async def test_self_signed_certificate_needs_insecure(cli, tls):
     async with running(ssl=tls) as server:
-        code, _, err = await cli("--url", server.url, "ping")
-        assert (code, err.count("\n")) == (2, 1)
+        code, _, err = await cli(server.url)
+        assert (code, err.count("\n")) == (3, 1)
         assert "its certificate does not verify, self-signed certificate (--insecure skips the check)" in err
         async with connect(server.url, insecure=True) as session:
             await session.send_ping()
 
 
 async def test_ctrl_c_is_quiet(server):
-    argv = "-m", "weather.client", "--url", server.url, "call", "never", "{}"
+    argv = "-m", "weather.client", server.url, "never"
     root = pathlib.Path(__file__).parents[1]
     process = await asyncio.create_subprocess_exec(sys.executable, *argv, cwd=root, stdout=PIPE, stderr=PIPE)
     try:

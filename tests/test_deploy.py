@@ -17,16 +17,12 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.sync.client import connect
 
 from tests.conftest import ROOT, Server
@@ -138,24 +134,6 @@ async def hasty(scope, receive, send):
     await simulator(scope, receive, sooner)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Key and certificate, signed by itself, of api.weather.gov."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "api.weather.gov")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("api.weather.gov")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
-    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
-    return folder
-
-
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -209,12 +187,11 @@ def nws(serve, certificate):
     """Starts an HTTPS server in the place of api.weather.gov, with a line in its log for each request."""
     if NGINX is None:
         pytest.skip("nginx is not installed")
-    key, cert = certificate / "key.pem", certificate / "cert.pem"
     flags = [
         "--certfile",
-        str(cert),
+        str(certificate),
         "--keyfile",
-        str(key),
+        str(certificate),
         "--access-logfile",
         "-",
         "--access-logformat",
@@ -253,7 +230,7 @@ def asked(upstream: Server) -> Counter[str]:
 
 def test_two_containers_behind_the_cache_ask_nws_as_much_as_one(tmp_path, serve, nws, certificate):
     upstream = nws("weather.simulator:app")
-    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+    with cache(tmp_path, upstream.port, certificate) as base:
         servers = [serve(NWS_API_BASE=base) for _ in range(2)]
         first, second = map(call_every_tool, servers)
     for server in servers:
@@ -267,7 +244,7 @@ def test_two_containers_behind_the_cache_ask_nws_as_much_as_one(tmp_path, serve,
 
 def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp_path, nws, certificate):
     upstream = nws("tests.test_deploy:hasty")
-    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+    with cache(tmp_path, upstream.port, certificate) as base:
         place, alerts = f"{base}/points/39.7456,-97.0892", f"{base}/alerts/active?area=CA&status=actual"
         cell = world.cell_of(39.7456, -97.0892)
         forecast = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}/forecast"
@@ -279,7 +256,7 @@ def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp
 
 def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
     upstream = nws("tests.test_deploy:hasty")
-    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+    with cache(tmp_path, upstream.port, certificate) as base:
         station = f"{base}/stations/KTOP/observations/latest"
         assert get(station) == (200, "MISS")
         until(lambda: get(station) == (200, "REVALIDATED"))
@@ -287,7 +264,7 @@ def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
 
 def test_cache_never_keeps_a_failure(tmp_path, nws, certificate):
     upstream = nws("weather.simulator:app")
-    with cache(tmp_path, upstream.port, certificate / "cert.pem") as base:
+    with cache(tmp_path, upstream.port, certificate) as base:
         place = f"{base}/points/39.7456,-97.0892"
         assert [get(place, **{"X-Simulate": "status=500"}) for _ in range(2)] == [(500, "MISS")] * 2
         assert [get(place) for _ in range(2)] == [(200, "MISS"), (200, "HIT")]

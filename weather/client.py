@@ -12,11 +12,11 @@ import os
 import re
 import ssl
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -28,15 +28,17 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHeader, InvalidStatus, InvalidURI
 from websockets.exceptions import WebSocketException as WebSocketError
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from weather import __version__
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
-DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 CLOSE_TIMEOUT_S = 2.0
-TOOL_ARGUMENTS = {"latitude", "longitude", "state", "limit"}
+TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class SessionError(Exception):
-    """The server cannot be reached, refused the handshake or hung up; `url` is told without its secrets."""
+    """The server cannot be reached or hung up; `url` is told without its secrets."""
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(url, why)
@@ -45,6 +47,10 @@ class SessionError(Exception):
     def __str__(self) -> str:
         place = re.sub(r"//[^/]*@", "//", re.split(r"[?#]", self.url)[0])
         return f"No MCP session with {place}: {self.why}."
+
+
+class Refused(SessionError):
+    """The handshake was answered with an HTTP status other than 101."""
 
 
 @asynccontextmanager
@@ -58,13 +64,18 @@ async def connect(
 ) -> AsyncIterator[ClientSession]:
     """An initialized session over WebSocket; `timeout_s` bounds the wait for each answer.
 
-    `insecure` accepts any TLS certificate. Raises SessionError; also when an error that
-    leaves the body came from a closed connection.
+    `insecure` accepts any TLS certificate. Raises SessionError (Refused, when the server answered and said no);
+    also when an error that leaves the body came from a closed connection.
     """
     socket = await _open(url, token, insecure, headers)
     try:
         timeout = timedelta(seconds=timeout_s)
-        async with _streams(socket) as streams, ClientSession(*streams, timeout) as session:
+        async with (
+            _streams(socket) as streams,
+            ClientSession(
+                *streams, timeout, client_info=types.Implementation(name="weather-client", version=__version__)
+            ) as session,
+        ):
             await session.initialize()
             yield session
         return
@@ -86,6 +97,8 @@ async def _open(url: str, token: str | None, insecure: bool, headers: Mapping[st
             ssl=_tls(insecure) if url.lower().startswith("wss:") else None,
             close_timeout=CLOSE_TIMEOUT_S,
         )
+    except InvalidStatus as exc:
+        raise Refused(url, _refusal(exc.response.status_code, exc.response.body or b"")) from exc
     except (OSError, WebSocketError, ValueError) as exc:
         raise SessionError(url, _why(exc)) from exc
 
@@ -100,8 +113,6 @@ def _tls(insecure: bool) -> ssl.SSLContext:
 
 def _why(exc: Exception) -> str:
     match exc:
-        case InvalidStatus():
-            return _refusal(exc.response.status_code, exc.response.body or b"")
         case InvalidHeader():  # its text holds the header's value, maybe the token
             return f"the {exc.name} header is not valid"
         case InvalidURI():
@@ -166,6 +177,17 @@ def _reason(url: str, socket: ClientConnection, failure: BaseException) -> BaseE
     return SessionError(url, f"the connection was closed ({code})")
 
 
+class Usage(NamedTuple):
+    """What the command line asks for; `tool` is None to list the tools."""
+
+    url: str
+    tool: str | None
+    arguments: dict[str, Any]
+    token: str | None
+    insecure: bool
+    json: bool
+
+
 def _text(result: types.CallToolResult) -> str:
     blocks = result.content
     return "\n".join(b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in blocks)
@@ -173,98 +195,96 @@ def _text(result: types.CallToolResult) -> str:
 
 def _outline(tool: types.Tool) -> str:
     required = tool.inputSchema.get("required", [])
-    names = [n if n in required else f"[{n}]" for n in tool.inputSchema.get("properties", {})]
+    names = [f"{n}=…" if n in required else f"[{n}=…]" for n in tool.inputSchema.get("properties", {})]
     first_line = (tool.description or "").strip().partition("\n")[0]
-    return f"{tool.name}({', '.join(names)})  {tool.title or ''}".rstrip() + f"\n    {first_line}"
+    return f"{' '.join([tool.name, *names])}\n    {first_line}"
 
 
 async def _progress(progress: float, total: float | None, message: str | None) -> None:
-    share = f"{progress:g}" + (f"/{total:g}" if total else "")
-    print(f"{share} {message or ''}".rstrip(), file=sys.stderr)
+    print(message or f"{progress:g}" + (f"/{total:g}" if total else ""), file=sys.stderr)
 
 
-async def _ask(session: ClientSession, args: argparse.Namespace) -> tuple[str, Any, bool]:
-    """Text, the same as JSON, and whether it is an error."""
-    if args.command == "tools":
-        tools = (await session.list_tools()).tools
-        data = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
-        return "\n".join(map(_outline, tools)), data, False
-    if args.command == "ping":
-        start = time.perf_counter()
-        await session.send_ping()
-        ms = (time.perf_counter() - start) * 1000
-        return f"{ms:.1f} ms", {"ms": round(ms, 3)}, False
-    arguments = {name: value for name, value in vars(args).items() if name in TOOL_ARGUMENTS}
-    result = await session.call_tool(args.tool, getattr(args, "arguments", arguments), progress_callback=_progress)
-    return _text(result), result.structuredContent, result.isError
-
-
-async def _run(args: argparse.Namespace) -> int:
-    async with connect(args.url, token=args.token, insecure=args.insecure) as session:
-        text, data, is_error = await _ask(session, args)
-    if is_error:
-        print(text, file=sys.stderr)
+async def _run(usage: Usage) -> int:
+    async with connect(usage.url, token=usage.token, insecure=usage.insecure) as session:
+        result: types.ListToolsResult | types.CallToolResult
+        if usage.tool is None:
+            result = await session.list_tools()
+            text, is_error = "\n".join(map(_outline, result.tools)), False
+        else:
+            result = await session.call_tool(usage.tool, usage.arguments, progress_callback=_progress)
+            text, is_error = _text(result), result.isError
+    if usage.json:
+        print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
     else:
-        print(json.dumps(data, indent=2, ensure_ascii=False) if args.json else text)
-    return int(is_error)
+        print(text, file=sys.stderr if is_error else sys.stdout)
+    return TOOL_ERROR if is_error else 0
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _url(text: str) -> str:
+    try:
+        parse_uri(text)
+    except (InvalidURI, ValueError) as exc:
+        why = exc.msg if isinstance(exc, InvalidURI) else str(exc)
+        raise argparse.ArgumentTypeError(f"not a WebSocket URL such as wss://example.com/ws: {why}") from None
+    return text
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """`state=CA`, `latitude=38.9`: the value is JSON, or else a string as it stands."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} should be name=value, such as state=CA")
     with suppress(ValueError):
-        if isinstance(value := json.loads(text), dict):
-            return value
-    raise argparse.ArgumentTypeError("must be a JSON object")
+        return name, json.loads(value, parse_constant=_no_constant)
+    return name, value
 
 
-def _options() -> argparse.ArgumentParser:
-    """Valid before and after the command; without defaults, lest the second place undo the first."""
-    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    options.add_argument("--url", help=f"default: $MCP_URL, else {DEFAULT_URL}")
-    options.add_argument("--token", help="bearer token; default: $MCP_TOKEN")
-    options.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
-    options.add_argument("--json", action="store_true", help="print the structured content")
-    return options
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are no JSON.
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="weather-client", parents=[_options()])
-    commands = parser.add_subparsers(dest="command", required=True)
+def _token(path: str | None) -> str | None:
+    """Never from the command line: other users of the machine can read that."""
+    return (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip() or None
 
-    def command(name: str, summary: str, **defaults: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, parents=[_options()], argument_default=argparse.SUPPRESS)
-        added.set_defaults(**defaults)
-        return added
 
-    command("tools", "what the server offers")
-    command("ping", "the round trip in milliseconds")
-    for name, summary in [("weather", "the weather now"), ("forecast", "the coming days")]:
-        place = command(name, summary, tool=f"get-{name}")
-        place.add_argument("latitude", type=float)
-        place.add_argument("longitude", type=float)
-    alerts = command("alerts", "warnings in force", tool="get-alerts")
-    alerts.add_argument("state")
-    alerts.add_argument("--limit", type=int)
-    call = command("call", "any tool")
-    call.add_argument("tool")
-    call.add_argument("arguments", type=_json_object, help="a JSON object")
-    return parser
+def _usage(argv: Sequence[str] | None) -> Usage:
+    parser = argparse.ArgumentParser(
+        prog="weather-client",
+        allow_abbrev=False,
+        description="Lists the tools of an MCP server over WebSocket, or calls one and prints its text.",
+        epilog=f"Exit codes: 0; {TOOL_ERROR} the tool answered with an error; {USAGE} wrong usage;"
+        f" {NO_CONNECTION} no connection, or one that broke; {REFUSED} the server refused the handshake.",
+    )
+    parser.add_argument("url", metavar="URL", type=_url, help="ws://… or wss://…")
+    parser.add_argument("tool", metavar="TOOL", nargs="?", help="left out, the tools are listed")
+    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", type=_argument, help="state=CA, for example")
+    parser.add_argument("--token-file", metavar="FILE", help="a file with a bearer token; default: $MCP_TOKEN")
+    parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
+    parser.add_argument("--json", action="store_true", help="print the whole result")
+    given = parser.parse_intermixed_args(argv)
+    try:
+        token = _token(given.token_file)
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not text"
+        parser.error(f"--token-file {given.token_file} cannot be read: {why}")
+    return Usage(given.url, given.tool, dict(given.arguments), token, given.insecure, given.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0, 1 for an answer that is an error, 2 for no session, 130 for Ctrl-C."""
-    env = os.environ
-    given = argparse.Namespace(url=env.get("MCP_URL") or DEFAULT_URL, token=env.get("MCP_TOKEN"))
-    given.insecure = given.json = False
+    usage = _usage(argv)
+    if usage.insecure:
+        print("Warning: the server's TLS certificate is not checked.", file=sys.stderr)
     try:
-        return asyncio.run(_run(_parser().parse_args(argv, given)))
+        return asyncio.run(_run(usage))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except SessionError as exc:
         print(exc, file=sys.stderr)
-        return 2
+        return REFUSED if isinstance(exc, Refused) else NO_CONNECTION
     except (McpError, RuntimeError, ValueError) as exc:
         print(exc, file=sys.stderr)
-        return 1
+        return TOOL_ERROR
 
 
 if __name__ == "__main__":
