@@ -440,7 +440,7 @@ def test_a_peer_that_answers_no_pings_is_cut_off(tmp_path):
         eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 1, "the dead is gone")
 
 
-GRACE_S = 1
+GRACE_S = 3
 MANY = 500
 
 
