@@ -21,17 +21,20 @@ from weather.access import ENDPOINT, SUBPROTOCOL, Access
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import Refusal, SettingError
+from weather.host import Host
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
 from weather.questions import TAKES
+from weather.screen import Receive, Scope, Send
 from weather.service import Service
-from weather.session import Receive, Scope, Send, Session
-from weather.simulator import Simulator
+from weather.session import Session
+from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME, build_server
 from weather.upstream import Upstream
 
 JSON = "application/json"
 BODY_TIMEOUT_S = 5
+ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 
 log = logging.getLogger("weather")
 
@@ -53,7 +56,9 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await start(stack, scope["state"])
         except Exception as error:  # Without an answer, hypercorn would go on and serve without state.
-            failure = str(error) if isinstance(error, SettingError) else f"This server cannot start: {error!r}."
+            failure = (
+                str(error) if isinstance(error, SettingError | FaultsError) else f"This server cannot start: {error!r}."
+            )
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -68,8 +73,8 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     settings = Settings.read()
     logs.configure(settings)
     metrics = Metrics()
-    transport = httpx.ASGITransport(app=Simulator()) if settings.simulated else None
-    upstream = await stack.enter_async_context(Upstream(settings, metrics, transport))
+    transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
+    upstream = await stack.enter_async_context(Upstream(Host(settings, metrics, transport)))
     answers = Answers(NWS(upstream, settings), settings, metrics)
     service = Service(settings, metrics, answers, build_server(answers, settings))
     access = await stack.enter_async_context(Access(settings))
@@ -77,13 +82,14 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(service.keep)
     state.update(service=service, access=access)
+    log.info("MCP at %s, weather from %s", ENDPOINT, settings.source)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         status, content_type, body, headers = await answer(scope)
     except Refusal as refusal:
-        scope["state"]["service"].metrics.refused(refusal.reason)
+        note(scope, refusal, logging.DEBUG if refusal.reason in ASTRAY else logging.WARNING)
         status, content_type, body, headers = refusal.status, JSON, explained(refusal), refusal.headers
     lines = {"content-type": content_type, "content-length": str(len(body)), **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
@@ -108,8 +114,9 @@ async def answer(scope: Scope) -> tuple[int, str, bytes, dict[str, str]]:
         case "/health":
             return 200, JSON, b'{"status":"ok"}', {}
         case "/ready":
-            ready = not (service.draining or service.full)
-            body = {"status": "ready" if ready else "draining" if service.draining else "full"}
+            draining = service.notice_end()
+            ready = not (draining or service.full)
+            body = {"status": "ready" if ready else "draining" if draining else "full"}
             return 200 if ready else 503, JSON, json.dumps(body).encode(), {}
         case "/metrics":
             return 200, CONTENT_TYPE, service.metrics.exposition(), {}
@@ -136,7 +143,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     service: Service = scope["state"]["service"]
     try:
         admission = await scope["state"]["access"].admit(scope)
-        if service.full or service.draining:
+        if service.full or service.notice_end():
             raise Refusal(503, "capacity", "There is no room for another session now.", {"retry-after": "5"})
     except Refusal as refusal:
         await refuse(scope, send, refusal)
@@ -146,14 +153,20 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     """An HTTP answer in place of the handshake (ASGI extension websocket.http.response)."""
-    scope["state"]["service"].metrics.refused(refusal.reason)
-    peer = scope.get("client") or ("", 0)
-    log.warning("handshake refused", extra={"fields": {"reason": refusal.reason, "peer": f"{peer[0]}:{peer[1]}"}})
+    note(scope, refusal, logging.WARNING)
     body = explained(refusal)
     lines = {"content-type": JSON, "content-length": str(len(body)), **refusal.headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
     await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": raw})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def note(scope: Scope, refusal: Refusal, level: int) -> None:
+    scope["state"]["service"].metrics.refused(refusal.reason)
+    peer = scope.get("client") or ("", 0)
+    what = "handshake" if scope["type"] == "websocket" else "request"
+    fields = {"reason": refusal.reason, "peer": f"{peer[0]}:{peer[1]}"}
+    log.log(level, "%s refused", what, extra={"fields": fields})
 
 
 def explained(refusal: Refusal) -> bytes:

@@ -1,21 +1,29 @@
-"""A WebSocket client of bare bytes (RFC 6455, section 5), for what no library would send. Every wait is bounded."""
+"""A WebSocket client of bare bytes (RFC 6455, section 5), for what no library would send; an upstream that waits.
+
+Every wait is bounded, and generously: on a busy machine a test takes longer, and says the same.
+"""
 
 from __future__ import annotations
 
 import json
 import socket
 import struct
+import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x00\x00\x00\x00"  # allowed: the payload stays as it is
 CLIENT_INFO = {"name": "raw", "version": "1"}
+PATIENCE = {"NWS_DEADLINE_SECONDS": "120", "NWS_CONNECT_TIMEOUT_SECONDS": "60", "NWS_READ_TIMEOUT_SECONDS": "60"}
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT_INFO}
 
 
@@ -65,9 +73,9 @@ class Closed(Exception):
 
 
 class Raw:
-    """One connection; `extensions` are offered, `receive_buffer` is in bytes."""
+    """One connection; `extensions` are offered, `receive_buffer` is in bytes, `headers` go with the handshake."""
 
-    def __init__(self, port: int, *, extensions: str = "", receive_buffer: int = 0) -> None:
+    def __init__(self, port: int, *, extensions: str = "", receive_buffer: int = 0, **headers: str) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT_S)
         if receive_buffer:
@@ -77,7 +85,8 @@ class Raw:
         self.unread = bytearray()
         self._ids = count(1)
         self._inflate = zlib.decompressobj(-15)
-        self.socket.sendall(handshake(port, **({"Sec-WebSocket-Extensions": extensions} if extensions else {})))
+        offered = {"Sec-WebSocket-Extensions": extensions} if extensions else {}
+        self.socket.sendall(handshake(port, **offered, **headers))
         while (end := self.unread.find(b"\r\n\r\n")) < 0:
             self._more()
         self.answer = bytes(self.unread[:end]).decode()
@@ -121,7 +130,8 @@ class Raw:
 
     def receive(self) -> Any:
         """The next message; answers pings and a close, which raises Closed."""
-        while True:
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
             opcode, payload = self.frame()
             if opcode == TEXT:
                 return json.loads(payload)
@@ -130,6 +140,7 @@ class Raw:
             if opcode == CLOSE:
                 self.socket.sendall(frame(CLOSE, payload[:2]))
                 raise Closed(*struct.unpack("!H", payload[:2] or b"\x03\xed"), payload[2:].decode())
+        raise TimeoutError("nothing but pings")
 
     def closed(self) -> Closed:
         """How the server closes; what it says before is passed over."""
@@ -173,12 +184,75 @@ def eventually(holds: Any, what: str = "", seconds: float = TIMEOUT_S) -> None:
         time.sleep(0.02)
 
 
-def configured(folder: Path, *, ping_s: float = 0.5, read_s: float = 50, graceful_s: float = 3) -> str:
+def configured(folder: Path, *, ping_s: float = 0.5, graceful_s: float = 3) -> str:
     """A hypercorn.toml like the project's, with other times: what a session leaves behind lasts until the next ping."""
     path = folder / "hypercorn.toml"
     path.write_text(
-        'worker_class = "uvloop"\nworkers = 0\nwebsocket_max_message_size = 65536\n'
+        'worker_class = "uvloop"\nworkers = 0\nwebsocket_max_message_size = 131072\n'
         f"keep_alive_timeout = 0.5\nwebsocket_ping_interval = {ping_s}\n"
-        f"read_timeout = {read_s}\ngraceful_timeout = {graceful_s}\n"
+        f"graceful_timeout = {graceful_s}\n"
     )
     return str(path)
+
+
+@contextmanager
+def answering(answer: Callable[[str], tuple[int, Any]]) -> Iterator[str]:
+    """The URL of an HTTP server whose `answer` to a path is a status and what is sent as JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = answer(self.path)
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/geo+json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+        request_queue_size = 100
+
+        def handle_error(self, *_: object) -> None:
+            """Whoever asked has left."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(TIMEOUT_S)
+
+
+class Gate:
+    """A National Weather Service that knows no alerts and no places, and says so only while it is open.
+
+    What waits for it is at work for as long as a test likes, and not a moment longer.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._open = threading.Event()
+        self.open, self.shut = self._open.set, self._open.clear
+
+    def __call__(self, path: str) -> tuple[int, Any]:
+        self.asked.append(path)
+        self._open.wait(4 * TIMEOUT_S)
+        if path.startswith("/alerts"):
+            return 200, {"type": "FeatureCollection", "features": []}
+        return 404, {"type": "https://api.weather.gov/problems/InvalidPoint", "title": "Data Unavailable"}
+
+
+@contextmanager
+def gated() -> Iterator[tuple[Gate, dict[str, str]]]:
+    """A shut gate, and the settings of a server that asks it."""
+    gate = Gate()
+    with answering(gate) as url:
+        yield gate, {"NWS_API_BASE": url, **PATIENCE}
+        gate.open()

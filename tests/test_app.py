@@ -10,7 +10,7 @@ import pytest
 from app import app
 from weather import __version__
 from weather.access import Access
-from weather.session import Service
+from weather.service import Service
 
 pytestmark = pytest.mark.anyio
 
@@ -359,7 +359,7 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
 
 async def test_draining_server_refuses_handshakes_and_is_not_ready():
     async with running() as state:
-        state["service"].draining = True
+        state["service"].drained_at = 0.0
         assert await request(state, "GET", "/ready", HOST) == answer(503, {"status": "draining"})
         assert await request(state, "GET", "/health", HOST) == HEALTHY
         assert await handshake(state) == NO_ROOM

@@ -1,4 +1,5 @@
-"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx."""
+"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx. And the README's
+tables, which those who deploy it go by."""
 
 from __future__ import annotations
 
@@ -27,11 +28,15 @@ from websockets.sync.client import connect
 
 from tests.conftest import ROOT, Server
 from weather import simulator_world as world
+from weather.access import check_host_and_origin
 from weather.config import Settings
-from weather.simulator import Simulator
+from weather.errors import Refusal
+from weather.simulator import Faults, Simulator
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
 KUBERNETES = "1.34"
+FIELDS = {"status.podIP": "10.42.1.7"}
+NO_SETTINGS = {"POD_IP"}
 HYPERCORN_EXTRA_S = 2
 WAIT_S = 8
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -52,7 +57,17 @@ def container() -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    return {variable["name"]: variable["value"] for variable in container()["env"]}
+    """As the container sees it: a value may name variables that stand before it."""
+    seen: dict[str, str] = {}
+    for variable in container()["env"]:
+        value = variable.get("value") or FIELDS[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+        seen[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda named: seen.get(named[1], named[0]), value)
+    return seen
+
+
+def settings() -> Settings:
+    """Those of the container."""
+    return Settings.read(**{name.lower(): value for name, value in environment().items() if name not in NO_SETTINGS})
 
 
 @pytest.mark.parametrize("each", MANIFESTS, ids=lambda each: each["kind"])
@@ -88,9 +103,30 @@ def test_manifests_belong_together():
 
 
 def test_variables_are_settings_of_the_server():
-    values = {name.lower(): value for name, value in environment().items()}
-    assert values.keys() <= Settings.model_fields.keys()
-    Settings.model_validate(values)
+    names = {name.lower() for name in environment().keys() - NO_SETTINGS}
+    assert names <= Settings.model_fields.keys()
+    assert names <= settings().model_fields_set
+
+
+@pytest.mark.parametrize("host", ["10.42.1.7:8080", "10.42.1.7:9090", "10.42.1.7", "weather.example.org", "weather:80"])
+def test_host_of_a_client_and_of_a_scrape_is_allowed(host):
+    check_host_and_origin(asked_by(host), settings())
+
+
+@pytest.mark.parametrize("host", ["10.42.1.8:8080", "evil.example", "localhost:8080"])
+def test_host_of_another_pod_or_site_is_not_allowed(host):
+    with pytest.raises(Refusal):
+        check_host_and_origin(asked_by(host), settings())
+
+
+def asked_by(host: str) -> dict[str, Any]:
+    return {"headers": [(b"host", host.encode())], "server": (FIELDS["status.podIP"], 8080)}
+
+
+def test_scrapes_go_to_the_port_that_the_container_listens_on():
+    annotations = manifest("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    (port,) = container()["ports"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(port["containerPort"])}
 
 
 def test_grace_period_covers_the_pause_and_the_drain():
@@ -113,6 +149,26 @@ def test_container_has_no_privileges():
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def table(title: str) -> str:
+    """What stands under the README's first heading of that name, up to the next."""
+    return re.split(r"\n##+ ", (ROOT / "README.md").read_text().partition(f"# {title}\n")[2])[0]
+
+
+def test_readme_has_every_setting_and_no_other():
+    rows = [row.split("|")[1] for row in table("Settings").splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, Settings.model_fields))
+
+
+def test_readme_has_every_setting_of_the_simulator_and_no_other():
+    rows = [row.split("|")[1] for row in table("The simulator's settings").splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, Faults.model_fields))
+
+
+def test_readme_tells_of_every_module():
+    told = re.findall(r"`(\w+\.py)`", table("Read it"))
+    assert sorted(told) == sorted(path.name for path in (ROOT / "weather").glob("[a-z]*.py"))
 
 
 # nginx.conf. The real file runs, with the addresses and the trusted certificates replaced and nothing else.

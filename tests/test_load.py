@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,21 +24,28 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.conftest import ROOT, Server
+from tests.raw import eventually, gauges
 
 LOAD = ROOT / "tests/load"
-WAIT_S = 25
+WAIT_S = 40
 
 
 @dataclass
 class Run:
-    """A Locust that ends by itself."""
+    """A Locust, which ends by itself after a long time."""
 
     process: subprocess.Popen[bytes]
     output: Path
     log: Path
 
     def code(self) -> int:
+        """Once it has ended by itself."""
         return self.process.wait(WAIT_S)
+
+    def stop(self) -> int:
+        """Ends it as the end of its time does; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.code()
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -59,7 +66,7 @@ class Run:
 
 
 @contextmanager
-def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 2, **env: str) -> Iterator[Run]:
+def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 50, **env: str) -> Iterator[Run]:
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOAD / "locustfile.py"), "--headless", "--json"]
     command += ["--users", str(count), "--spawn-rate", "100", "--run-time", f"{run_s}s", "--host", url]
     environment = {"PATH": os.environ["PATH"], "THINK": "0.05", **env}
@@ -73,15 +80,17 @@ def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 2, 
         process.wait(WAIT_S)
 
 
-def until_called(server: Server, calls: int) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        with urllib.request.urlopen(f"{server.http}/metrics", timeout=WAIT_S) as response:
-            counts = re.findall(r"^mcp_calls_total\{.*\} (\S+)$", response.read().decode(), re.MULTILINE)
-        if sum(map(float, counts)) >= calls:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def calls(server: Server) -> Counter[str]:
+    """By tool, since the server has started."""
+    counts: Counter[str] = Counter()
+    for name, value in gauges(server.port).items():
+        if tool := re.fullmatch(r'mcp_calls_total\{.*tool="([\w-]+)"\}', name):
+            counts[tool[1]] += int(value)
+    return counts
+
+
+def until_called(server: Server, count: int) -> None:
+    eventually(lambda: calls(server).total() >= count, f"{count} calls")
 
 
 @contextmanager
@@ -94,38 +103,38 @@ def stopped(server: Server) -> Iterator[None]:
 
 
 def test_every_tool_has_a_row_and_nothing_fails(tmp_path, server):
+    before = calls(server)
     with locust(tmp_path, server.url, count=10) as run:
-        assert run.code() == 0
+        eventually(lambda: len(calls(server) - before) == 3, "each tool is called")
+        assert run.stop() == 0
     assert run.rows.keys() == {"connect", "initialize", "get-weather", "get-forecast", "get-alerts"}
     assert sum(row["num_failures"] for row in run.rows.values()) == 0
 
 
-def test_stall_of_one_second_shows_in_the_percentiles(tmp_path, serve):
-    """Five calls are under way in it: without a schedule only they would be slow, five of some four hundred."""
-    server = serve()
-    with locust(tmp_path, server.url, "Resident", run_s=4) as run:
-        until_called(server, 50)
+def test_stall_of_one_second_shows_in_the_percentiles(tmp_path, server):
+    """Five calls are under way in it: without a schedule only they would be slow, five of some three hundred."""
+    before = calls(server).total()
+    with locust(tmp_path, server.url, "Resident", THINK="0.03") as run:
+        until_called(server, before + 50)
         with stopped(server):
             time.sleep(1)  # the stall itself
-        assert run.code() == 0
-    server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
+        until_called(server, before + 300)
+        assert run.stop() == 0
     times = run.times_ms()
     assert len(times) > 200
     assert times[int(0.95 * len(times))] > 300
     assert times[int(0.99 * len(times))] > 700
 
 
-def test_stall_that_lasts_to_the_end_shows_too(tmp_path, serve):
+def test_stall_that_lasts_to_the_end_shows_too(tmp_path, server):
     """Calls that were due and never sent are counted with the time they have waited."""
-    server = serve()
-    with locust(tmp_path, server.url, "Resident", run_s=4) as run:
-        until_called(server, 50)
+    before = calls(server).total()
+    with locust(tmp_path, server.url, "Resident", THINK="0.03") as run:
+        until_called(server, before + 50)
         with stopped(server):
-            run.code()
-    server.stop(signal.SIGKILL)
-    times = run.times_ms()
-    assert len(times) > 200
-    assert times[int(0.75 * len(times))] > 500
+            time.sleep(1)  # the stall, in which some 160 calls are due
+            run.stop()
+    assert sum(time_ms > 500 for time_ms in run.times_ms()) > 40
 
 
 class Bad:
@@ -133,6 +142,7 @@ class Bad:
 
     def __init__(self, **result_or_error: object) -> None:
         self.answer = result_or_error
+        self.called = 0
         self.ends: set[int] = set()
 
     def __call__(self, connection: ServerConnection) -> None:
@@ -142,6 +152,7 @@ class Bad:
                 if "id" in message:
                     answer = {"result": {}} if message["method"] == "initialize" else self.answer
                     connection.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}))
+                    self.called += message["method"] == "tools/call"
         except ConnectionClosed:
             pass
         self.ends.add(connection.close_code or 0)
@@ -174,15 +185,19 @@ def bad() -> Iterator[Callable[[Bad], str]]:
     ids=["JSON-RPC error", "isError"],
 )
 def test_refused_calls_fail_the_run_and_group(tmp_path, bad, answer, error):
-    with locust(tmp_path, bad(Bad(**answer)), run_s=1) as run:
-        assert run.code() == 1
+    handler = Bad(**answer)
+    with locust(tmp_path, bad(handler)) as run:
+        eventually(lambda: handler.called > 10, "calls")
+        assert run.stop() == 1
     assert {text for _, text in run.errors} == {error}
     assert {name for name, _ in run.errors} <= {"get-weather", "get-forecast", "get-alerts"}
 
 
 def test_share_of_failures_can_be_allowed(tmp_path, bad):
-    with locust(tmp_path, bad(Bad(error={"code": -32603, "message": "no"})), run_s=1, FAILURES="1") as run:
-        assert run.code() == 0
+    handler = Bad(error={"code": -32603, "message": "no"})
+    with locust(tmp_path, bad(handler), FAILURES="1") as run:
+        eventually(lambda: handler.called > 10, "calls")
+        assert run.stop() == 0
     assert run.errors
 
 
@@ -196,23 +211,28 @@ def test_server_that_is_not_there_fails_the_run(tmp_path):
 def test_agents_leave_as_their_kind_does(tmp_path, bad, users, end):
     handler = Bad(result={"content": []})
     with locust(tmp_path, bad(handler), users, THINK="0.01") as run:
-        assert run.code() == 0
-    assert end in handler.ends
+        eventually(lambda: end in handler.ends, "one has left")
+        assert run.stop() == 0
+
+
+TOKEN = "a-long-enough-token-for-a-test-0123456789"
 
 
 def test_token_is_sent(tmp_path, serve):
-    server = serve(MCP_AUTH_TOKENS="a-long-enough-token-for-a-test-0123456789")
-    with locust(tmp_path, server.url, run_s=1, TOKEN="a-long-enough-token-for-a-test-0123456789") as run:
-        assert run.code() == 0
-    with locust(tmp_path, server.url, run_s=1) as run:
-        assert run.code() == 1
-    server.stop(signal.SIGKILL)
+    server = serve(MCP_AUTH_TOKENS=TOKEN)
+    with locust(tmp_path, server.url, TOKEN=TOKEN) as run:
+        until_called(server, 1)
+        assert run.stop() == 0
+    with locust(tmp_path, server.url) as run:
+        eventually(lambda: gauges(server.port).get('mcp_refusals_total{reason="token_missing"}'), "refused")
+        assert run.stop() == 1
+    server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
     assert run.errors == {("connect", "refused with HTTP 401")}
 
 
 def test_live_weather_ends_the_run(tmp_path, bad):
     url = bad(Bad(result={"content": [], "structuredContent": {"source": "live"}}))
-    with locust(tmp_path, url, run_s=60) as run:
+    with locust(tmp_path, url) as run:
         assert run.code() == 2
 
 

@@ -1,6 +1,7 @@
 """Which URLs are asked, and what NWS's answers and failures come to. The simulator is on a clock of the test's."""
 
 import json
+import re
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,8 @@ import pytest
 import stamina
 
 from weather.config import Settings
-from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, Withdrawn
+from weather.errors import BadAnswer, NoForecast, NotCovered, Rejected, Unavailable, Withdrawn
+from weather.host import Host
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.simulator import Faults, Simulator
@@ -68,8 +70,8 @@ class World(httpx.AsyncBaseTransport):
     @asynccontextmanager
     async def nws(self, **settings):
         settings = Settings(**{"nws_api_base": "simulator", **{f"nws_{key}": value for key, value in settings.items()}})
-        async with Upstream(settings, Metrics(), self, self.clock) as upstream:
-            upstream._epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+        async with Upstream(Host(settings, Metrics(), self, self.clock)) as upstream:
+            upstream.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
             yield NWS(upstream, settings)
 
 
@@ -158,7 +160,7 @@ async def test_a_place_outside_coverage_is_asked_once_an_hour(world):
 async def test_a_404_of_the_cdn_says_nothing_about_coverage(world):
     world.edits = [("-122.33", lambda body: httpx.Response(404, html="<h1>Not Found</h1>"))]
     async with world.nws() as nws:
-        with pytest.raises(Unavailable, match="status 404"):
+        with pytest.raises(Rejected, match="status 404"):
             await nws.point(*SEATTLE)
         world.edits = []
         assert (await nws.point(*SEATTLE)).digest.location.state == "WA"
@@ -167,7 +169,7 @@ async def test_a_404_of_the_cdn_says_nothing_about_coverage(world):
 async def test_a_404_of_the_cdn_says_nothing_about_a_link(world):
     world.edits = [("/forecast", lambda body: httpx.Response(404, html="<h1>Not Found</h1>"))]
     async with world.nws() as nws:
-        with pytest.raises(Unavailable, match="status 404"):
+        with pytest.raises(Rejected, match="status 404"):
             await nws.forecast(*SEATTLE)
         world.edits = []
         assert (await nws.forecast(*SEATTLE))[1].digest.periods
@@ -186,21 +188,36 @@ async def test_a_place_without_a_link_is_told_to_have_no_forecast(world):
             await nws.forecast(*SEATTLE)
         point = await nws.point(*SEATTLE)
         assert await nws.observing(point, ahead=False).wait() is None
+        world.edits = []
+        world.clock.now += 300
+        assert (await nws.forecast(*SEATTLE))[1].digest.periods
 
 
-async def test_an_empty_forecast_is_an_error(world):
-    world.edits = [("/forecast", change(periods=[]))]
+async def test_an_empty_forecast_is_an_error_and_the_last_good_one_serves(world):
     async with world.nws() as nws:
-        with pytest.raises(NoForecast, match="empty"):
+        world.edits = [("/forecast", change(periods=[]))]
+        with pytest.raises(BadAnswer, match="no periods"):
             await nws.forecast(*SEATTLE)
+        world.edits = []
+        assert not (await nws.forecast(*SEATTLE))[1].stale
+        world.clock.now += 3600
+        world.edits = [("/forecast", change(periods=[]))]
+        assert (await nws.forecast(*SEATTLE))[1].stale
 
 
 async def test_an_expired_grid_is_told_and_not_asked_again_at_once(world):
     world.faults.expired_grid = True
     async with world.nws() as nws:
-        with pytest.raises(Unavailable, match="has expired"):
-            await nws.forecast(*SEATTLE)
-    assert len(world.asked) == 2
+        for later_s, said in (
+            (0, "not out yet. Try again in an hour."),
+            (540, "For 9 minutes now. Try again in an hour."),
+        ):
+            world.clock.now += later_s
+            await nws.alerts("CA")  # The host is well.
+            world.requests = []
+            with pytest.raises(Unavailable, match=re.escape(said)):
+                await nws.forecast(*SEATTLE)
+    assert len(world.asked) == 1
 
 
 async def test_a_renumbered_grid_is_resolved_anew_once(world):
@@ -230,21 +247,35 @@ async def test_concurrent_callers_of_a_renumbered_grid_resolve_it_once(world):
     assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points", "gridpoints"]
 
 
-async def test_a_link_that_nws_names_again_though_it_leads_nowhere_is_not_asked_over_and_over(world):
+async def test_a_link_that_nws_names_again_though_it_leads_nowhere_is_asked_once_a_minute(world):
     async with world.nws() as nws:
-        point = await nws.point(*SEATTLE)
-        link = point.digest.forecast
-        world.clock.now += 10
+        link = (await nws.point(*SEATTLE)).digest.forecast
         world.edits = [("-122.33", change(forecast=link))]
         world.faults.renumber = 1
-        world.requests = []
-        for _ in range(5):
+        for later_s, asked in ((0, True), (10, False), (49, False), (1, True)):
+            world.clock.now += later_s
+            world.requests = []
             with pytest.raises(Withdrawn):
                 await nws.forecast(*SEATTLE)
-            world.clock.now += 10
-    asked = world.asked
-    assert sum(path.startswith("/gridpoints") for path in asked) == 1
-    assert sum(path.startswith("/points") for path in asked) == 2
+            assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points"] * asked
+        world.faults.renumber = 0
+        world.clock.now += 60
+        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+
+
+@pytest.mark.parametrize("point_fails", [False, True])
+async def test_a_good_forecast_outlives_its_link(world, point_fails):
+    async with world.nws() as nws:
+        link = (await nws.forecast(*SEATTLE))[0].digest.forecast
+        same, down = change(forecast=link), lambda body: httpx.Response(500)
+        world.edits = [("-122.33", down if point_fails else same)]
+        world.faults.renumber = 1
+        world.clock.now += 3600
+        for _ in range(2):
+            assert (await nws.forecast(*SEATTLE))[1].stale
+        world.edits, world.faults.renumber = [], 0
+        world.clock.now += 60
+        assert not (await nws.forecast(*SEATTLE))[1].stale
 
 
 STATIONS = "/stations"
@@ -296,6 +327,32 @@ async def test_the_next_station_serves_when_the_nearest_does_not(world):
     ]
 
 
+async def test_failing_observations_take_nothing_from_the_rest(world):
+    world.edits = [(LATEST, lambda body: httpx.Response(500))]
+    async with world.nws(breaker_failures=2) as nws:
+        for _ in range(5):
+            assert await observed(nws) is None
+        assert (await nws.alerts("CA")).digest.alerts
+
+
+async def test_hanging_observations_take_no_room_from_the_rest(world):
+    gate = anyio.Event()
+    ask = world.handle_async_request
+
+    async def hanging(request):
+        if request.url.path.endswith(LATEST):
+            await gate.wait()
+        return await ask(request)
+
+    world.handle_async_request = hanging
+    async with world.nws(max_concurrency=4) as nws:
+        places = [await nws.point(47.0 + number / 10, -120) for number in range(10)]
+        for point in places:
+            nws.observing(point, ahead=False)
+        with anyio.fail_after(5):
+            assert (await nws.alerts("CA")).digest.alerts
+
+
 async def test_an_observation_is_never_given_beyond_its_time(world):
     async with world.nws() as nws:
         await observed(nws)
@@ -332,7 +389,7 @@ async def test_failing_alerts_are_an_error_and_old_ones_are_stale_for_a_quarter_
 
 async def test_a_400_on_alerts_is_an_error(world):
     async with world.nws() as nws:
-        with pytest.raises(Unavailable, match="status 400"):
+        with pytest.raises(Rejected, match="status 400"):
             await nws.alerts("ZZ")
 
 

@@ -1,9 +1,10 @@
-"""NWS JSON → digest → answer, and the names of areas: pure functions, in tables."""
+"""Arguments → question, NWS JSON → digest → answer, and the names of areas: pure functions, in tables."""
 
 import json
 import time
 from datetime import UTC, datetime, timedelta
 
+import jsonschema
 import pytest
 
 from weather.areas import AREAS, area_code
@@ -16,7 +17,8 @@ from weather.digest import (
     read_point,
     read_stations,
 )
-from weather.errors import BadAnswer, NoForecast
+from weather.errors import BadAnswer, BadArgument
+from weather.questions import Area, understood
 from weather.report import (
     Alerts,
     Forecast,
@@ -158,6 +160,55 @@ def test_every_area_is_known_by_its_code_and_by_its_name():
         assert area_code(code.lower()) == area_code(name.upper()) == code
 
 
+# Questions
+
+
+@pytest.mark.parametrize("limit", [1, 5, 25, 200])
+def test_a_whole_number_is_one_whatever_its_spelling(limit):
+    asked = understood("get-alerts", {"state": "CA", "limit": float(limit)})
+    assert asked == understood("get-alerts", {"state": "CA", "limit": limit})
+    assert type(asked.limit) is int
+
+
+@pytest.mark.parametrize(
+    ("limit", "got"),
+    [
+        (5.5, "5.5"),
+        (True, "true"),
+        ("5", '"5"'),
+        (None, "null"),
+        ([5], "[5]"),
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (-5.0, "-5.0"),
+        (200.5, "200.5"),
+        (2.01e2, "201.0"),
+        (1e300, "1e+300"),
+        (float("inf"), "Infinity"),
+        (float("nan"), "NaN"),
+    ],
+    ids=str,
+)
+def test_what_is_no_limit_is_refused_in_a_sentence(limit, got):
+    with pytest.raises(BadArgument) as told:
+        understood("get-alerts", {"state": "CA", "limit": limit})
+    assert str(told.value) == f"Argument 'limit' is {got}; it should be how many alerts at most, from 1 to 200."
+
+
+@pytest.mark.parametrize(
+    "state", [*AREAS, *map(str.lower, AREAS), "Ca", *AREAS.values(), "california", "Washington, D.C.", " ca\n", "D.C"]
+)
+def test_the_schema_takes_the_states_that_the_server_takes(state):
+    understood("get-alerts", {"state": state})
+    jsonschema.validate({"state": state, "limit": 5.0}, Area.model_json_schema())
+
+
+@pytest.mark.parametrize("state", ["", "C", "C1", "??", 7, None, ["CA"]])
+def test_the_schema_refuses_what_can_be_no_state(state):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"state": state}, Area.model_json_schema())
+
+
 # Readers
 
 
@@ -238,11 +289,59 @@ def test_a_forecast_was_issued_when_its_data_was_updated():
     assert read_forecast(forecast(period())).issued == datetime(2030, 1, 15, 15, 30, tzinfo=UTC)
     assert read_forecast(forecast(period(), updateTime=None, generatedAt=generated)).issued.hour == 16
     assert read_forecast(forecast(period(), updateTime=None)).issued is None
+    assert read_forecast(forecast(period(), updateTime="2030-01-15")).issued is None
 
 
-def test_a_forecast_without_periods_is_no_forecast():
-    with pytest.raises(NoForecast, match="the forecast it sent is empty"):
+def test_a_forecast_without_periods_is_a_fault_of_its_sender():
+    with pytest.raises(BadAnswer, match="the forecast has no periods"):
         read_forecast(forecast())
+
+
+def test_a_period_is_kept_in_full():
+    extra = {
+        "number": 1,
+        "endTime": "2030-01-16T06:00:00-05:00",
+        "temperatureTrend": "rising",
+        "icon": f"{API}/icons/land/night/snow,30?size=medium",
+    }
+    quantities = {
+        "dewpoint": {"unitCode": "wmoUnit:degC", "value": -7.5},
+        "relativeHumidity": {"unitCode": "wmoUnit:percent", "value": 81},
+        "windGust": {"unitCode": "wmoUnit:km_h-1", "value": 40},
+    }
+    whole = {"probabilityOfPrecipitation": 30, "dewpointF": 19, "relativeHumidity": 81, "windGust": "25 mph"}
+    assert first(**extra, **quantities).model_dump(mode="json") == period(**extra, **whole)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"number": "1"},
+        {"startTime": "6 pm"},
+        {"startTime": 5},
+        {"endTime": "2030-01-16T06:00:00"},
+        {"isDaytime": "yes"},
+        {"temperatureTrend": 1},
+        {"dewpoint": {"unitCode": "furlong", "value": 1}},
+        {"dewpoint": 12},
+        {"relativeHumidity": {"unitCode": "wmoUnit:percent", "value": "81"}},
+        {"windGust": {"value": 40}},
+        {"windGust": 40},
+        {"icon": {}},
+        {"detailedForecast": ["Snow."]},
+    ],
+    ids=str,
+)
+def test_an_odd_optional_field_of_a_period_is_left_out(odd):
+    [name] = odd
+    without = {key: value for key, value in period().items() if key != name}
+    assert first(**odd) == read_forecast(forecast(without)).periods[0]
+
+
+@pytest.mark.parametrize("named", [{"name": None}, {"name": ""}, {}], ids=str)
+def test_a_period_without_a_name_is_this_period(named):
+    nameless = {key: value for key, value in period().items() if key != "name"} | named
+    assert read_forecast(forecast(nameless)).periods[0].name == "this period"
 
 
 def test_the_five_nearest_stations_are_kept_in_order():
@@ -291,13 +390,87 @@ def test_a_direction_is_one_of_sixteen(degrees, point_of_compass):
     ("ignored", "why"),
     [
         (alert("b", status="Test"), "a test message"),
+        (alert("b", status="TEST", event=None), "a test message that could not be read"),
         (alert("b", status="Exercise"), "an exercise"),
+        (alert("b", status="system"), "a message of the system"),
+        (alert("b", status="Draft"), "a draft"),
         (alert("b", messageType="Cancel"), "a cancellation"),
+        (alert("b", messageType="cancel"), "a cancellation"),
         (alert("a"), "a copy"),
     ],
 )
 def test_what_is_no_alert_of_its_own_is_dropped(ignored, why):
     assert ids(alert("a"), ignored) == ["a"], why
+
+
+@pytest.mark.parametrize("field", ["status", "messageType"])
+@pytest.mark.parametrize("value", ["Actual", "ACTUAL", "Alert", "Revised", "", None, 7, ["Test"], {}])
+def test_no_unknown_status_or_type_hides_an_alert(field, value):
+    assert ids(alert("a", **{field: value})) == ["a"]
+    bare = alert("b")
+    del bare["properties"][field]
+    assert ids(bare) == ["b"]
+
+
+@pytest.mark.parametrize(
+    "whole", [{}, {"pagination": None}, {"pagination": {}}, {"pagination": {"next": None}}, {"pagination": []}], ids=str
+)
+def test_a_page_of_alerts_is_not_passed_for_the_whole(whole):
+    assert len(read_alerts(alerts(alert(), **whole)).alerts) == 1
+    for found in ([], [alert()]):
+        with pytest.raises(BadAnswer, match="the list of alerts has another page"):
+            read_alerts(alerts(*found, pagination={"next": f"{API}/alerts/active?cursor=2"}))
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        None,
+        {},
+        "a",
+        ["a"],
+        [None],
+        [{}],
+        [{"identifier": None}],
+        [{"identifier": ["a"]}],
+        [{"@id": f"{API}/alerts/a"}],
+    ],
+    ids=str,
+)
+def test_a_reference_without_an_identifier_is_skipped(references):
+    assert sorted(ids(alert("a"), alert("b", references=references))) == ["a", "b"]
+    if isinstance(references, list):
+        assert ids(alert("a"), alert("b", references=[*references, {"identifier": "a"}])) == ["b"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("areaDesc", "severity", "urgency", "certainty", "headline", "description", "instruction", "response"),
+        *("sent", "effective", "onset", "ends", "expires", "status", "messageType", "category", "senderName"),
+        "affectedZones",
+    ],
+)
+@pytest.mark.parametrize("value", [None, {}, [None], ["\ud800"], "", "0001-01-01T00:00:00", "\ud800"], ids=ascii)
+def test_an_alert_stays_whatever_its_optional_fields_hold(name, value):
+    [read] = read_alerts(alerts(alert(**{name: value}))).alerts
+    assert (read.id, read.event) == ("a", "Flood Watch")
+    assert read.model_dump_json()
+
+
+@pytest.mark.parametrize("name", ["sent", "effective", "onset", "ends", "expires"])
+@pytest.mark.parametrize("value", ["soon", "", 5, "2030-01-15", "2030-01-15T20:00:00", "9999-12-31T23:59:59Z"])
+def test_a_time_of_an_alert_that_cannot_be_read_is_none(name, value):
+    assert getattr(read_alerts(alerts(alert(**{name: value}))).alerts[0], name) is None
+
+
+def test_an_alert_is_its_id_and_its_event():
+    read = read_alerts(alerts({"properties": {"id": "a", "event": "Flood Watch"}}, updated="now"))
+    assert read.model_dump(mode="json", exclude_none=True) == {
+        "alerts": [{"id": "a", "event": "Flood Watch"}],
+        "counts": {"Unknown": 1},
+    }
+    assert alerts_answer("NY", read, 20, LIVE).text == "Event: Flood Watch"
 
 
 @pytest.mark.parametrize("kind", ["Update", "Cancel"])
@@ -333,19 +506,29 @@ def test_the_worst_the_most_urgent_and_the_soonest_over_come_first():
     assert digest.issued == NOON - timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("value", [None, "Catastrophic", ["Severe"]])
-def test_an_unheard_of_severity_is_shown_as_unknown(value):
-    assert read_alerts(alerts(alert(severity=value, urgency=value))).counts == {"Unknown": 1}
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (None, None),
+        ("", None),
+        ("Unknown", "Severity: Unknown"),
+        ("Catastrophic", "Severity: Unknown"),
+        (["Severe"], "Severity: Unknown"),
+        ("Minor", "Severity: Minor"),
+    ],
+)
+def test_a_missing_severity_is_no_line_and_counts_as_unknown(value, line):
+    digest = read_alerts(alerts(alert(severity=value, urgency=value)))
+    assert digest.counts == {"Minor" if value == "Minor" else "Unknown": 1}
+    lines = alerts_answer("NY", digest, 20, LIVE).text.split("\n")
+    assert [found for found in lines if found.startswith("Severity")] == ([line] if line else [])
 
 
-def test_a_nationwide_set_is_read_in_less_than_fifty_milliseconds():
+def test_a_nationwide_set_is_read_in_less_than_a_second():
     body = alerts(*(alert(str(n), replaces=[f"old{n}"], description="Rain. " * 500) for n in range(600)))
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        read_alerts(body)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.05
+    start = time.process_time()
+    assert len(read_alerts(body).alerts) == 600
+    assert time.process_time() - start < 1
 
 
 # Wrong shapes
@@ -377,10 +560,8 @@ def test_what_is_not_the_answer_is_a_bad_answer(reader, body):
         (read_forecast, forecast(periods=None), "the forecast has no periods list"),
         (read_forecast, forecast(periods={}), "the forecast has no periods list"),
         (read_forecast, forecast(period(), None), "a forecast period is not a JSON object"),
-        (read_forecast, forecast(period(name=None)), "a forecast period has no readable name"),
-        (read_forecast, forecast(period(startTime="6 pm")), "a forecast period has no readable startTime"),
-        (read_forecast, forecast(period(startTime=5)), "a forecast period has no readable startTime"),
-        (read_forecast, forecast(period(isDaytime="yes")), "a forecast period has no readable isDaytime"),
+        (read_forecast, forecast(period(name=5)), "a forecast period has no readable name"),
+        (read_forecast, forecast(period(shortForecast=5)), "a forecast period has no readable shortForecast"),
         (read_forecast, forecast(period(temperature="21")), "a forecast period has no readable temperature"),
         (
             read_forecast,
@@ -389,7 +570,6 @@ def test_what_is_not_the_answer_is_a_bad_answer(reader, body):
         ),
         (read_forecast, forecast(period(windSpeed=5)), "a forecast period has no readable windSpeed"),
         (read_forecast, forecast(period(windSpeed={"value": 5})), "a period's wind has no known unit"),
-        (read_forecast, forecast(period(), updateTime="2030-01-15"), "the forecast has no readable issued"),
         (read_stations, {"features": "none"}, "the list of stations has no features list"),
         (read_stations, {"features": [station(**{"@id": None})]}, "a station has no readable url"),
         (read_observation, observation(station=None), "the observation has no readable station"),
@@ -408,11 +588,11 @@ def test_what_is_not_the_answer_is_a_bad_answer(reader, body):
         (read_alerts, alerts(alert(), None), "an alert is not a JSON object"),
         (read_alerts, alerts({"properties": None}), "an alert has no properties"),
         (read_alerts, alerts(alert(id=None)), "an alert has no readable id"),
+        (read_alerts, alerts(alert(id="")), "an alert has no readable id"),
+        (read_alerts, alerts({"properties": {"id": "a"}}), "an alert has no readable event"),
         (read_alerts, alerts(alert(event=None)), "an alert has no readable event"),
-        (read_alerts, alerts(alert(status=None)), "an alert has no readable status"),
-        (read_alerts, alerts(alert(ends="soon")), "an alert has no readable ends"),
-        (read_alerts, alerts(alert(references=["a"])), "an alert has no readable references"),
-        (read_alerts, alerts(alert(description="\ud800")), "an alert has no readable description"),
+        (read_alerts, alerts(alert(event="")), "an alert has no readable event"),
+        (read_alerts, alerts(alert(), alert("b", event=None, messageType="Cancel")), "an alert has no readable event"),
     ],
 )
 def test_what_cannot_be_read_is_named(reader, body, what):
@@ -454,8 +634,12 @@ def test_a_line_of_the_weather_reads(fields, line):
 
 
 def test_a_line_without_a_value_is_left_out():
-    missing = {"temperature": None, "windSpeed": None, "windDirection": ""}
-    assert weather_text(missing) == "Weather forecast for Tonight:\nConditions: Light Snow"
+    assert weather_text({"temperature": None, "windSpeed": None}) == (
+        "Weather forecast for Tonight:\nConditions: Light Snow"
+    )
+    assert weather_text({"shortForecast": None, "windSpeed": ""}) == (
+        "Weather forecast for Tonight:\nTemperature: 21°F"
+    )
 
 
 @pytest.mark.parametrize(
@@ -520,6 +704,7 @@ def test_structured_weather_holds_all_of_it():
     ]
     assert content["period"]["name"] == digest.periods[0].name
     assert content["period"]["detailedForecast"] == "Light snow.\nLow 21."
+    assert content["period"] == digest.periods[0].model_dump(mode="json", exclude_none=True)
     assert content["period"]["probabilityOfPrecipitation"] == 30
     assert (content["stale"], content["ageSeconds"]) == (True, 2400)
     assert content["issued"] == "2030-01-15T15:30:00Z"
@@ -527,12 +712,16 @@ def test_structured_weather_holds_all_of_it():
 
 
 def test_the_forecast_is_json_of_every_period():
-    digest = read_forecast(forecast(period(), period(name="Wednesday", temperature=None, shortForecast="Fog °")))
+    nothing = {"startTime": "2030-01-16T06:00:00-05:00"}
+    digest = read_forecast(
+        forecast(period(), period(name="Wednesday", temperature=None, shortForecast="Fog °"), nothing)
+    )
     answer = forecast_answer(HERE, digest, LIVE)
     assert answer.text == json.dumps(
         [
             {"name": "Tonight", "temperature": 21, "temperatureUnit": "F", "shortForecast": "Light Snow"},
             {"name": "Wednesday", "temperature": None, "temperatureUnit": "F", "shortForecast": "Fog °"},
+            {"name": "this period", "temperature": None, "temperatureUnit": "F", "shortForecast": None},
         ],
         indent=2,
     )
@@ -584,7 +773,15 @@ def test_no_alerts_are_told_by_the_name_of_the_state():
 
 
 def test_a_structured_alert_is_whole_and_leaves_out_what_is_missing():
-    digest = read_alerts(alerts(alert(headline=None, instruction="")))
+    more = {
+        "sent": "2030-01-15T09:00:00-05:00",
+        "effective": "2030-01-15T10:00:00-05:00",
+        "category": "Met",
+        "response": "Avoid",
+    }
+    zones = [f"{API}/zones/forecast/NYZ001", f"{API}/zones/county/NYC003"]
+    bulk = {"geocode": {"UGC": ["NYZ001"]}, "parameters": {"VTEC": ["/O/"]}}
+    digest = read_alerts(alerts(alert(headline=None, instruction="", affectedZones=zones, **more, **bulk)))
     [content] = alerts_answer("NY", digest, 1, LIVE).structured.model_dump(mode="json", exclude_none=True)["alerts"]
     assert content == {
         "id": "a",
@@ -597,6 +794,10 @@ def test_a_structured_alert_is_whole_and_leaves_out_what_is_missing():
         "ends": "2030-01-16T00:00:00-05:00",
         "expires": "2030-01-15T20:00:00-05:00",
         "sender": "NWS Elm",
+        "status": "Actual",
+        "messageType": "Alert",
+        "affectedZones": ["NYZ001", "NYC003"],
+        **more,
     }
 
 
@@ -605,4 +806,6 @@ def test_the_schema_has_the_names_of_the_wire_and_asks_for_no_optional_field(mod
     schema = model.model_json_schema()
     assert {"ageSeconds", "issued"} <= schema["properties"].keys()
     assert not {"ageSeconds", "issued", "observation"} & set(schema["required"])
+    required = {name for part in schema["$defs"].values() for name in part["required"]}
+    assert required <= {"name", "id", "event", "latitude", "longitude", "station", "time"}
     assert "_" not in "".join(name for part in schema["$defs"].values() for name in part["properties"])

@@ -81,6 +81,14 @@ def check_path(scope: Scope) -> None:
         raise Refusal(404, "path", f"The MCP endpoint is {ENDPOINT}.")
 
 
+def check_http_version(scope: Scope) -> None:
+    """Raises Refusal for RFC 8441, which hypercorn speaks to who begins with it: there, what is known of a connection
+    by its socket is not known of a session.
+    """
+    if scope.get("http_version", "").startswith("2"):
+        raise Refusal(400, "http_version", "Open the WebSocket over HTTP/1.1 (RFC 6455).")
+
+
 def negotiate(scope: Scope) -> str | None:
     """The subprotocol to accept (RFC 6455 section 4.2.2), None when none was offered; raises Refusal.
 
@@ -163,6 +171,7 @@ class Access:
     async def admit(self, scope: Scope) -> Admission:
         """What a WebSocket handshake gets; raises Refusal."""
         check_path(scope)
+        check_http_version(scope)
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
         expires_at = await self._bearer.check(header(scope, b"authorization"), scope.get("query_string", b""))
@@ -173,6 +182,8 @@ class Access:
         check_host_and_origin(scope, self._settings)
 
     async def __aenter__(self) -> Self:
+        """Raises SettingError."""
+        self._bearer.check_file()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 from cachetools import LRUCache
@@ -16,15 +17,17 @@ from weather.config import SECONDS, Settings
 from weather.document import Document
 from weather.errors import BadArgument, TooSlow, WeatherError
 from weather.flight import Flight, Progress, silent
+from weather.host import REFRESH_AHEAD
 from weather.metrics import Calls, Metrics
 from weather.nws import NWS
 from weather.questions import Area, Place, Question, understood
 from weather.report import Answer, Freshness
-from weather.upstream import REFRESH_AHEAD
 
 RETRY_REFRESH_S = 5 * SECONDS
 OBSERVATION_PATIENCE_S = 1 * SECONDS
 NO_OBSERVATION_S = 60 * SECONDS
+NEVER = float("-inf")
+LOOK_AGAIN_S = 1 * SECONDS
 ENTRY_BYTES = 1024
 MOST_SPELLINGS = 10_000
 LONGEST_SPELLING = 40
@@ -34,11 +37,11 @@ Key = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Ready:
     """A tool's result as JSON in ASCII, until when it may be sent, and where its calls are recorded.
 
-    Times are on the upstream client's clock.
+    Until `look_at` it is given without a look into the cache. Times are on the upstream client's clock.
     """
 
     json: str
@@ -46,14 +49,17 @@ class Ready:
     calls: Calls
     refresh_at: float
     expires_at: float
+    look_at: float = NEVER
 
 
-class Asked(NamedTuple):
-    """`key` is the same for every spelling of a question."""
+@dataclass(slots=True)
+class Asked:
+    """A question in one of its spellings; `key` is the same for all, `found` leads to what the cache holds."""
 
     key: Key
     tool: str
     question: Question
+    found: Callable[[], Ready | None] = lambda: None
 
 
 class Answers:
@@ -68,12 +74,11 @@ class Answers:
     def ready(self, tool: Any, arguments: Any) -> Ready | None:
         """The answer, when it needs no waiting. What was asked before in the same words is not validated again."""
         try:
-            asked = self._spellings.get((tool, *arguments.items()))
-            if asked is None or bool in map(type, arguments.values()):  # as a key, true equals 1
-                asked = self._asked(tool, arguments)
+            asked = self._spellings.get((tool, *arguments.items())) or self._asked(tool, arguments)
         except (AttributeError, KeyError, TypeError, BadArgument):  # for `answer` to refuse
             return None
-        return self._fresh(asked)
+        ready = asked.found()
+        return ready if ready and self.clock() < ready.look_at else self._fresh(asked)
 
     async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> Ready:
         """Raises WeatherError, within the deadline."""
@@ -90,14 +95,15 @@ class Answers:
     def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
         question = understood(tool, arguments)
         asked = Asked((tool, *question.__dict__.values()), tool, question)
-        if all(len(value) <= LONGEST_SPELLING for value in arguments.values() if isinstance(value, str)):
+        short = all(len(value) <= LONGEST_SPELLING for value in arguments.values() if isinstance(value, str))
+        if short and {0, 1}.isdisjoint(arguments.values()):  # as a key, true equals 1
             if len(self._spellings) >= MOST_SPELLINGS:
                 self._spellings.clear()
             self._spellings[(tool, *arguments.items())] = asked
         return asked
 
     def _fresh(self, asked: Asked) -> Ready | None:
-        """An entry in use is refreshed before it expires."""
+        """From the cache, which is told so of what is in use. An entry in use is refreshed before it expires."""
         ready = self._ready.get(asked.key)
         if ready is None:
             return None
@@ -107,25 +113,28 @@ class Answers:
         if now >= ready.refresh_at:
             ready.refresh_at = now + RETRY_REFRESH_S
             self._build(asked, ahead=True)
+        asked.found, ready.look_at = weakref.ref(ready), min(now + LOOK_AGAIN_S, ready.refresh_at)
         return ready
 
     def _build(self, asked: Asked, *, ahead: bool = False) -> Flight[Ready]:
-        flight = self._building.get(asked.key)
-        if flight is None:
-            flight = self.nws.upstream.start(lambda: self._built(asked, ahead))
-            self._building[asked.key] = flight
+        building = self._building.get(asked.key)
+        if building and not building.stopped:
+            return building
+        flight: Flight[Ready] = self.nws.upstream.start(lambda: self._built(asked, flight, ahead), kept=ahead)
+        self._building[asked.key] = flight
         return flight
 
-    async def _built(self, asked: Asked, ahead: bool) -> Ready:
-        flight = self._building[asked.key]
-
+    async def _built(self, asked: Asked, flight: Flight[Ready], ahead: bool) -> Ready:
         async def progress(note: str) -> None:
             flight.tell(note)
 
         try:
             ready = await self._ask(asked, ahead, progress)
         finally:
-            del self._building[asked.key]
+            if self._building.get(asked.key) is flight:
+                del self._building[asked.key]
+        if last := self._ready.get(asked.key):
+            last.look_at = NEVER
         if _size(ready) <= self._ready.maxsize:
             self._ready[asked.key] = ready
         return ready
@@ -148,8 +157,13 @@ class Answers:
     async def _weather(self, tool: str, latitude: float, longitude: float, ahead: bool, progress: Progress) -> Ready:
         point = await self.nws.point(latitude, longitude, ahead=ahead, progress=progress)
         observing = self.nws.observing(point, ahead=ahead)
-        point, forecast = await self.nws.forecast(latitude, longitude, point=point, ahead=ahead, progress=progress)
+        try:
+            point, forecast = await self.nws.forecast(latitude, longitude, point=point, ahead=ahead, progress=progress)
+        except BaseException:
+            observing.stop()
+            raise
         observation = None
+        observing.kept = True
         try:
             with anyio.move_on_after(self._observation_patience_s) as patience:
                 observation = await observing.wait()

@@ -20,7 +20,7 @@ import httpx
 import jwt
 
 from weather.config import KIB, MIB, MINUTES, SECONDS, Settings
-from weather.errors import Refusal
+from weather.errors import Refusal, SettingError
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +229,12 @@ class Bearer:
         self._own_http = httpx.AsyncClient() if url and http is None else None
         client = http or self._own_http
         self._keys = KeySet(url, client, clock) if url and client else None
+
+    def check_file(self) -> None:
+        """Raises SettingError for a file that holds no tokens now, at the start; later on that is only logged."""
+        if self._file and not self._file.digests():
+            path = self._settings.mcp_auth_tokens_file
+            raise SettingError("MCP_AUTH_TOKENS_FILE", str(path), "a readable file with a token in each line")
 
     async def check(self, authorization: Sequence[bytes], query: bytes) -> float | None:
         """When the token ends (epoch seconds), None if it does not; raises Refusal (RFC 6750 section 3.1)."""

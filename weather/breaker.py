@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from weather.config import MINUTES
 from weather.errors import Unavailable
 
 Clock = Callable[[], float]
 
-LONGEST_REST_S = 1 * MINUTES
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,17 +41,16 @@ class Breaker:
         self.failing_since = self.failing_since if self.failures else now
         self.failures += 1
         self.failure = what
+        if self.failures == self.limit:
+            log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, what)
         if self.failures >= self.limit:
             self.rests_until = now + self.pause_s
 
     def answered(self) -> None:
         if self.failures >= self.limit:
             self.rests_until = self.clock()
+            log.info("NWS answers again")
         self.failures = 0
-
-    def rest(self, seconds: float) -> None:
-        """The host has asked for it."""
-        self.rests_until = max(self.rests_until, self.clock() + min(seconds, LONGEST_REST_S))
 
     def unavailable(self, what: str) -> Unavailable:
         return Unavailable(what, self.clock() - self.failing_since if self.failures else 0.0)

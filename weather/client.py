@@ -258,7 +258,9 @@ def _usage(argv: Sequence[str] | None) -> Usage:
     )
     parser.add_argument("url", metavar="URL", type=_url, help="ws://… or wss://…")
     parser.add_argument("tool", metavar="TOOL", nargs="?", help="left out, the tools are listed")
-    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", type=_argument, help="state=CA, for example")
+    parser.add_argument(
+        "arguments", metavar="NAME=VALUE", nargs="*", default=[], type=_argument, help="state=CA, for example"
+    )
     parser.add_argument("--token-file", metavar="FILE", help="a file with a bearer token; default: $MCP_TOKEN")
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
     parser.add_argument("--json", action="store_true", help="print the whole result")

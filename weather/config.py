@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, Self
 
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     mcp_max_sessions: int = Field(2000, ge=1)
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
+    mcp_pong_timeout_seconds: float = Field(25 * SECONDS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 
@@ -116,7 +118,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, **overrides: object) -> Self:
-        """The settings of this process; raises SettingError for the first that cannot be used."""
+        """The settings of this process; raises SettingError for the first that cannot be used.
+
+        A variable that is set to nothing is as none, but for those that keep strangers out.
+        """
+        for name in (field.upper() for field in cls.model_fields if field.startswith("mcp_auth_")):
+            if os.environ.get(name) == "":
+                raise SettingError(name, "", "set to something, or unset")
         try:
             return cls(**overrides)  # type: ignore[arg-type]  # fields by name, checked by pydantic
         except ValidationError as invalid:
@@ -128,6 +136,11 @@ class Settings(BaseSettings):
     @property
     def simulated(self) -> bool:
         return self.nws_api_base == "simulator"
+
+    @property
+    def source(self) -> str:
+        """Where the weather comes from, without what a URL may hold beside."""
+        return "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
 
     @property
     def checks_tokens(self) -> bool:

@@ -1,8 +1,8 @@
 """api.weather.gov's JSON → the part of it that is kept.
 
-A reader takes the decoded body of a 200 answer as `application/geo+json`, and raises `BadAnswer` for whatever
-it cannot read in full: a wrong shape must never pass for fewer periods or fewer alerts. Shapes:
-https://api.weather.gov/openapi.json
+A reader takes the decoded body of a 200 answer as `application/geo+json`, and raises `BadAnswer` for what it cannot
+read: a wrong shape must never pass for fewer periods or fewer alerts. Only a field that is `Maybe` is left out when it
+cannot be read. Shapes: https://api.weather.gov/openapi.json
 """
 
 from __future__ import annotations
@@ -10,21 +10,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 
-from weather.errors import BadAnswer, NoForecast
+from weather.errors import BadAnswer
+from weather.units import ANGLE, PERCENT, SPEED, TEMPERATURE, compass, measured, number, whole, wind_text
+
+NOT_MEANT = ("exercise", "system", "test", "draft")
+
+_Value = TypeVar("_Value")
 
 
 def _time(value: object) -> object:
@@ -35,8 +43,23 @@ def _time(value: object) -> object:
     return time
 
 
+def _sendable(text: str) -> str:
+    # JSON can escape half a surrogate pair. Python reads that; UTF-8 cannot write it.
+    return text.encode(errors="replace").decode()
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
-Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
+Str = Annotated[str, AfterValidator(_sendable)]
+Text = Annotated[Str | None, BeforeValidator(lambda value: None if value == "" else value)]
+Zone = Annotated[Str, AfterValidator(lambda link: link.rpartition("/")[2])]
+Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
 
@@ -52,14 +75,6 @@ class Wire(BaseModel):
         serialize_by_alias=True,
         allow_inf_nan=False,
     )
-
-    @field_validator("*")
-    @classmethod
-    def _sendable(cls, value: object) -> object:
-        # JSON can escape half a surrogate pair. Python reads that; UTF-8 cannot write it.
-        if isinstance(value, str):
-            value.encode()
-        return value
 
 
 class Location(Wire):
@@ -82,36 +97,44 @@ class Point(Wire):
 
 
 class Period(Wire):
-    """`temperature` is the high of a day or the low of a night, `probabilityOfPrecipitation` in percent."""
+    """`temperature` is the high of a day or the low of a night; `temperatureTrend` "rising" or "falling", where that is
+    unusual; `probabilityOfPrecipitation` and `relativeHumidity` in percent; `icon` a link.
+    """
 
-    name: str
-    start_time: Time | None = None
-    end_time: Time | None = None
-    is_daytime: bool | None = None
+    name: Str
+    number: Maybe[int] = None
+    start_time: Maybe[Time] = None
+    end_time: Maybe[Time] = None
+    is_daytime: Maybe[bool] = None
     temperature: int | None = None
     temperature_unit: Literal["F", "C"] = "F"
+    temperature_trend: Maybe[Text] = None
     probability_of_precipitation: int | None = None
+    dewpoint_f: int | None = None
+    relative_humidity: int | None = None
     wind_speed: Text = None
+    wind_gust: Maybe[Text] = None
     wind_direction: Text = None
-    short_forecast: str
-    detailed_forecast: Text = None
+    icon: Maybe[Text] = None
+    short_forecast: Text = None
+    detailed_forecast: Maybe[Text] = None
 
 
 class ForecastDigest(Wire):
-    issued: Time | None = None
+    issued: Maybe[Time] = None
     periods: tuple[Period, ...] = Field(min_length=1)
 
 
 class Station(Wire):
-    id: str
-    name: str
-    url: str
+    id: Str
+    name: Str
+    url: Str
 
 
 class Observation(Wire):
     """What a station measured at `time`; a value that is not there was not measured."""
 
-    station: str
+    station: Str
     name: Text = None
     time: Time
     temperature_f: int | None = None
@@ -123,42 +146,40 @@ class Observation(Wire):
 
 
 class Alert(Wire):
-    """In the terms of the Common Alerting Protocol. The event ends at `ends`, the message at `expires`."""
+    """In the terms of the Common Alerting Protocol. The event ends at `ends`, the message at `expires`.
 
-    id: str
-    event: str
-    area: str
-    severity: Severity
-    urgency: Urgency
-    certainty: Text = None
-    headline: Text = None
-    description: Text = None
-    instructions: Text = None
-    onset: Time | None = None
-    ends: Time | None = None
-    expires: Time | None = None
-    sender: Text = None
+    `affectedZones` are ids, the ends of NWS's links. Its geometry, geocode, parameters and references are left out, for
+    their size.
+    """
+
+    id: Str = Field(min_length=1)
+    event: Str = Field(min_length=1)
+    area: Maybe[Text] = None
+    severity: Severity | None = None
+    urgency: Urgency | None = None
+    certainty: Maybe[Text] = None
+    headline: Maybe[Text] = None
+    description: Maybe[Text] = None
+    instructions: Maybe[Text] = None
+    response: Maybe[Text] = None
+    sent: Maybe[Time] = None
+    effective: Maybe[Time] = None
+    onset: Maybe[Time] = None
+    ends: Maybe[Time] = None
+    expires: Maybe[Time] = None
+    status: Maybe[Text] = None
+    message_type: Maybe[Text] = None
+    category: Maybe[Text] = None
+    sender: Maybe[Text] = None
+    affected_zones: Maybe[list[Zone]] = None
 
 
 class AlertDigest(Wire):
-    """The worst first; `counts` is by severity."""
+    """The worst first; `counts` is by severity, where a missing one counts as Unknown."""
 
-    issued: Time | None = None
+    issued: Maybe[Time] = None
     alerts: tuple[Alert, ...]
     counts: dict[Severity, int]
-
-
-class _Reference(Wire):
-    identifier: str
-
-
-class _Message(Wire):
-    """What decides whether an alert counts."""
-
-    id: str
-    status: str
-    message_type: str
-    references: list[_Reference] | None = None
 
 
 def read_point(body: object) -> Point:
@@ -180,11 +201,10 @@ def read_point(body: object) -> Point:
 
 
 def read_forecast(body: object) -> ForecastDigest:
-    """Raises `NoForecast` when NWS sends a forecast without a single period."""
     raw = _properties(body, "the forecast")
     periods = tuple(map(_period, _list(raw, "periods", "the forecast")))
     if not periods:
-        raise NoForecast("the forecast it sent is empty")
+        raise BadAnswer("the forecast has no periods")
     issued = raw.get("updateTime") or raw.get("generatedAt")
     return _checked(ForecastDigest, {"issued": issued, "periods": periods}, "the forecast")
 
@@ -200,33 +220,38 @@ def read_observation(body: object) -> Observation:
     what = "the observation"
     raw = _properties(body, what)
     link = raw.get("station")
-    speed = _measured(raw, "windSpeed", _SPEED, what)
-    degrees = _measured(raw, "windDirection", _ANGLE, what) if speed != 0 else None
+    speed = measured(raw, "windSpeed", SPEED, what)
+    degrees = measured(raw, "windDirection", ANGLE, what) if speed != 0 else None
     fields = {
         "station": link.rpartition("/")[2] if isinstance(link, str) else None,
         "name": raw.get("stationName"),
         "time": raw.get("timestamp"),
-        "temperature_f": _measured(raw, "temperature", _TEMPERATURE, what),
+        "temperature_f": measured(raw, "temperature", TEMPERATURE, what),
         "text": raw.get("textDescription"),
-        "wind_direction": None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16],
+        "wind_direction": None if degrees is None else compass(degrees),
         "wind_speed_mph": speed,
-        "wind_gust_mph": _measured(raw, "windGust", _SPEED, what),
-        "humidity_percent": _measured(raw, "relativeHumidity", _PERCENT, what),
+        "wind_gust_mph": measured(raw, "windGust", SPEED, what),
+        "humidity_percent": measured(raw, "relativeHumidity", PERCENT, what),
     }
     return _checked(Observation, fields, what)
 
 
 def read_alerts(body: object) -> AlertDigest:
-    """Without tests and exercises, cancellations, copies, and what a later message cancels or replaces."""
+    """Without tests and exercises, cancellations, copies, and what a later message cancels or replaces.
+
+    A status, type or severity that nobody has heard of hides no alert.
+    """
     what = "the list of alerts"
     collection = _object(body, what)
+    match collection:
+        case {"pagination": {"next": link}} if link:
+            raise BadAnswer(f"{what} has another page")
     features = [_properties(feature, "an alert") for feature in _list(collection, "features", what)]
-    messages = [(_checked(_Message, raw, "an alert"), raw) for raw in features]
-    actual = [(message, raw) for message, raw in messages if message.status == "Actual"]
-    gone = {old.identifier for new, _ in actual for old in new.references or () if old.identifier != new.id}
-    current = {new.id: raw for new, raw in actual if new.message_type != "Cancel" and new.id not in gone}
-    alerts = tuple(sorted(map(_alert, current.values()), key=_rank))
-    counts = Counter(alert.severity for alert in alerts)
+    meant = [(_alert(raw), raw) for raw in features if str(raw.get("status")).lower() not in NOT_MEANT]
+    gone = {old for alert, raw in meant for old in _replaced(raw) if old != alert.id}
+    current = {alert.id: alert for alert, _ in meant if not _cancels(alert) and alert.id not in gone}
+    alerts = tuple(sorted(current.values(), key=_rank))
+    counts = Counter(alert.severity or "Unknown" for alert in alerts)
     fields = {"issued": collection.get("updated"), "alerts": alerts, "counts": dict(counts)}
     return _checked(AlertDigest, fields, what)
 
@@ -236,27 +261,27 @@ def _period(value: object) -> Period:
     raw = _object(value, what)
     temperature, unit = raw.get("temperature"), raw.get("temperatureUnit") or "F"
     if isinstance(temperature, dict):
-        temperature, unit = _measured(raw, "temperature", _TEMPERATURE, what), "F"
+        temperature, unit = measured(raw, "temperature", TEMPERATURE, what), "F"
     elif temperature is not None:
-        temperature = _whole(_number(temperature, what, "temperature"))
-    wind = raw.get("windSpeed")
+        temperature = whole(number(temperature, what, "temperature"))
     fields = {
         **raw,
+        "name": raw.get("name") or "this period",
         "temperature": temperature,
         "temperatureUnit": unit,
-        "probabilityOfPrecipitation": _measured(raw, "probabilityOfPrecipitation", _PERCENT, what),
-        "windSpeed": _wind_text(wind) if isinstance(wind, dict) else wind,
+        "probabilityOfPrecipitation": measured(raw, "probabilityOfPrecipitation", PERCENT, what),
+        "dewpointF": _if_readable(lambda: measured(raw, "dewpoint", TEMPERATURE, what)),
+        "relativeHumidity": _if_readable(lambda: measured(raw, "relativeHumidity", PERCENT, what)),
+        "windSpeed": wind_text(raw.get("windSpeed"), "a period's wind"),
+        "windGust": _if_readable(lambda: wind_text(raw.get("windGust"), "a period's gusts")),
     }
     return _checked(Period, fields, what)
 
 
-def _wind_text(wind: Mapping[str, Any]) -> str | None:
-    """`{value}` or `{minValue, maxValue}` in the words of the older answers: "5 to 10 mph"."""
-    values = [_quantity(wind, key, _SPEED, "a period's wind") for key in ("minValue", "value", "maxValue")]
-    speeds = sorted({_whole(value) for value in values if value is not None})
-    if not speeds:
-        return None
-    return f"{speeds[0]} to {speeds[-1]} mph" if len(speeds) > 1 else f"{speeds[0]} mph"
+def _if_readable(read: Callable[[], _Value]) -> _Value | None:
+    with suppress(BadAnswer):
+        return read()
+    return None
 
 
 def _station(value: object) -> Station:
@@ -267,72 +292,43 @@ def _station(value: object) -> Station:
 
 
 def _alert(raw: Mapping[str, Any]) -> Alert:
-    severity, urgency = raw.get("severity"), raw.get("urgency")
     fields = {
         **raw,
         "area": raw.get("areaDesc"),
-        "severity": severity if severity in get_args(Severity) else "Unknown",
-        "urgency": urgency if urgency in get_args(Urgency) else "Unknown",
+        "severity": _one_of(get_args(Severity), raw.get("severity")),
+        "urgency": _one_of(get_args(Urgency), raw.get("urgency")),
         "instructions": raw.get("instruction"),
         "sender": raw.get("senderName"),
     }
     return _checked(Alert, fields, "an alert")
 
 
+def _one_of(known: tuple[str, ...], value: object) -> str | None:
+    return (value if value in known else "Unknown") if value else None
+
+
+def _cancels(alert: Alert) -> bool:
+    return (alert.message_type or "").lower() == "cancel"
+
+
+def _replaced(raw: Mapping[str, Any]) -> list[str]:
+    """The identifiers of earlier messages. What is no reference replaces nothing."""
+    references = raw.get("references")
+    identifiers = [
+        reference.get("identifier")
+        for reference in (references if isinstance(references, list) else ())
+        if isinstance(reference, dict)
+    ]
+    return [identifier for identifier in identifiers if isinstance(identifier, str)]
+
+
 def _rank(alert: Alert) -> tuple[int, int, float]:
     end = alert.ends or alert.expires
     return (
-        get_args(Severity).index(alert.severity),
-        get_args(Urgency).index(alert.urgency),
+        get_args(Severity).index(alert.severity or "Unknown"),
+        get_args(Urgency).index(alert.urgency or "Unknown"),
         end.timestamp() if end else math.inf,
     )
-
-
-_Conversions = Mapping[str, Callable[[float], float]]
-
-# To what Americans read, from WMO's names of units and UCUM's; a prefix as in "wmoUnit:degC" is cut before.
-_TEMPERATURE: _Conversions = {
-    **dict.fromkeys(("degC", "Cel"), lambda celsius: celsius * 9 / 5 + 32),
-    **dict.fromkeys(("degF", "[degF]"), float),
-}
-_SPEED: _Conversions = {
-    **dict.fromkeys(("km_h-1", "km/h"), lambda kmh: kmh / 1.609344),
-    **dict.fromkeys(("m_s-1", "m/s"), lambda ms: ms * 3.6 / 1.609344),
-    **dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), float),
-}
-_PERCENT: _Conversions = dict.fromkeys(("percent", "%"), float)
-_ANGLE: _Conversions = dict.fromkeys(("degree_(angle)", "deg"), float)
-_WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
-
-
-def _measured(raw: Mapping[str, Any], key: str, units: _Conversions, what: str) -> int | None:
-    """`{unitCode, value}`, whole. None for a null, and for what quality control rejects: flags X and B."""
-    if raw.get(key) is None:
-        return None
-    quantity = _object(raw[key], f"{key} of {what}")
-    value = _quantity(quantity, "value", units, f"{key} of {what}")
-    return None if value is None or quantity.get("qualityControl") in ("X", "B") else _whole(value)
-
-
-def _quantity(quantity: Mapping[str, Any], key: str, units: _Conversions, what: str) -> float | None:
-    if quantity.get(key) is None:
-        return None
-    convert = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
-    if convert is None:
-        raise BadAnswer(f"{what} has no known unit")
-    return convert(_number(quantity[key], what, key))
-
-
-def _number(value: object, what: str, key: str) -> float:
-    # The bound also refuses NaN, infinity, and integers that no float can hold.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
-        raise BadAnswer(f"{what} has no readable {key}")
-    return value
-
-
-def _whole(value: float) -> int:
-    """The nearest integer; halves go up, where `round()` takes them to the even neighbour."""
-    return math.floor(value + 0.5)
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

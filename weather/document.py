@@ -37,6 +37,13 @@ class Endpoint(Generic[T]):
     """What a 4xx or 5xx means for the caller, when it means more than 'not answering'."""
     weight: float = 1.25
     """Bytes of memory for each byte of the answer, beyond DOCUMENT_BYTES; `make bench-upstream` measures them."""
+    passing: Callable[[T], bool] = lambda digest: False
+    """Whether something is missing that may soon be there: such an answer lives no longer than it has to."""
+    aside: bool = False
+    """Good to have, asked beside what is needed: it must not hold that up, whatever becomes of it."""
+
+    def life_s(self, digest: T) -> float:
+        return self.shortest_s if self.passing(digest) else self.longest_s
 
 
 @dataclass(frozen=True, slots=True)

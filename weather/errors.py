@@ -10,6 +10,7 @@
   + UpstreamError              NWS did not answer, or not with weather
     + BadAnswer                what came is not what NWS documents
     + Unavailable              errors, refused connections, an outage
+    + Rejected                 a 4xx that nobody foresaw
     + TooSlow                  no answer within the deadline of the call
     + Busy                     the queue for NWS is longer than the deadline allows
 """
@@ -42,7 +43,9 @@ class Refusal(Exception):
 
 
 class WeatherError(Exception):
-    """Its text is shown to the caller: no URL, no exception's name."""
+    """Its text is shown to the caller: no URL, no exception's name. `lasting`: it will hold for a while."""
+
+    lasting = True
 
 
 class BadArgument(WeatherError):
@@ -77,33 +80,55 @@ class NoForecast(WeatherError):
 
 
 class Withdrawn(NoForecast):
+    lasting = False
+
     def __init__(self) -> None:
         super().__init__("the link to it leads nowhere")
 
 
 class UpstreamError(WeatherError):
-    """The weather is unknown; asking again later may help."""
+    """The weather is unknown, for `since_s` seconds by now; asking again later may help."""
+
+    since_s = 0.0
+    again = "Try again in a minute."
+
+    @property
+    def what(self) -> str:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        lasting = f" For {_duration(self.since_s)} now." if self.since_s >= 1 else ""
+        return f"The National Weather Service {self.what}.{lasting} {self.again}"
 
 
 class BadAnswer(UpstreamError):
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
 
-    def __str__(self) -> str:
-        return f"The National Weather Service sent an answer that cannot be read: {self.what}. Try again in a minute."
+    @property
+    def what(self) -> str:
+        return f"sent an answer that cannot be read: {self.how}"
 
 
 class Unavailable(UpstreamError):
-    """`what` failed, for `since_s` seconds by now (0: this was the first failure)."""
+    def __init__(self, how: str, since_s: float = 0.0, again: str = UpstreamError.again) -> None:
+        super().__init__(how)
+        self.how, self.since_s, self.again = how, since_s, again
 
-    def __init__(self, what: str, since_s: float = 0.0) -> None:
-        super().__init__(what, since_s)
-        self.what, self.since_s = what, since_s
+    @property
+    def what(self) -> str:
+        return f"is not answering: {self.how}"
 
-    def __str__(self) -> str:
-        lasting = f" For {self.since_s:.0f} s now." if self.since_s >= 1 else ""
-        return f"The National Weather Service is not answering: {self.what}.{lasting} Try again in a minute."
+
+class Rejected(UpstreamError):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+    @property
+    def what(self) -> str:
+        return f"did not accept the question (status {self.status})"
 
 
 class TooSlow(UpstreamError):
@@ -111,10 +136,17 @@ class TooSlow(UpstreamError):
         super().__init__(deadline_s)
         self.deadline_s = deadline_s
 
-    def __str__(self) -> str:
-        return f"The National Weather Service did not answer within {self.deadline_s:g} seconds. Try again in a minute."
+    @property
+    def what(self) -> str:
+        return f"did not answer within {self.deadline_s:g} seconds"
 
 
 class Busy(UpstreamError):
     def __str__(self) -> str:
         return "Too many questions to the National Weather Service are waiting. Try again in a few seconds."
+
+
+def _duration(seconds: float) -> str:
+    count, unit = (seconds, "second") if seconds < 120 else (seconds / 60, "minute")
+    count, unit = (count, unit) if seconds < 7200 else (seconds / 3600, "hour")
+    return f"{count:.0f} {unit}{'' if round(count) == 1 else 's'}"

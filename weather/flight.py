@@ -21,14 +21,29 @@ async def silent(_: str) -> None:
 
 
 class Flight(Generic[T]):
-    """The work runs in a task of its own, so that a caller who goes away takes nothing from the others."""
+    """The work runs in a task of its own, so that a caller who goes away takes nothing from the others.
 
-    def __init__(self) -> None:
+    When all have gone away it stops, unless it is `kept`: somebody will want what it brings.
+    """
+
+    def __init__(self, *, kept: bool = False) -> None:
+        self.kept = kept
         self._changed = anyio.Event()
         self._note = ""
         self._done = False
+        self._callers = 0
+        self._work = anyio.CancelScope()
         self._result: T
         self._error: Exception | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """True of one that nobody waited for: who comes now needs another."""
+        return self._work.cancel_called
+
+    def stop(self) -> None:
+        if not self._callers:
+            self._work.cancel()
 
     def tell(self, note: str) -> None:
         """Says to every caller what is being waited for."""
@@ -40,22 +55,34 @@ class Flight(Generic[T]):
         self._changed = anyio.Event()
 
     async def fly(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._error = Unavailable("this server is stopping")
         try:
-            self._result = await work()
+            with self._work:
+                self._result = await work()
+                self._error = None
         except WeatherError as error:
             self._error = error
         except Exception as error:
             log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
             self._error = error
-        except BaseException:
-            self._error = Unavailable("this server is stopping")
-            raise
         finally:
             self._done = True
             self._wake()
 
     async def wait(self, progress: Progress = silent) -> T:
         """The result, or the error of the work; `progress` gets the note of now and each one to come."""
+        self._callers += 1
+        try:
+            await self._landed(progress)
+        finally:
+            self._callers -= 1
+            if not self._done and not self.kept:
+                self.stop()
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
+        return self._result
+
+    async def _landed(self, progress: Progress) -> None:
         told = ""
         while not self._done:
             if self._note != told:
@@ -63,6 +90,3 @@ class Flight(Generic[T]):
                 await progress(told)
             else:
                 await self._changed.wait()
-        if self._error is not None:
-            raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
-        return self._result

@@ -13,7 +13,6 @@ from itertools import accumulate
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -41,6 +40,7 @@ CALL_BUCKETS_S = (
     5.0,
     10.0,
 )
+LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 UPSTREAM_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -88,7 +88,12 @@ class Metrics(Collector):
         self._cache = Counter(
             "nws_cache", "Questions to the NWS cache by result", ["endpoint", "result"], registry=registry
         )
-        self.loop_lag = Gauge("event_loop_lag_seconds", "How late the event loop last ran a timer", registry=registry)
+        self.loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How late the event loop ran a timer, four times a second",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
 
     def calls(self, tool: str, outcome: str) -> Calls:
         """Where tools/call is recorded. Outcomes: ok, stale, argument_error, upstream_error, error, cancelled."""
@@ -100,9 +105,11 @@ class Metrics(Collector):
     def refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()
 
-    def upstream(self, endpoint: str, status: str, seconds: float) -> None:
+    def upstream(self, endpoint: str, status: str, seconds: float | None = None) -> None:
+        """`status` is HTTP's, `error` or `cancelled`; `seconds` are known when there was an answer or a failure."""
         self._upstream.labels(endpoint, status).inc()
-        self._upstream_seconds.labels(endpoint).observe(seconds)
+        if seconds is not None:
+            self._upstream_seconds.labels(endpoint).observe(seconds)
 
     def cache(self, result: str, endpoint: str) -> None:
         self._cache.labels(endpoint, result).inc()
@@ -117,7 +124,7 @@ class Metrics(Collector):
             calls.add_metric(labels, sum(recorded.times))
         yield calls
         times = HistogramMetricFamily(
-            "mcp_call_duration_seconds", "Time from a call's arrival to its answer", labels=["tool"]
+            "mcp_call_duration_seconds", "Time from taking up a call to its answer", labels=["tool"]
         )
         bounds = [*(f"{bucket:g}" for bucket in CALL_BUCKETS_S), "+Inf"]
         for tool in sorted({tool for tool, _ in self._calls}):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
+
+from cachetools import TTLCache
 
 from weather import digest
 from weather.config import HOURS, MINUTES, SECONDS, Settings
@@ -16,6 +19,7 @@ from weather.flight import Flight, Progress, silent
 from weather.upstream import Upstream
 
 STATIONS_TRIED = 3
+MOST_WITHDRAWN = 10_000
 OBSERVATION_FRESH = timedelta(hours=2)
 
 
@@ -34,18 +38,19 @@ class NWS:
             _no_forecast,
             weight=3.5,  # many small values
         )
-        self._stations = Endpoint("stations", digest.read_stations, HOURS, 24 * HOURS, 48 * HOURS)
-        self._observation = Endpoint("observation", digest.read_observation, MINUTES, 5 * MINUTES, 0)
+        self._stations = Endpoint("stations", digest.read_stations, HOURS, 24 * HOURS, 48 * HOURS, aside=True)
+        self._observation = Endpoint("observation", digest.read_observation, MINUTES, 5 * MINUTES, 0, aside=True)
         self._alerts = Endpoint("alerts", digest.read_alerts, 15 * SECONDS, MINUTES, settings.nws_alerts_stale_seconds)
+        self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_WITHDRAWN, MINUTES, upstream.clock)
 
     async def point(
-        self, latitude: float, longitude: float, *, ahead: bool = False, progress: Progress = silent
+        self, latitude: float, longitude: float, *, ahead: bool = False, anew: bool = False, progress: Progress = silent
     ) -> Document[digest.Point]:
         """The grid cell of a place, whose coordinates have at most four decimals."""
         question = self._point_question(latitude, longitude)
-        if not self.upstream.cached(question):
+        if anew or not self.upstream.cached(question):
             await progress("Resolving the place")
-        return await self.upstream.get(question, ahead=ahead, progress=progress)
+        return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
 
     async def forecast(
         self,
@@ -58,19 +63,24 @@ class NWS:
     ) -> tuple[Document[digest.Point], Document[digest.ForecastDigest]]:
         """The place (`point`, when it is known already) and its forecast.
 
-        A link that NWS has given up is resolved anew, unless NWS has named it again since.
+        A link that leads nowhere is resolved anew once. Where that leads nowhere either, the last good forecast
+        serves, and the link is left alone for a minute.
         """
         point = point or await self.point(latitude, longitude, ahead=ahead, progress=progress)
-        question = self._forecast_question(point)
-        try:
-            return point, await self._forecast_at(question, ahead, progress)
-        except Withdrawn:
-            gone = self.upstream.kept(question)
-            if gone and gone.fetched_at < point.fetched_at:
-                raise
-        self.upstream.forget(self._point_question(latitude, longitude), point)
-        point = await self.point(latitude, longitude, progress=progress)
-        return point, await self._forecast_at(self._forecast_question(point), ahead, progress)
+        first = question = self._forecast_question(point)
+        if question.url not in self._withdrawn:
+            try:
+                return point, await self._forecast_at(question, ahead, progress)
+            except Withdrawn:
+                point = await self.point(latitude, longitude, anew=True, progress=progress)
+            question = self._forecast_question(point)
+            if question.url != first.url:
+                with suppress(Withdrawn):
+                    return point, await self._forecast_at(question, ahead, progress)
+            self._withdrawn[question.url] = self._withdrawn[first.url] = True
+        if spare := self.upstream.spare(first):
+            return point, spare.sound()
+        raise Withdrawn
 
     def observing(self, point: Document[digest.Point], *, ahead: bool) -> Flight[Document[digest.Observation] | None]:
         """What the nearest station with a fresh observation measured, fetched apart from the caller."""
@@ -86,7 +96,9 @@ class NWS:
 
     def _point_question(self, latitude: float, longitude: float) -> Question[digest.Point]:
         refused = partial(_not_covered, latitude, longitude)
-        endpoint = Endpoint("point", digest.read_point, HOURS, 24 * HOURS, 48 * HOURS, refused)
+        endpoint = Endpoint(
+            "point", digest.read_point, 5 * MINUTES, 24 * HOURS, 48 * HOURS, refused, passing=_without_forecast
+        )
         return Question(f"{self.base}/points/{_decimal(latitude)},{_decimal(longitude)}", endpoint)
 
     def _forecast_question(self, point: Document[digest.Point]) -> Question[digest.ForecastDigest]:
@@ -133,6 +145,10 @@ def _decimal(degrees: float) -> str:
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
+def _without_forecast(point: digest.Point) -> bool:
+    return point.forecast is None
+
+
 def _problem(problem: dict[str, Any]) -> str:
     return str(problem.get("type", "")).rpartition("/")[2]
 
@@ -149,6 +165,7 @@ def _no_forecast(status: int, problem: dict[str, Any]) -> WeatherError | None:
         case HTTPStatus.NOT_FOUND, _ if problem:  # the CDN's own 404 has none
             return Withdrawn()
         case HTTPStatus.SERVICE_UNAVAILABLE, "ForecastGridExpired":
-            return Unavailable("its forecast for this area has expired, and a new one is not out yet")
+            what = "its forecast for this area has expired, and a new one is not out yet"
+            return Unavailable(what, again="Try again in an hour.")
         case _:
             return None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument
@@ -23,6 +23,11 @@ def _known_area(text: str) -> str:
     if code := area_code(text):
         return code
     raise ValueError
+
+
+def _integral(value: object) -> object:
+    """JSON Schema's "integer" holds 5.0 too (JSON Schema 2020-12, validation, 6.1.1)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Question(BaseModel):
@@ -42,9 +47,19 @@ class Area(Question):
     state: Annotated[
         str,
         AfterValidator(_known_area),
-        WithJsonSchema({"anyOf": [{"type": "string", "enum": sorted(AREAS)}, {"type": "string", "minLength": 4}]}),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "enum": sorted(AREAS)},
+                    {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+                    {"type": "string", "minLength": 3},
+                ]
+            }
+        ),
     ] = Field(description="a two-letter code of a US state, territory or marine area, such as CA, or its full name")
-    limit: int = Field(25, ge=1, le=MOST_ALERTS, description="how many alerts at most, from 1 to 200")
+    limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_integral)] = Field(
+        25, description="how many alerts at most, from 1 to 200"
+    )
 
 
 TAKES: Mapping[str, type[Question]] = {"get-weather": Place, "get-forecast": Place, "get-alerts": Area}
@@ -55,16 +70,16 @@ def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     try:
         return TAKES[tool].model_validate(arguments)
     except ValidationError as invalid:
-        raise _bad_argument(tool, invalid) from None
+        raise _bad_argument(tool, arguments, invalid) from None
 
 
-def _bad_argument(tool: str, invalid: ValidationError) -> BadArgument:
+def _bad_argument(tool: str, arguments: Mapping[str, Any], invalid: ValidationError) -> BadArgument:
     error = invalid.errors()[0]
     takes = TAKES[tool].model_fields
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         return BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
-    got = "missing" if error["type"] == "missing" else shortened(json.dumps(error["input"]))
+    got = "missing" if error["type"] == "missing" else shortened(json.dumps(arguments[name]))
     return BadArgument(name, got, str(takes[name].description))
 
 

@@ -112,7 +112,7 @@ def weather_answer(
         *_labelled(
             ("Temperature", _temperature(period)),
             ("Conditions", period.short_forecast),
-            ("Wind", " ".join(filter(None, (period.wind_speed, period.wind_direction)))),
+            ("Wind", _wind(period)),
         ),
         *(_observed(observation, zone) if observation else ()),
         *freshness.line(zone),
@@ -156,6 +156,10 @@ def alerts_answer(area: str, digest: AlertDigest, limit: int, freshness: Freshne
 
 def _temperature(period: Period) -> str | None:
     return None if period.temperature is None else f"{period.temperature}°{period.temperature_unit}"
+
+
+def _wind(period: Period) -> str | None:
+    return period.wind_speed and " ".join(filter(None, (period.wind_speed, period.wind_direction)))
 
 
 def _observed(seen: Observation, time_zone: str | None) -> Iterable[str]:

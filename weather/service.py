@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 from mcp import types
 from mcp.server.lowlevel import Server
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 TICK_S = 0.25 * SECONDS
 GUARD_S = 0.05 * SECONDS
+TRAFFIC_S = 5 * SECONDS
+AT_ONCE = 100  # connections, a millisecond
 GROWTH_BYTES = 4 * MIB
 SERVICE_RESTART = 1012
 LEAVING_S = 5 * SECONDS
@@ -43,20 +46,20 @@ class Service:
     answers: Answers
     server: Server[None, Any]
     sessions: set[Session] = field(default_factory=set)
-    draining: bool = False
+    drained_at: float | None = None
     listeners: dict[int, int] = field(default_factory=dict)
     to_sever: set[sockets.Address] = field(default_factory=set)
     garbage: Garbage = field(default_factory=Garbage)
 
     def __post_init__(self) -> None:
         self.metrics.sessions_open = lambda: len(self.sessions)
-        self.metrics.in_flight = lambda: sum(len(session.in_flight) for session in self.sessions)
+        self.metrics.in_flight = lambda: sum(len(session.screen.in_flight) for session in self.sessions)
         self.metrics.tasks = lambda: len(asyncio.all_tasks())
         handler = self.server.request_handlers[types.CallToolRequest]
 
         async def cancellable(request: types.CallToolRequest) -> types.ServerResult:
             """Cancelled, it ends with a result that the screen drops: a cancelled request is not answered."""
-            work = current.get().in_flight[self.server.request_context.request_id].work
+            work = current.get().screen.in_flight[self.server.request_context.request_id].work
             with work:
                 return await handler(request)
             return types.ServerResult(types.EmptyResult())
@@ -66,6 +69,13 @@ class Service:
     @property
     def full(self) -> bool:
         return len(self.sessions) >= self.settings.mcp_max_sessions
+
+    def notice_end(self) -> bool:
+        """True once this process goes down; from then on calls in flight have their grace."""
+        if self.drained_at is None and sockets.closed(self.listeners):
+            self.drained_at = time.monotonic() + self.settings.mcp_grace_seconds
+            log.info("going down: %d sessions are open", len(self.sessions))
+        return self.drained_at is not None
 
     def find_listeners(self) -> None:
         """They start to listen after this process's lifespan has started, and before there is a session."""
@@ -84,21 +94,20 @@ class Service:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_time)
             tasks.start_soon(self._keep_small)
+            tasks.start_soon(self._keep_alive)
 
     async def _keep_time(self) -> None:
         """Closes sessions whose time is up; measures how late the loop is."""
-        drained_at = float("inf")
         while True:
             due = time.monotonic() + TICK_S
             await anyio.sleep(TICK_S)
             now = time.monotonic()
-            self.metrics.loop_lag.set(now - due)
-            if not self.draining and sockets.closed(self.listeners):
-                self.draining = True
-                drained_at = now + self.settings.mcp_grace_seconds
+            self.metrics.loop_lag.observe(max(0.0, now - due))
+            self.notice_end()
+            drained_at = self.drained_at
             for session in tuple(self.sessions):
-                session.check(now)
-                if self.draining and (not session.in_flight or now >= drained_at):
+                session.watch.check_times(now)
+                if drained_at is not None and (not session.screen.in_flight or now >= drained_at):
                     session.close(SERVICE_RESTART, "the server is going down", "shutdown")
             self._sever()
             if now - self.garbage.left_at < LEAVING_S:
@@ -121,10 +130,33 @@ class Service:
                 calm = resident()
 
     def _look(self) -> None:
-        taken = sockets.taken()
+        seen = dict(sockets.traffic())
         for session in self.sessions:
-            session.check_size(taken)
+            if traffic := seen.get(session.peer):
+                self._check_size(session, traffic, growing=True)
         self._sever()
+
+    def _check_size(self, session: Session, traffic: sockets.Traffic, *, growing: bool) -> None:
+        if session.watch.check_size(traffic, growing=growing):
+            self.to_sever.add(session.peer)
+            self.garbage.flooded()
+
+    async def _keep_alive(self) -> None:
+        """Finds peers that are gone without a word: their pings go unanswered. And those that go on without end."""
+        pause_s = min(TRAFFIC_S, self.settings.mcp_pong_timeout_seconds / 4)
+        while True:
+            await anyio.sleep(pause_s)
+            seen = {}
+            for number, (peer, traffic) in enumerate(sockets.traffic() if self.sessions else ()):
+                seen[peer] = traffic
+                if number % AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()
+            now = time.monotonic()
+            for session in tuple(self.sessions):
+                if found := seen.get(session.peer):
+                    session.watch.check_alive(now, found)
+                    self._check_size(session, found, growing=False)
+            self._sever()
 
     def _sever(self) -> None:
         """One search for all, as it costs some milliseconds."""

@@ -12,6 +12,7 @@ Hypercorn adds its own Server and Date unless `include_server_header` and `inclu
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import time
@@ -22,11 +23,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import formatdate, parsedate_to_datetime
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import parse_qsl
 
 import anyio
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from . import simulator_world as world
@@ -37,20 +38,39 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+STATUSES = (0, 304, *range(400, 600))
 BODIES = ("json", "html", "hang", "cut", "type")
+PROBLEMS: dict[str, Callable[[Question], Problem]] = {
+    "ForecastGridExpired": world.expired,
+    "NotFound": lambda _: missing("The grid point"),
+}
 WORLDLY = {"seed", "renumber", "expired_grid", "alerts_features"}  # what a Question knows of the Faults
 PROBLEM_CACHE = {"cache-control": "private, must-revalidate, max-age=86400", "pragma": "no-cache"}
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What befalls one request: a delay, a status in place of the right one (0: none), one of BODIES."""
+    """What befalls one request: a delay, a status in place of the right one (0: none), one of BODIES, one of
+    PROBLEMS in place of the answer ("": none)."""
 
     delay_s: float = 0
     status: int = 0
     retry_after_s: int | None = None
     body: str = "json"
+    problem: str = ""
+
+
+class FaultsError(ValueError):
+    """A SIMULATOR_ variable cannot be used."""
+
+    def __init__(self, variable: str, value: object, expected: str) -> None:
+        super().__init__(variable, value, expected)
+        self.variable, self.value, self.expected = variable, value, expected
+
+    def __str__(self) -> str:
+        return f"{self.variable} is {self.value!r}, and should be {self.expected}."
 
 
 class Faults(BaseSettings):
@@ -60,25 +80,35 @@ class Faults(BaseSettings):
     0 to 1. A field may be set at any time, for the requests to come.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SIMULATOR_", validate_assignment=True)
+    model_config = SettingsConfigDict(env_prefix="SIMULATOR_", env_ignore_empty=True, validate_assignment=True)
 
     seed: int = 1
-    latency_ms: float = 0  # before every answer
-    tail_ms: float = 0  # on top, for `tail_rate` of the requests
+    latency_ms: Duration = 0  # before every answer
+    tail_ms: Duration = 0  # on top, for `tail_rate` of the requests
     tail_rate: Rate = 0
     rate_429: Rate = 0  # the CDN's rate limit
-    retry_after_s: int | None = None  # in the 429's Retry-After header; None: no such header
+    retry_after_s: Count | None = None  # in the 429's Retry-After header; None: no such header
     error_rate: Rate = 0  # 500, 502 or 503 with problem+json
     html_rate: Rate = 0  # 403 or 503 with the CDN's HTML
     hang_rate: Rate = 0  # half a body, and nothing more until the client goes away
     cut_rate: Rate = 0  # half a body, and the end of the connection
     wrong_type_rate: Rate = 0  # 200 with HTML
     outage: bool = False  # 503 for everything
-    outage_every_s: float = 0  # 503 for everything in the last `outage_s` seconds of each such window
-    outage_s: float = 0
+    outage_every_s: Duration = 0  # 503 for everything in the last `outage_s` seconds of each such window
+    outage_s: Duration = 0
     expired_grid: bool = False  # forecasts answer 503 ForecastGridExpired
     renumber: Count = 0  # numbering of the grid: cells of any other numbering answer 404
     alerts_features: Count = 0  # size of every set of alerts that is not empty; 0: 1 to 5 for each area
+
+    @classmethod
+    def read(cls) -> Self:
+        """What the environment says; raises FaultsError for the first variable that cannot be used."""
+        try:
+            return cls()
+        except ValidationError as invalid:
+            error = invalid.errors()[0]
+        variable = f"SIMULATOR_{error['loc'][0]}".upper()
+        raise FaultsError(variable, error["input"], error["msg"].removeprefix("Input should be "))
 
     def down(self, now: float) -> bool:
         every = self.outage_every_s
@@ -102,7 +132,12 @@ class Faults(BaseSettings):
 
 
 def ordered(header: str) -> Fate:
-    """The fate that an X-Simulate header orders: `status=503; retry-after=1; latency-ms=50; body=cut`."""
+    """The fate that an X-Simulate header orders: `status=503; retry-after=1; latency-ms=50; body=cut`.
+
+    `problem=ForecastGridExpired` or another of PROBLEMS is answered at any endpoint. `status=304` answers a
+    request with If-Modified-Since, whatever its date; one without gets the right answer, since no 304 may be
+    sent to it (RFC 9110, 15.4.5).
+    """
     try:
         order = dict(part.strip().split("=") for part in header.split(";"))
         fate = Fate(
@@ -110,8 +145,11 @@ def ordered(header: str) -> Fate:
             int(order.pop("status", 0)),
             int(order.pop("retry-after")) if "retry-after" in order else None,
             order.pop("body", "json"),
+            order.pop("problem", ""),
         )
-        if order or fate.body not in BODIES or fate.status not in (0, *range(400, 600)):
+        known = fate.status in STATUSES and fate.body in BODIES and fate.problem in ("", *PROBLEMS)
+        spoilt = fate.status == 304 and fate.body != "json"  # a 304 has no body to spoil
+        if order or not known or spoilt or not 0 <= fate.delay_s < math.inf or (fate.retry_after_s or 0) < 0:
             raise ValueError(header)
     except ValueError:
         raise bad_parameter("header.X-Simulate", f"{header!r} is not understood") from None
@@ -175,8 +213,8 @@ class Simulator:
     """The ASGI application; `clock` tells Unix time in seconds.
 
     `requests` counts requests, as soon as they have come, by endpoint (`other` for an unknown path) and status
-    of the answer. Without `faults` they are read from the environment at the first request. All chance comes
-    from one generator, so that a run can be repeated.
+    of the answer. Without `faults` they are read from the environment at start, or at the first request where
+    none is told of a start. All chance comes from one generator, so that a run can be repeated.
     """
 
     def __init__(self, faults: Faults | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -187,7 +225,7 @@ class Simulator:
 
     @cached_property
     def faults(self) -> Faults:
-        return Faults()
+        return Faults.read()
 
     @cached_property
     def chance(self) -> random.Random:
@@ -195,9 +233,24 @@ class Simulator:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await lifespan(receive, send)
+            await self.lifespan(receive, send)
         else:
             await self.http(scope, receive, send)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        """Reads `faults`, if none were given, so that a bad variable fails the start."""
+        await receive()
+        refusal = None
+        try:
+            _ = self.faults
+        except FaultsError as error:
+            refusal = str(error)
+        if refusal:
+            await send({"type": "lifespan.startup.failed", "message": refusal})
+        else:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
 
     async def http(self, scope: Message, receive: Receive, send: Send) -> None:
         name, args = find(scope["path"])
@@ -230,14 +283,18 @@ class Simulator:
             return trace.page(200)
         if fate.body == "html" or fate.status in (403, 429):
             return trace.page(fate.status or 403, fate.retry_after_s)
-        if fate.status:
+        if fate.problem:
+            raise PROBLEMS[fate.problem](question)
+        if fate.status not in (0, 304):
             raise failure(fate.status)
         if method not in ("GET", "HEAD"):
             allow = {"allow": "GET, HEAD"}
             raise Problem(405, "MethodNotAllowed", "Method Not Allowed", f"Not allowed: {method}", allow)
         if name not in ENDPOINTS:
             raise missing("The path")
-        return trace.found(ENDPOINTS[name], question, headers.get("if-modified-since"))
+        since = headers.get("if-modified-since")
+        found = trace.found(ENDPOINTS[name], question, since)
+        return found if since is None or fate.status != 304 else replace(found, status=304, body=b"")
 
 
 @dataclass(frozen=True)
@@ -294,12 +351,6 @@ def unchanged(modified: datetime, since: str | None) -> bool:
         return since is not None and parsedate_to_datetime(since).timestamp() >= modified.timestamp()
     except ValueError:
         return False
-
-
-async def lifespan(receive: Receive, send: Send) -> None:
-    while (await receive())["type"] == "lifespan.startup":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def deliver(answer: Answer, body: str, head: bool, receive: Receive, send: Send) -> None:

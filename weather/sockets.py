@@ -8,6 +8,7 @@ import struct
 import sys
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from weather.config import KIB
 
@@ -16,7 +17,15 @@ Address = tuple[str, int]
 # Bytes. Inflated, they are a thousand times as many: hypercorn takes in at once what lies ready.
 RECEIVE_BUFFER = 8 * KIB
 DRAINED_AT_ONCE = 64 * KIB
-TCP_INFO_BYTES_RECEIVED = struct.Struct("128xQ")  # tcpi_bytes_received, linux/tcp.h
+TCP_INFO = struct.Struct("128xQ64xQ")  # tcpi_bytes_received and tcpi_bytes_sent, linux/tcp.h
+
+
+class Traffic(NamedTuple):
+    """Bytes since a connection was opened: read by this process, received by the system, sent."""
+
+    taken: int
+    received: int
+    sent: int
 
 
 def _sockets() -> Iterator[socket.socket]:
@@ -83,19 +92,18 @@ def sever(peers: Collection[Address]) -> None:
                 continue
 
 
-def taken() -> dict[Address, int]:
-    """Peer → bytes this process has read from it; empty where the system does not tell (Linux does, tcp(7))."""
+def traffic() -> Iterator[tuple[Address, Traffic]]:
+    """Peer and traffic of each connection; nothing where the system does not tell (Linux does, tcp(7))."""
     if sys.platform != "linux":
-        return {}
+        return
     from fcntl import ioctl
     from termios import FIONREAD
 
-    bytes_taken = {}
     for peer, borrowed in _peers():
         try:
-            info = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_RECEIVED.size)
+            info = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
             (unread,) = struct.unpack("i", ioctl(borrowed, FIONREAD, bytes(4)))
-            bytes_taken[peer] = TCP_INFO_BYTES_RECEIVED.unpack(info)[0] - unread
+            received, sent = TCP_INFO.unpack(info)
         except (OSError, struct.error):
             continue
-    return bytes_taken
+        yield peer, Traffic(received - unread, received, sent)

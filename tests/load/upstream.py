@@ -22,6 +22,7 @@ import httpx
 from tests.load.wire import quantile
 from weather.answers import Answers
 from weather.config import Settings
+from weather.host import Host
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.simulator import Faults, Simulator
@@ -72,7 +73,7 @@ class Run:
             return (time.monotonic() - started) * speed
 
         self.simulator = Simulator(faults, clock=lambda: today + clock())
-        self.upstream = Upstream(self.settings, metrics, transport(app=self.simulator), clock)
+        self.upstream = Upstream(Host(self.settings, metrics, transport(app=self.simulator), clock))
         self.nws = NWS(self.upstream, self.settings)
         self.answers = Answers(self.nws, self.settings, metrics)
         self.took: list[float] = []
