@@ -22,7 +22,7 @@ check: $(VENV)/test
 	$(BIN)/mypy
 
 test: check
-	env -u NWS_API_BASE $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	env -u NWS_API_BASE $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 load: $(VENV)/load
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \

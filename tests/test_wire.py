@@ -225,6 +225,18 @@ def test_a_peer_may_vanish_with_its_calls_unanswered(impatient, count, end, read
         raw.reset() if end == "reset" else raw.socket.close()
 
 
+def test_a_connection_that_broke_while_an_answer_was_written_is_missed(tmp_path):
+    """hypercorn tells nobody: the session would end later, as that of one who does not read."""
+    with wired(tmp_path, MCP_PONG_TIMEOUT_SECONDS="0.4") as server, Raw(server.port) as raw:
+        raw.initialize().socket.settimeout(0.5)  # five looks at the connection
+        with suppress(TimeoutError):
+            while True:
+                raw.socket.sendall(text(request(1, "tools/list")) * 100)
+        raw.reset()
+        eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "it is missed", 15)
+        assert 'mcp_sessions_total{ended="not_reading"}' not in gauges(server.port)
+
+
 def test_a_peer_may_vanish_amid_a_flood_of_calls(impatient):
     """hypercorn cannot tell of the end while ten messages wait: the session ends as that of one who does not read."""
     with Raw(impatient.port) as raw:

@@ -29,7 +29,7 @@ class Flight(Generic[T]):
     def __init__(self, *, kept: bool = False) -> None:
         self.kept = kept
         self._changed = anyio.Event()
-        self._note = ""
+        self._notes: list[str] = []
         self._done = False
         self._callers = 0
         self._work = anyio.CancelScope()
@@ -47,7 +47,7 @@ class Flight(Generic[T]):
 
     def tell(self, note: str) -> None:
         """Says to every caller what is being waited for."""
-        self._note = note
+        self._notes.append(note)
         self._wake()
 
     def _wake(self) -> None:
@@ -83,10 +83,10 @@ class Flight(Generic[T]):
         return self._result
 
     async def _landed(self, progress: Progress) -> None:
-        told = ""
+        told = 0
         while not self._done:
-            if self._note != told:
-                told = self._note
-                await progress(told)
+            if told < len(self._notes):
+                told = len(self._notes)
+                await progress(self._notes[-1])
             else:
                 await self._changed.wait()

@@ -52,5 +52,5 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = (f"{name}={json.dumps(value)}" for name, value in getattr(record, "fields", {}).items())
         line = " ".join((_time(record), record.levelname, record.name, record.getMessage(), *fields))
-        line = line.encode("unicode_escape").decode()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [line, *(self.formatException(record.exc_info).splitlines() if record.exc_info else ())]
+        return "\n".join(line.encode("unicode_escape").decode() for line in lines)

@@ -153,8 +153,9 @@ class Service:
                     await anyio.lowlevel.checkpoint()
             now = time.monotonic()
             for session in tuple(self.sessions):
-                if found := seen.get(session.peer):
-                    session.watch.check_alive(now, found)
+                found = seen.get(session.peer)
+                session.watch.check_alive(now, found)
+                if found:
                     self._check_size(session, found, growing=False)
             self._sever()
 

@@ -24,7 +24,7 @@ class Watch:
         self._expires_at, self._deflates = expires_at, deflates
         self.opened_at = self._received_at = self._sent_at = time.monotonic()
         self._pinged_at: float | None = None
-        self._traffic = Traffic(0, 0, 0)
+        self._traffic: Traffic | None = None
         self._received = self._sent = self._sending = 0
         self._taken = self._taken_received = 0
 
@@ -46,19 +46,23 @@ class Watch:
         elif self._expires_at is not None and time.time() >= self._expires_at:
             self._close(POLICY_VIOLATION, "the token has expired", "token_expired")
 
-    def check_alive(self, now: float, traffic: Traffic) -> None:
-        """Closes the session of a peer that leaves pings unanswered.
+    def check_alive(self, now: float, traffic: Traffic | None) -> None:
+        """Closes the session of a peer that leaves pings unanswered, or whose connection is no more.
 
-        hypercorn sends them, as it is configured, and looks at no pong. What leaves while the session sends nothing
-        is a ping.
+        hypercorn sends pings, as it is configured, and looks at no pong: what leaves while the session sends nothing is
+        a ping. Of a connection that breaks while an answer is being written it tells nobody.
         """
-        screen, before = self._screen, self._traffic
+        screen, before, self._traffic = self._screen, self._traffic, traffic
+        if traffic is None or before is None:
+            if before:
+                self._close(NORMAL, "the connection is gone", "client")
+            return
         timeout_s = self._settings.mcp_pong_timeout_seconds
         if traffic.received != before.received or screen.sending != self._sending or screen.in_flight:
             self._pinged_at = None
         elif traffic.sent != before.sent and self._pinged_at is None:
             self._pinged_at = now
-        self._traffic, self._sending = traffic, screen.sending
+        self._sending = screen.sending
         if self._pinged_at is not None and now - self._pinged_at >= timeout_s:
             self._close(POLICY_VIOLATION, f"no pong for {timeout_s:g} s", "dead")
 
