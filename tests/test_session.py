@@ -9,6 +9,7 @@ import struct
 import sys
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import anyio
 import jwt
@@ -290,6 +291,49 @@ def test_a_binary_frame_ends_the_session(server):
         assert "text" in closed.reason
 
 
+WORDS = '{"jsonrpc":"2.0",%s,"method":"tools/call","params":{"name":"get-alerts","arguments":{"state":"VT"}}%s}'
+ALIKE = {
+    "another number": (WORDS % ('"id":7', ""), 7),
+    "a string": (WORDS % ('"id":"7"', ""), "7"),
+    "a blank": (WORDS % ('"id": 7', ""), 7),
+    "more blanks": (WORDS % ('"id" :  7 ', ""), 7),
+    "a negative number": (WORDS % ('"id":-7', ""), -7),
+    "a long number": (WORDS % ('"id":' + "7" * 40, ""), int("7" * 40)),
+    "another id after it": (WORDS % ('"id":7', ',"id":8'), 8),
+    "another id before it": (WORDS % ('"id":8,"id":7', ""), 7),
+    "another id, escaped": (WORDS % ('"id":7', ',"\\u0069d":8'), 8),
+    "a leading zero": (WORDS % ('"id":07', ""), PARSE_ERROR),
+    "a fraction": (WORDS % ('"id":7.5', ""), INVALID_REQUEST),
+    "an exponent": (WORDS % ('"id":7e0', ""), INVALID_REQUEST),
+    "true": (WORDS % ('"id":true', ""), INVALID_REQUEST),
+    "a cut end": ((WORDS % ('"id":7', ""))[:-1], PARSE_ERROR),
+    "a tail": (WORDS % ('"id":7', "") + "x", PARSE_ERROR),
+}
+
+
+@pytest.mark.parametrize(("like", "expected"), ALIKE.values(), ids=ALIKE)
+def test_a_call_in_almost_the_words_of_one_before_is_what_it_says(server, like, expected):
+    """Words that were parsed before are not parsed again, for another id: each of these twice, in both orders."""
+    with Raw(server.port) as raw:
+        raw.initialize()
+        for message in (like, WORDS % ('"id":1', ""), like, WORDS % ('"id":2', ""), like):
+            raw.send(message)
+            answer = raw.receive()
+            if message is like and expected in (PARSE_ERROR, INVALID_REQUEST):
+                assert answer["error"]["code"] == expected
+            else:
+                assert answer["result"]["structuredContent"]["state"] == "VT"
+                assert repr(answer["id"]) == repr(expected if message is like else json.loads(message)["id"])
+
+
+@pytest.mark.parametrize("more", ['"_meta":5', '"task":5', '"_meta":{"progressToken":1.5}', '"x":1e999'])
+def test_a_ready_answer_excuses_nothing(session, more):
+    plain = WORDS % ('"id":7', "")
+    session.send(plain, plain, plain.replace('"name"', f'{more},"name"'))
+    assert [("result" in session.receive()) for _ in range(2)] == [True, True]
+    assert session.receive()["error"]["code"] == (PARSE_ERROR if "999" in more else INVALID_PARAMS)
+
+
 @pytest.mark.parametrize("character", ["x", "é", "🌧"])
 @pytest.mark.parametrize("extensions", ["", "permessage-deflate"])
 def test_a_message_over_the_limit_ends_the_session(server, character, extensions):
@@ -455,7 +499,8 @@ async def test_a_session_is_idle_from_its_last_message_on():
     messages, told = anyio.create_memory_object_stream(10)
     sent, events = anyio.create_memory_object_stream(10)
     settings = Settings.read(nws_api_base="simulator", mcp_idle_timeout_seconds=100, mcp_initialize_timeout_seconds=9)
-    service = Service(settings, Metrics(), None, build_server(None, settings))
+    answers = SimpleNamespace(known=lambda words: None)
+    service = Service(settings, Metrics(), answers, build_server(answers, settings))
     session = Session(service, {"type": "websocket", "headers": []}, told.receive, sent.send, None, None)
     with anyio.fail_after(TIMEOUT_S):
         async with messages, told, sent, events, anyio.create_task_group() as tasks:

@@ -20,7 +20,7 @@ from weather.flight import Flight, Progress, silent
 from weather.host import REFRESH_AHEAD
 from weather.metrics import Calls, Metrics
 from weather.nws import NWS
-from weather.questions import Area, Place, Question, understood
+from weather.questions import TAKES, Area, Place, Question, understood
 from weather.report import Answer, Freshness
 
 RETRY_REFRESH_S = 5 * SECONDS
@@ -29,8 +29,7 @@ NO_OBSERVATION_S = 60 * SECONDS
 NEVER = float("-inf")
 LOOK_AGAIN_S = 1 * SECONDS
 ENTRY_BYTES = 1024
-MOST_SPELLINGS = 10_000
-LONGEST_SPELLING = 40
+MOST_KNOWN = 10_000
 
 Key = tuple[Any, ...]
 
@@ -54,7 +53,7 @@ class Ready:
 
 @dataclass(slots=True)
 class Asked:
-    """A question in one of its spellings; `key` is the same for all, `found` leads to what the cache holds."""
+    """A question; `key` is the same for all its spellings, `found` leads to what the cache holds."""
 
     key: Key
     tool: str
@@ -68,17 +67,30 @@ class Answers:
         self.clock = nws.upstream.clock
         self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         self._building: dict[Key, Flight[Ready]] = {}
-        self._spellings: dict[Key, Asked] = {}
+        self._known: dict[str, Asked] = {}
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
-    def ready(self, tool: Any, arguments: Any) -> Ready | None:
-        """The answer, when it needs no waiting. What was asked before in the same words is not validated again."""
-        try:
-            asked = self._spellings.get((tool, *arguments.items())) or self._asked(tool, arguments)
-        except (AttributeError, KeyError, TypeError, BadArgument):  # for `answer` to refuse
+    def known(self, words: str) -> Ready | None:
+        """The answer to a call that came in these words before, when it needs no waiting."""
+        asked = self._known.get(words)
+        if asked is None:
             return None
         ready = asked.found()
         return ready if ready and self.clock() < ready.look_at else self._fresh(asked)
+
+    def ready(self, tool: Any, arguments: Any, words: str = "") -> Ready | None:
+        """The answer, when it needs no waiting; from now on it is known by `words`, if any."""
+        if tool.__class__ is not str or tool not in TAKES or arguments.__class__ is not dict:
+            return None
+        try:
+            asked = self._asked(tool, arguments)
+        except BadArgument:  # for `answer` to refuse
+            return None
+        if words:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[words] = asked
+        return self._fresh(asked)
 
     async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> Ready:
         """Raises WeatherError, within the deadline."""
@@ -94,13 +106,7 @@ class Answers:
 
     def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
         question = understood(tool, arguments)
-        asked = Asked((tool, *question.__dict__.values()), tool, question)
-        short = all(len(value) <= LONGEST_SPELLING for value in arguments.values() if isinstance(value, str))
-        if short and {0, 1}.isdisjoint(arguments.values()):  # as a key, true equals 1
-            if len(self._spellings) >= MOST_SPELLINGS:
-                self._spellings.clear()
-            self._spellings[(tool, *arguments.items())] = asked
-        return asked
+        return Asked((tool, *question.__dict__.values()), tool, question)
 
     def _fresh(self, asked: Asked) -> Ready | None:
         """From the cache, which is told so of what is in use. An entry in use is refreshed before it expires."""

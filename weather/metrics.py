@@ -67,7 +67,8 @@ class Metrics(Collector):
         self.sessions_open: Callable[[], int] = lambda: 0
         self.in_flight: Callable[[], int] = lambda: 0
         self.tasks: Callable[[], int] = lambda: 0
-        self.ready = 0
+        self.built = 0
+        """Calls that went through the SDK; all others were answered from ready bytes."""
         self._calls: dict[tuple[str, str], Calls] = {}
         registry = self.registry
         self._ended = Counter("mcp_sessions", "Sessions by how they ended", ["ended"], registry=registry)
@@ -118,7 +119,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("mcp_sessions_open", "Sessions open now", self.sessions_open())
         yield GaugeMetricFamily("mcp_requests_in_flight", "Requests at work now", self.in_flight())
         yield GaugeMetricFamily("asyncio_tasks", "Tasks of the event loop", self.tasks())
-        yield CounterMetricFamily("mcp_ready_answers", "Calls answered from ready bytes", self.ready)
+        total = sum(sum(recorded.times) for recorded in self._calls.values())
+        yield CounterMetricFamily("mcp_ready_answers", "Calls answered from ready bytes", total - self.built)
         calls = CounterMetricFamily("mcp_calls", "Tool calls by outcome", labels=["tool", "outcome"])
         for labels, recorded in self._calls.items():
             calls.add_metric(labels, sum(recorded.times))

@@ -8,6 +8,7 @@ unchanged.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -22,7 +23,7 @@ from weather import jsonrpc
 from weather.answers import Answers, Ready
 from weather.config import Settings
 from weather.jsonrpc import RequestId
-from weather.metrics import Metrics
+from weather.metrics import Calls
 from weather.questions import shortened
 from weather.tools import LISTING, TITLE
 
@@ -34,7 +35,9 @@ Close = Callable[[int, str, str], None]
 
 # RFC 6455, section 7.4.1.
 NORMAL, UNSUPPORTED_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1000, 1003, 1008, 1009, 1011
-ID_CLASSES = (int, str)
+# A JSON-RPC id as most clients write it.
+ID = re.compile(r'"id": ?(0|[1-9][0-9]{0,14}|"[A-Za-z0-9_-]{1,64}")(?=[,}])').search
+LONGEST_WORDS = 512
 
 
 class State(Enum):
@@ -63,14 +66,12 @@ class Screen:
         self,
         answers: Answers,
         settings: Settings,
-        metrics: Metrics,
         receive: Receive,
         send: Send,
         subprotocol: str | None,
         close: Close,
     ) -> None:
-        self._answers, self._metrics = answers, metrics
-        self._receive, self._send = receive, send
+        self._answers, self._receive, self._send = answers, receive, send
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._subprotocol, self._close = subprotocol, close
         self._changed = anyio.Event()
@@ -82,27 +83,43 @@ class Screen:
         self.received = self.sending = self.sent = 0
 
     async def receive(self) -> Message:
-        """What the SDK may see: valid requests that it has to work on."""
+        """What the SDK may see: valid requests that it has to work on.
+
+        The hot path ends at once: a call in words that were parsed before, and whose answer is ready.
+        """
         while True:
             while len(self.in_flight) >= self._most_in_flight or self.state is State.INITIALIZING:
                 self.held = True
                 await self._changed.wait()
-            self.held = False
+                self.held = False
             message = await self._receive()
-            if message["type"] == "websocket.receive":
-                self.received += 1
-                text = message.get("text")
-                if text is None:
-                    self._close(UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
-                elif await self._screen(text):
-                    return message
-            else:
+            if message["type"] != "websocket.receive":
                 self.gone = message["type"] == "websocket.disconnect"
                 return message
+            self.received += 1
+            arrived, text = perf_counter(), message.get("text")
+            if text is None:
+                self._close(UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
+            elif known := self._known(text):
+                self.sending += 1
+                await self._send({"type": "websocket.send", "text": known[0]})
+                self.sent += 1
+                self.calls += 1
+                known[1].add(perf_counter() - arrived)
+            elif await self._screen(text, arrived):
+                return message
 
-    async def _screen(self, text: str) -> bool:
+    def _known(self, text: str) -> tuple[str, Calls] | None:
+        """The reply to a call in known words, if it is ready, and where the call is recorded."""
+        found = ID(text)
+        if found is None or self.state is not READY or (self.in_flight and json.loads(found[1]) in self.in_flight):
+            return None
+        start, end = found.span(1)
+        ready = self._answers.known(text[:start] + text[end:])
+        return (_reply(text[start:end], ready), ready.calls) if ready else None
+
+    async def _screen(self, text: str, arrived: float) -> bool:
         """True for a message that the SDK shall see."""
-        arrived = perf_counter()
         limit = self._most_bytes
         if 4 * len(text) > limit and len(text.encode()) > limit:
             self._close(TOO_BIG, f"a message has at most {limit} bytes", "too_big")
@@ -111,16 +128,9 @@ class Screen:
             message = from_json(text, allow_inf_nan=False)
         except ValueError as error:
             return await self._refuse(None, types.PARSE_ERROR, f"This is not JSON: {error}.")
-        if ready := self._ready(message):
-            request_id = message["id"]
-            shown = request_id if request_id.__class__ is int else json.dumps(request_id)
-            self.sending += 1
-            await self._send(
-                {"type": "websocket.send", "text": f'{{"jsonrpc":"2.0","id":{shown},"result":{ready.json}}}'}
-            )
-            self.sent += 1
+        if ready := self._ready(message, _words(text, message)):
             self.calls += 1
-            self._metrics.ready += 1
+            await self._send_text(_reply(json.dumps(message["id"]), ready))
             ready.calls.add(perf_counter() - arrived)
             return False
         if not jsonrpc.finite(message):
@@ -134,17 +144,19 @@ class Screen:
             return False
         return await self._requested(message)
 
-    def _ready(self, message: Any) -> Ready | None:
-        """The hot path: the answer to a valid tools/call, when it is ready. What is rare is left to the rest."""
+    def _ready(self, message: Any, words: str) -> Ready | None:
+        """The answer to a valid tools/call, when it is ready. What is rare is left to the rest."""
         try:
             if message["method"] != "tools/call" or message["jsonrpc"] != "2.0" or len(message) != 4:
                 return None
             request_id, params = message["id"], message["params"]
-            if request_id.__class__ not in ID_CLASSES or request_id in self.in_flight or self.state is not READY:
+            if request_id.__class__ not in (int, str) or request_id in self.in_flight or self.state is not READY:
                 return None
-            if len(params) != 2 and not _only_asks_for_progress(params):
-                return None
-            return self._answers.ready(params["name"], params["arguments"])
+            if len(params) != 2:
+                if not _only_asks_for_progress(params):
+                    return None
+                words = ""  # A token differs from call to call.
+            return self._answers.ready(params["name"], params["arguments"], words)
         except (KeyError, TypeError):
             return None
 
@@ -233,5 +245,20 @@ class Screen:
 def _only_asks_for_progress(params: dict[str, Any]) -> bool:
     match params:
         case {"_meta": {"progressToken": token} as meta}:
-            return len(params) == 3 and len(meta) == 1 and token.__class__ in ID_CLASSES
+            return len(params) == 3 and len(meta) == 1 and token.__class__ in (int, str)
     return False
+
+
+def _reply(request_id: str, ready: Ready) -> str:
+    """`request_id` is in JSON."""
+    return f'{{"jsonrpc":"2.0","id":{request_id},"result":{ready.json}}}'
+
+
+def _words(text: str, message: Any) -> str:
+    """What makes a text with another id the same message with another id: all but the id. Empty, where that may not be.
+
+    It is so where `"id"` stands once and nothing is escaped: what ID has found is then the message's own.
+    """
+    found = ID(text)
+    plain = len(text) <= LONGEST_WORDS and "\\" not in text and text.count('"id"') == 1 and "id" in message
+    return text[: found.start(1)] + text[found.end(1) :] if found and plain else ""

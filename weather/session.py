@@ -39,7 +39,7 @@ class Session:
     ) -> None:
         self.service, self.scope, self._receive, self._send = service, scope, receive, send
         settings = service.settings
-        self.screen = Screen(service.answers, settings, service.metrics, receive, send, subprotocol, self.close)
+        self.screen = Screen(service.answers, settings, receive, send, subprotocol, self.close)
         deflates = any(name == b"sec-websocket-extensions" for name, _ in scope["headers"])
         self.watch = Watch(self.screen, settings, self.close, expires_at=expires_at, deflates=deflates)
         self._life = anyio.CancelScope()

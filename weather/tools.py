@@ -95,6 +95,7 @@ async def call(
         return _error("Something went wrong in this server; its log tells what. Trying again may help.")
     finally:
         answers.metrics.calls(name, outcome).add(time.perf_counter() - started)
+        answers.metrics.built += 1
 
 
 def _error(text: str) -> types.CallToolResult:
