@@ -40,7 +40,9 @@ class NWS:
         )
         self._stations = Endpoint("stations", digest.read_stations, HOURS, 24 * HOURS, 48 * HOURS, aside=True)
         self._observation = Endpoint("observation", digest.read_observation, MINUTES, 5 * MINUTES, 0, aside=True)
-        self._alerts = Endpoint("alerts", digest.read_alerts, 15 * SECONDS, MINUTES, settings.nws_alerts_stale_seconds)
+        self._alerts = Endpoint(
+            "alerts", digest.read_alerts, 15 * SECONDS, MINUTES, settings.nws_alerts_stale_seconds, weight=2.0
+        )
         self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_WITHDRAWN, MINUTES, upstream.clock)
 
     async def point(

@@ -226,7 +226,8 @@ async def main() -> None:
         f"(c): {CALLS_PER_S} calls/s over 50 places and 10 states, {ERROR_RATE:.0%} errors, all errors from"
         f" {OUTAGE_S[0]} to {OUTAGE_S[1]} s. So that answers expire within the run, the clock by which they do runs"
         f" {SPEED} times too fast and forecasts live {FORECAST_MAX_AGE_S} s: forecasts and observations expire every"
-        f" {FORECAST_MAX_AGE_S // SPEED} s, alerts every {30 // SPEED} s; latency, backoff and deadline are real."
+        f" {FORECAST_MAX_AGE_S // SPEED} s, alerts every {30 // SPEED} s; the breaker's pause and the ages of stale"
+        " answers run by it too. Latency, backoff and deadline are real."
     )
     print(
         f"waited: not ready at once. late: later than the deadline by {LATE_S} s. unobserved: of those who waited,"
