@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import stamina
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,23 @@ STOP_TIMEOUT_S = 20
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def without_waiting() -> Iterator[None]:
+    """Backoff takes no time; what it would have taken is in the note."""
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+class Clock:
+    """Tells the seconds that the test sets."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @dataclass

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import httpx
 import pytest
-import stamina
 
+from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Rejected, Unavailable, Withdrawn
 from weather.host import Host
@@ -18,26 +18,12 @@ from weather.nws import NWS
 from weather.simulator import Faults, Simulator
 from weather.upstream import Upstream
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
 NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = (47.61, -122.33)
 NEAR_SEATTLE = (47.6101, -122.3301)
 AT_SEA = (47.0, -125.2)
-
-
-@pytest.fixture(autouse=True)
-def without_waiting():
-    with stamina.set_testing(True, attempts=9, cap=True):
-        yield
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 class World(httpx.AsyncBaseTransport):

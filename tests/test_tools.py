@@ -10,10 +10,10 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-import stamina
 from mcp import McpError, types
 from mcp.shared.memory import create_connected_server_and_client_session
 
+from tests.conftest import Clock
 from weather.answers import Answers
 from weather.areas import AREAS
 from weather.config import Settings
@@ -25,26 +25,12 @@ from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, build_server, call, instructions
 from weather.upstream import Upstream
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
 NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = {"latitude": 47.61, "longitude": -122.33}
 CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
 FORECAST_LIFE_S, OBSERVATION_LIFE_S, ALERTS_LIFE_S = 3600, 300, 30
-
-
-@pytest.fixture(autouse=True)
-def without_waiting():
-    with stamina.set_testing(True, attempts=9, cap=True):
-        yield
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 async def settled():

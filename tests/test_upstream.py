@@ -12,6 +12,7 @@ import httpx
 import pytest
 import stamina
 
+from tests.conftest import Clock
 from weather.config import Settings
 from weather.document import Endpoint, Question
 from weather.errors import BadAnswer, Busy, NoForecast, TooSlow, Unavailable, UpstreamError
@@ -19,31 +20,16 @@ from weather.host import Host
 from weather.metrics import Metrics
 from weather.upstream import Upstream
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
 URL = "https://host.invalid/item"
 LIVES_S, STALE_S = 100, 1000
 MODIFIED = "Fri, 20 Nov 2026 18:00:00 GMT"
 
 
-@pytest.fixture(autouse=True)
-def without_waiting():
-    """Backoff takes no time; what it would have taken is in the note."""
-    with stamina.set_testing(True, attempts=9, cap=True):
-        yield
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1000.0)
 
 
 async def settled():
