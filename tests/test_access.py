@@ -210,7 +210,6 @@ def test_an_origin_that_passes(origin, host, allowed):
         ("https://", "weather.example", ""),
         ("", "weather.example", ""),
         ("null", "weather.example", "*"),
-        ("NULL", "weather.example", "null"),
         ("https://sub.app.example", "weather.example", "https://app.example"),
         ("http://app.example", "weather.example", "https://app.example"),
     ],

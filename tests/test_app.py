@@ -171,6 +171,14 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
         ("MCP_AUTH_ISSUER", "me", "unset, or MCP_AUTH_JWKS_URL set with it"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "xml", "'text' or 'json'"),
+        ("MCP_AUTH_TOKENS", "", "set to something, or unset"),
+        ("MCP_AUTH_TOKENS_FILE", "/none", "a readable file with a token in each line"),
+        (
+            "MCP_ALLOWED_HOSTS",
+            "http://example.com/",
+            "names as in a Host header, such as example.com or example.com:8080, apart by commas, or *",
+        ),
+        ("MCP_ALLOWED_ORIGINS", "null", "origins such as https://example.com, apart by commas, or *"),
     ],
 )
 async def test_bad_setting_fails_the_startup_with_one_sentence(monkeypatch, variable, value, expected):

@@ -290,8 +290,10 @@ async def test_json_of_a_tools_error_is_the_whole_result(server, cli):
         (["ws://127.0.0.1/ws", "any", "CA"], "'CA' should be name=value, such as state=CA"),
         (["ws://127.0.0.1/ws", "any", "=CA"], "'=CA' should be name=value"),
         (["ws://127.0.0.1/ws", "--token", "s3cret"], "unrecognized arguments: --token"),
-        (["ws://127.0.0.1/ws", "--token-file", "/none"], "--token-file /none cannot be read: No such file"),
-        (["ws://127.0.0.1/ws", "--token-file", __file__ + "/x"], "cannot be read: Not a directory"),
+        (["ws://127.0.0.1/ws", "--token-file", "/none"], "/none cannot be used as a token: No such file"),
+        (["ws://127.0.0.1/ws", "--token-file", "/dev/null"], "/dev/null cannot be used as a token: it holds no token"),
+        (["ws://127.0.0.1/ws", "--token-file", __file__], "cannot be used as a token: a token is one word in ASCII"),
+        (["ws://127.0.0.1/ws", "--token-file", __file__ + "/x"], "cannot be used as a token: Not a directory"),
     ],
 )
 def test_wrong_usage_ends_with_exit_code_2(capsys, argv, said):
@@ -316,10 +318,20 @@ async def test_refused_handshake_is_one_sentence_with_exit_code_4(cli, monkeypat
     assert (code, out, err) == (4, "", expected)
 
 
-async def test_token_that_no_header_can_hold_is_not_shown(server, cli, monkeypatch):
+def test_token_that_no_header_can_hold_is_wrong_usage_and_not_shown(capsys, monkeypatch):
     monkeypatch.setenv("MCP_TOKEN", "s3cret\nx")
-    code, _, err = await cli(server.url)
-    assert (code, err) == (3, f"No MCP session with {server.url}: the Authorization header is not valid.\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(["ws://127.0.0.1/ws"])
+    said = capsys.readouterr().err
+    assert "MCP_TOKEN cannot be used as a token: a token is one word in ASCII" in said
+    assert "s3cret" not in said
+
+
+async def test_a_proxy_is_not_asked_for_this_machine(server, monkeypatch):
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with connect(server.url) as session:
+        await session.send_ping()
 
 
 async def test_no_connection_is_one_sentence_with_exit_code_3(cli):

@@ -34,6 +34,7 @@ from weather import __version__
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 CLOSE_TIMEOUT_S = 2.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
@@ -95,6 +96,7 @@ async def _open(url: str, token: str | None, insecure: bool, headers: Mapping[st
             subprotocols=[Subprotocol("mcp")],
             additional_headers={**(headers or {}), **bearer},
             ssl=_tls(insecure) if url.lower().startswith("wss:") else None,
+            proxy=None if parse_uri(url).host in LOOPBACK else True,
             close_timeout=CLOSE_TIMEOUT_S,
         )
     except InvalidStatus as exc:
@@ -244,8 +246,13 @@ def _no_constant(name: str) -> None:
 
 
 def _token(path: str | None) -> str | None:
-    """Never from the command line: other users of the machine can read that."""
-    return (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip() or None
+    """Never from the command line: other users of the machine can read that. Raises ValueError."""
+    token = (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip()
+    if path and not token:
+        raise ValueError("it holds no token")
+    if not token.isascii() or any(character.isspace() for character in token):
+        raise ValueError("a token is one word in ASCII")
+    return token or None
 
 
 def _usage(argv: Sequence[str] | None) -> Usage:
@@ -267,9 +274,9 @@ def _usage(argv: Sequence[str] | None) -> Usage:
     given = parser.parse_intermixed_args(argv)
     try:
         token = _token(given.token_file)
-    except (OSError, UnicodeDecodeError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "it is not text"
-        parser.error(f"--token-file {given.token_file} cannot be read: {why}")
+    except (OSError, ValueError) as exc:
+        why = "it is not text" if isinstance(exc, UnicodeDecodeError) else getattr(exc, "strerror", None) or exc
+        parser.error(f"{given.token_file or 'MCP_TOKEN'} cannot be used as a token: {why}")
     return Usage(given.url, given.tool, dict(given.arguments), token, given.insecure, given.json)
 
 

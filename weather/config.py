@@ -80,6 +80,22 @@ class Settings(BaseSettings):
         # A list of nothing but commas would open the server by mistake.
         return parts if parts or not value else _refuse("a list with commas, or unset")
 
+    @field_validator("mcp_allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(set(host) & set("/@ ") for host in value):
+            raise ValueError(
+                "names as in a Host header, such as example.com or example.com:8080, apart by commas, or *"
+            )
+        return value
+
+    @field_validator("mcp_allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(origin != "*" and ("://" not in origin or origin.endswith("/")) for origin in value):
+            raise ValueError("origins such as https://example.com, apart by commas, or *")
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper_case(cls, value: object) -> object:

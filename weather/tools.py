@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from weather import __version__, report
 from weather.answers import Answers
 from weather.config import Settings
-from weather.errors import BadArgument, WeatherError
+from weather.errors import BadArgument, NotCovered, WeatherError
 from weather.flight import Progress, silent
 from weather.questions import TAKES, Area, Place, Question, shortened
 
@@ -83,7 +83,7 @@ async def call(
         ready = await answers.answer(name, arguments, progress)
         outcome = ready.outcome
         return types.CallToolResult.model_validate_json(ready.json)
-    except BadArgument as error:
+    except (BadArgument, NotCovered) as error:
         outcome = "argument_error"
         return _error(str(error))
     except WeatherError as error:
