@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+AGAIN = "Try again in a minute."
+
 
 class SettingError(Exception):
     def __init__(self, variable: str, value: object, expected: str) -> None:
@@ -87,58 +89,35 @@ class Withdrawn(NoForecast):
 
 
 class UpstreamError(WeatherError):
-    """The weather is unknown, for `since_s` seconds by now; asking again later may help."""
+    """The weather is unknown: NWS `did` something, for `since_s` seconds by now; asking again later may help."""
 
-    since_s = 0.0
-    again = "Try again in a minute."
-
-    @property
-    def what(self) -> str:
-        raise NotImplementedError
+    def __init__(self, did: str = "", since_s: float = 0.0, again: str = AGAIN) -> None:
+        super().__init__(did)
+        self.did, self.since_s, self.again = did, since_s, again
 
     def __str__(self) -> str:
         lasting = f" For {_duration(self.since_s)} now." if self.since_s >= 1 else ""
-        return f"The National Weather Service {self.what}.{lasting} {self.again}"
+        return f"The National Weather Service {self.did}.{lasting} {self.again}"
 
 
 class BadAnswer(UpstreamError):
-    def __init__(self, how: str) -> None:
-        super().__init__(how)
-        self.how = how
-
-    @property
-    def what(self) -> str:
-        return f"sent an answer that cannot be read: {self.how}"
+    def __init__(self, why: str) -> None:
+        super().__init__(f"sent an answer that cannot be read: {why}")
 
 
 class Unavailable(UpstreamError):
-    def __init__(self, how: str, since_s: float = 0.0, again: str = UpstreamError.again) -> None:
-        super().__init__(how)
-        self.how, self.since_s, self.again = how, since_s, again
-
-    @property
-    def what(self) -> str:
-        return f"is not answering: {self.how}"
+    def __init__(self, why: str, since_s: float = 0.0, again: str = AGAIN) -> None:
+        super().__init__(f"is not answering: {why}", since_s, again)
 
 
 class Rejected(UpstreamError):
     def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-    @property
-    def what(self) -> str:
-        return f"did not accept the question (status {self.status})"
+        super().__init__(f"did not accept the question (status {status})")
 
 
 class TooSlow(UpstreamError):
     def __init__(self, deadline_s: float) -> None:
-        super().__init__(deadline_s)
-        self.deadline_s = deadline_s
-
-    @property
-    def what(self) -> str:
-        return f"did not answer within {self.deadline_s:g} seconds"
+        super().__init__(f"did not answer within {deadline_s:g} seconds")
 
 
 class Busy(UpstreamError):
