@@ -56,9 +56,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await start(stack, scope["state"])
         except Exception as error:  # Without an answer, hypercorn would go on and serve without state.
-            failure = (
-                str(error) if isinstance(error, SettingError | FaultsError) else f"This server cannot start: {error!r}."
-            )
+            told = isinstance(error, SettingError | FaultsError)
+            failure = str(error) if told else f"This server cannot start: {error!r}."
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -69,7 +68,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
-    """Fills `state` with what `stack` closes again; raises SettingError."""
+    """Fills `state` with what `stack` closes again; raises SettingError and FaultsError."""
     settings = Settings.read()
     logs.configure(settings)
     metrics = Metrics()
@@ -91,10 +90,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     except Refusal as refusal:
         note(scope, refusal, logging.DEBUG if refusal.reason in ASTRAY else logging.WARNING)
         status, content_type, body, headers = refusal.status, JSON, explained(refusal), refusal.headers
-    lines = {"content-type": content_type, "content-length": str(len(body)), **headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    await respond(send, "http", status, content_type, body, headers)
     with anyio.move_on_after(BODY_TIMEOUT_S):
         while (await receive()).get("more_body"):
             pass  # An upload that nobody reads would block hypercorn.
@@ -154,11 +150,14 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     """An HTTP answer in place of the handshake (ASGI extension websocket.http.response)."""
     note(scope, refusal, logging.WARNING)
-    body = explained(refusal)
-    lines = {"content-type": JSON, "content-length": str(len(body)), **refusal.headers}
+    await respond(send, "websocket.http", refusal.status, JSON, explained(refusal), refusal.headers)
+
+
+async def respond(send: Send, kind: str, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
+    lines = {"content-type": content_type, "content-length": str(len(body)), **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
-    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": raw})
-    await send({"type": "websocket.http.response.body", "body": body})
+    await send({"type": f"{kind}.response.start", "status": status, "headers": raw})
+    await send({"type": f"{kind}.response.body", "body": body})
 
 
 def note(scope: Scope, refusal: Refusal, level: int) -> None:

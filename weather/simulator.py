@@ -63,14 +63,7 @@ class Fate:
 
 
 class FaultsError(ValueError):
-    """A SIMULATOR_ variable cannot be used."""
-
-    def __init__(self, variable: str, value: object, expected: str) -> None:
-        super().__init__(variable, value, expected)
-        self.variable, self.value, self.expected = variable, value, expected
-
-    def __str__(self) -> str:
-        return f"{self.variable} is {self.value!r}, and should be {self.expected}."
+    """A SIMULATOR_ variable cannot be used; the sentence says which, and what it should be."""
 
 
 class Faults(BaseSettings):
@@ -108,7 +101,8 @@ class Faults(BaseSettings):
         except ValidationError as invalid:
             error = invalid.errors()[0]
         variable = f"SIMULATOR_{error['loc'][0]}".upper()
-        raise FaultsError(variable, error["input"], error["msg"].removeprefix("Input should be "))
+        expected = error["msg"].removeprefix("Input should be ")
+        raise FaultsError(f"{variable} is {error['input']!r}, and should be {expected}.")
 
     def down(self, now: float) -> bool:
         every = self.outage_every_s
@@ -240,17 +234,14 @@ class Simulator:
     async def lifespan(self, receive: Receive, send: Send) -> None:
         """Reads `faults`, if none were given, so that a bad variable fails the start."""
         await receive()
-        refusal = None
         try:
             _ = self.faults
         except FaultsError as error:
-            refusal = str(error)
-        if refusal:
-            await send({"type": "lifespan.startup.failed", "message": refusal})
-        else:
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def http(self, scope: Message, receive: Receive, send: Send) -> None:
         name, args = find(scope["path"])
