@@ -80,7 +80,7 @@ class Answers:
 
     def ready(self, tool: Any, arguments: Any, words: str = "") -> Ready | None:
         """The answer, when it needs no waiting; from now on it is known by `words`, if any."""
-        if tool.__class__ is not str or tool not in TAKES or arguments.__class__ is not dict:
+        if not isinstance(tool, str) or tool not in TAKES or not isinstance(arguments, dict):
             return None
         try:
             asked = self._asked(tool, arguments)
@@ -165,7 +165,7 @@ class Answers:
         observing = self.nws.observing(point, ahead=ahead)
         try:
             point, forecast = await self.nws.forecast(latitude, longitude, point=point, ahead=ahead, progress=progress)
-        except BaseException:
+        except BaseException:  # cancellation too: nobody will wait for the observation
             observing.stop()
             raise
         observation = None

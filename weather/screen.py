@@ -128,7 +128,7 @@ class Screen:
             message = from_json(text, allow_inf_nan=False)
         except ValueError as error:
             return await self._refuse(None, types.PARSE_ERROR, f"This is not JSON: {error}.")
-        if ready := self._ready(message, _words(text, message)):
+        if ready := self._ready(message, text):
             self.calls += 1
             await self._send_text(_reply(json.dumps(message["id"]), ready))
             ready.calls.add(perf_counter() - arrived)
@@ -144,7 +144,7 @@ class Screen:
             return False
         return await self._requested(message)
 
-    def _ready(self, message: Any, words: str) -> Ready | None:
+    def _ready(self, message: Any, text: str) -> Ready | None:
         """The answer to a valid tools/call, when it is ready. What is rare is left to the rest."""
         try:
             if message["method"] != "tools/call" or message["jsonrpc"] != "2.0" or len(message) != 4:
@@ -152,11 +152,10 @@ class Screen:
             request_id, params = message["id"], message["params"]
             if request_id.__class__ not in (int, str) or request_id in self.in_flight or self.state is not READY:
                 return None
-            if len(params) != 2:
-                if not _only_asks_for_progress(params):
-                    return None
-                words = ""  # A token differs from call to call.
-            return self._answers.ready(params["name"], params["arguments"], words)
+            if len(params) == 2:
+                return self._answers.ready(params["name"], params["arguments"], _words(text))
+            # A progress token differs from call to call, and so do the words.
+            return self._answers.ready(params["name"], params["arguments"]) if _only_asks_for_progress(params) else None
         except (KeyError, TypeError):
             return None
 
@@ -254,11 +253,11 @@ def _reply(request_id: str, ready: Ready) -> str:
     return f'{{"jsonrpc":"2.0","id":{request_id},"result":{ready.json}}}'
 
 
-def _words(text: str, message: Any) -> str:
-    """What makes a text with another id the same message with another id: all but the id. Empty, where that may not be.
+def _words(text: str) -> str:
+    """What makes a request with another id the same but for the id. Empty, where that may not be.
 
-    It is so where `"id"` stands once and nothing is escaped: what ID has found is then the message's own.
+    It is so where `"id"` stands once and nothing is escaped: what ID has found is then the request's own.
     """
     found = ID(text)
-    plain = len(text) <= LONGEST_WORDS and "\\" not in text and text.count('"id"') == 1 and "id" in message
+    plain = len(text) <= LONGEST_WORDS and "\\" not in text and text.count('"id"') == 1
     return text[: found.start(1)] + text[found.end(1) :] if found and plain else ""
