@@ -100,7 +100,7 @@ def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(r"Running on https?://127\.0\.0\.1:(\d+)", log_path.read_text()):
             return int(found[1])
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process writes the log
     raise RuntimeError(f"hypercorn did not start:\n{log_path.read_text()}")
 
 

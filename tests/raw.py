@@ -181,7 +181,7 @@ def eventually(holds: Any, what: str = "", seconds: float = TIMEOUT_S) -> None:
     deadline = time.monotonic() + seconds
     while not (value := holds()):
         assert time.monotonic() < deadline, f"{what or holds}: {value} after {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.02)  # what is waited for is in another process
 
 
 def configured(folder: Path, *, ping_s: float = 0.5, graceful_s: float = 3) -> str:

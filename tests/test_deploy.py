@@ -12,11 +12,10 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import yaml
 from websockets.sync.client import connect
 
 from tests.conftest import ROOT, Server
+from tests.raw import eventually
 from weather import simulator_world as world
 from weather.access import check_host_and_origin
 from weather.config import Settings
@@ -203,13 +203,6 @@ def answers(port: int) -> bool:
     return True
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
 def cache(folder: Path, upstream: int, trusted: Path) -> Iterator[str]:
     """The URL of an nginx with deploy/nginx.conf, in front of the HTTPS server on that port."""
@@ -230,7 +223,7 @@ def cache(folder: Path, upstream: int, trusted: Path) -> Iterator[str]:
         command = [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(config), *user]
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        until(lambda: process.poll() is not None or answers(port))
+        eventually(lambda: process.poll() is not None or answers(port))
         assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -306,9 +299,9 @@ def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp
         forecast = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}/forecast"
         assert [get(url) for url in (place, alerts, forecast)] == [(200, "MISS")] * 3
         upstream.stop()
-        until(lambda: get(place) == (200, "STALE"))
-        until(lambda: get(alerts)[0] == 502)
-        until(lambda: get(forecast)[0] == 502)
+        eventually(lambda: get(place) == (200, "STALE"))
+        eventually(lambda: get(alerts)[0] == 502)
+        eventually(lambda: get(forecast)[0] == 502)
 
 
 def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
@@ -316,7 +309,7 @@ def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
     with cache(tmp_path, upstream.port, certificate) as base:
         station = f"{base}/stations/KTOP/observations/latest"
         assert get(station) == (200, "MISS")
-        until(lambda: get(station) == (200, "REVALIDATED"))
+        eventually(lambda: get(station) == (200, "REVALIDATED"))
 
 
 def test_cache_never_keeps_a_failure(tmp_path, nws, certificate):

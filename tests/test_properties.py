@@ -63,7 +63,7 @@ def server(tmp_path_factory):
         yield started
         eventually(lambda: gauges(started.port)["mcp_sessions_open"] == 0, "sessions are gone")
         for gauge, more in TOLERANCE.items():
-            eventually(lambda: gauges(started.port)[gauge] <= before[gauge] + more, gauge)  # noqa: B023
+            eventually(lambda: gauges(started.port)[gauge] <= before[gauge] + more, gauge)  # noqa: B023  (called before the next turn)
         assert "Traceback" not in started.log, started.log
         assert "Failed to validate" not in started.log, started.log
 

@@ -142,7 +142,7 @@ async def sends_bad_messages(session: Session) -> None:
 
 async def never_reads(session: Session) -> None:
     await session.initialize()
-    session.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    session.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed as a WriteTransport, is both
     while True:
         await session.write(*map(question, range(50)))
 
@@ -249,7 +249,7 @@ def left(server: Server, before: dict[str, float]) -> dict[str, float]:
         more = {gauge: now[gauge] - before[gauge] for gauge in TOLERANCE}
         if all(more[gauge] <= TOLERANCE[gauge] for gauge in TOLERANCE) or time.monotonic() > deadline:
             return {**more, "memory": now["process_resident_memory_bytes"] - before["process_resident_memory_bytes"]}
-        time.sleep(0.1)
+        time.sleep(0.1)  # another process settles
 
 
 def soak(seconds: float) -> list[str]:
