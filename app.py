@@ -17,20 +17,20 @@ import anyio
 import httpx
 
 from weather import __version__, logs
-from weather.access import ENDPOINT, SUBPROTOCOL, Access
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import Refusal, SettingError
-from weather.host import Host
 from weather.metrics import CONTENT_TYPE, Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 from weather.questions import TAKES
-from weather.screen import Receive, Scope, Send
 from weather.service import Service
-from weather.session import Session
+from weather.session.access import ENDPOINT, SUBPROTOCOL, Access
+from weather.session.screen import Receive, Scope, Send
+from weather.session.session import Session
 from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME, build_server
-from weather.upstream import Upstream
 
 JSON = "application/json"
 BODY_TIMEOUT_S = 5

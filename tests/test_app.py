@@ -9,8 +9,8 @@ import pytest
 
 from app import app
 from weather import __version__
-from weather.access import Access
 from weather.service import Service
+from weather.session.access import Access
 
 pytestmark = pytest.mark.anyio
 

@@ -27,11 +27,10 @@ from websockets.sync.client import connect
 
 from tests.conftest import ROOT, Server
 from tests.raw import eventually
-from weather import simulator_world as world
-from weather.access import check_host_and_origin
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.simulator import Faults, Simulator
+from weather.session.access import check_host_and_origin
+from weather.simulator import Faults, Simulator, world
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
 KUBERNETES = "1.34"
@@ -166,9 +165,12 @@ def test_readme_has_every_setting_of_the_simulator_and_no_other():
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, Faults.model_fields))
 
 
-def test_readme_tells_of_every_module():
-    told = re.findall(r"`(\w+\.py)`", table("Read it"))
-    assert sorted(told) == sorted(path.name for path in (ROOT / "weather").glob("[a-z]*.py"))
+def test_readme_draws_every_room_of_the_house():
+    drawing = table("Read it").split("```")[1]
+    rooms = [path for path in (ROOT / "weather").glob("[a-z]*") if path.suffix in ("", ".py")]
+    assert {f"{room.name}/" if room.is_dir() else room.name for room in rooms} == set(
+        re.findall(r"\b(?!app\.py)\w+(?:\.py|/)", drawing)
+    )
 
 
 # nginx.conf. The real file runs, with the addresses and the trusted certificates replaced and nothing else.

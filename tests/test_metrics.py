@@ -29,11 +29,11 @@ from tests.raw import (
 )
 from weather.answers import Answers
 from weather.config import Settings
-from weather.host import Host
 from weather.metrics import Calls, Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 from weather.tools import call as call_tool
-from weather.upstream import Upstream
 
 TOOLS = "get-weather|get-forecast|get-alerts"
 # Series → the labels that each of its samples has.

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from weather.areas import AREAS, area_code
-from weather.digest import (
+from weather.errors import BadAnswer, BadArgument
+from weather.nws.digest import (
     Location,
     Point,
     read_alerts,
@@ -17,7 +18,6 @@ from weather.digest import (
     read_point,
     read_stations,
 )
-from weather.errors import BadAnswer, BadArgument
 from weather.questions import Area, understood
 from weather.report import (
     Alerts,

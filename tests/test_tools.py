@@ -17,13 +17,13 @@ from tests.conftest import Clock
 from weather.answers import Answers
 from weather.areas import AREAS
 from weather.config import Settings
-from weather.host import Host
 from weather.metrics import Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 from weather.questions import shortened
 from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, build_server, call, instructions
-from weather.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 

@@ -14,12 +14,12 @@ from cachetools import LRUCache
 
 from weather import report
 from weather.config import SECONDS, Settings
-from weather.document import Document
 from weather.errors import BadArgument, TooSlow, WeatherError
-from weather.flight import Flight, Progress, silent
-from weather.host import REFRESH_AHEAD
 from weather.metrics import Calls, Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.document import Document
+from weather.nws.flight import Flight, Progress, silent
+from weather.nws.host import REFRESH_AHEAD
 from weather.questions import TAKES, Area, Place, Question, understood
 from weather.report import Answer, Freshness
 

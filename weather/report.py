@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from weather.areas import AREAS
-from weather.digest import (
+from weather.nws.digest import (
     Alert,
     AlertDigest,
     ForecastDigest,

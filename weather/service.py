@@ -22,7 +22,7 @@ from weather.memory import Garbage, resident
 from weather.metrics import Metrics
 
 if TYPE_CHECKING:
-    from weather.session import Session
+    from weather.session.session import Session
 
 TICK_S = 0.25 * SECONDS
 GUARD_S = 0.05 * SECONDS

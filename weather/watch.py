@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from weather.config import KIB, Settings
-from weather.screen import NORMAL, POLICY_VIOLATION, TOO_BIG, Close, Screen, State
+from weather.session.screen import NORMAL, POLICY_VIOLATION, TOO_BIG, Close, Screen, State
 from weather.sockets import Traffic
 
 READ_AHEAD = 10  # messages: hypercorn's max_app_queue_size

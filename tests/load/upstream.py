@@ -22,13 +22,13 @@ import httpx
 from tests.load.wire import quantile
 from weather.answers import Answers
 from weather.config import Settings
-from weather.host import Host
 from weather.metrics import Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 from weather.simulator import Faults, Simulator
-from weather.simulator_world import PLACES
+from weather.simulator.world import PLACES
 from weather.tools import call
-from weather.upstream import Upstream
 
 SEED = 1
 LATENCY_MS = 200

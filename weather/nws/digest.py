@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from weather.errors import BadAnswer
-from weather.units import ANGLE, PERCENT, SPEED, TEMPERATURE, compass, measured, number, whole, wind_text
+from weather.nws.units import ANGLE, PERCENT, SPEED, TEMPERATURE, compass, measured, number, whole, wind_text
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
 

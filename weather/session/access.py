@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from weather.bearer import Bearer, Clock
 from weather.config import Settings
 from weather.errors import Refusal
+from weather.session.bearer import Bearer, Clock
 
 ENDPOINT = "/ws"
 SUBPROTOCOL = "mcp"

@@ -16,10 +16,10 @@ import anyio
 from cachetools import LRUCache, TTLCache
 
 from weather.config import MINUTES, SECONDS
-from weather.document import Document, Question
 from weather.errors import TooSlow, UpstreamError
-from weather.flight import Flight, Progress, silent
-from weather.host import Host
+from weather.nws.document import Document, Question
+from weather.nws.flight import Flight, Progress, silent
+from weather.nws.host import Host
 
 T = TypeVar("T")
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from cachetools import TTLCache
 
-from weather import digest
 from weather.config import HOURS, MINUTES, SECONDS, Settings
-from weather.document import Document, Endpoint, Question
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
-from weather.flight import Flight, Progress, silent
-from weather.upstream import Upstream
+from weather.nws import digest
+from weather.nws.document import Document, Endpoint, Question
+from weather.nws.flight import Flight, Progress, silent
+from weather.nws.upstream import Upstream
 
 STATIONS_TRIED = 3
 MOST_WITHDRAWN = 10_000

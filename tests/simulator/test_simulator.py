@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from weather.simulator import Faults, FaultsError, Simulator
-from weather.simulator_map import (
+from weather.simulator.map import (
     AREAS,
     LAND,
     MARINE,
@@ -26,7 +26,7 @@ from weather.simulator_map import (
     distance_m,
     stations_of,
 )
-from weather.simulator_world import halves
+from weather.simulator.world import halves
 
 pytestmark = pytest.mark.anyio
 

@@ -30,8 +30,8 @@ import anyio
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from . import simulator_world as world
-from .simulator_world import HOUR, Json, Problem, Question, bad_parameter, missing
+from . import world
+from .world import HOUR, Json, Problem, Question, bad_parameter, missing
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from weather.access import Access, Admission, check_host_and_origin, check_path, negotiate
 from weather.config import Settings
 from weather.errors import Refusal
+from weather.session.access import Access, Admission, check_host_and_origin, check_path, negotiate
 
 pytestmark = pytest.mark.anyio
 

@@ -14,11 +14,11 @@ import stamina
 
 from tests.conftest import Clock
 from weather.config import Settings
-from weather.document import Endpoint, Question
 from weather.errors import BadAnswer, Busy, NoForecast, TooSlow, Unavailable, UpstreamError
-from weather.host import Host
 from weather.metrics import Metrics
-from weather.upstream import Upstream
+from weather.nws.document import Endpoint, Question
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 

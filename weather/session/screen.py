@@ -19,12 +19,12 @@ import anyio
 from mcp import types
 from pydantic_core import from_json
 
-from weather import jsonrpc
 from weather.answers import Answers, Ready
 from weather.config import Settings
-from weather.jsonrpc import RequestId
 from weather.metrics import Calls
 from weather.questions import shortened
+from weather.session import messages as jsonrpc
+from weather.session.messages import RequestId
 from weather.tools import LISTING, TITLE
 
 Scope = MutableMapping[str, Any]

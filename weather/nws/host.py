@@ -18,11 +18,11 @@ import httpx
 import stamina
 from pydantic_core import from_json
 
-from weather.breaker import Breaker, Clock
 from weather.config import HOURS, MINUTES, SECONDS, Settings
-from weather.document import DOCUMENT_BYTES, Document, Endpoint, Question, max_age_s, retry_after_s
 from weather.errors import BadAnswer, Busy, Rejected, Unavailable, UpstreamError, WeatherError
 from weather.metrics import Metrics
+from weather.nws.breaker import Breaker, Clock
+from weather.nws.document import DOCUMENT_BYTES, Document, Endpoint, Question, max_age_s, retry_after_s
 
 T = TypeVar("T")
 Tell = Callable[[str], None]

@@ -14,8 +14,8 @@ from mcp.server.websocket import websocket_server
 
 from weather import sockets
 from weather.config import SECONDS
-from weather.screen import INTERNAL_ERROR, NORMAL, Receive, Scope, Screen, Send
 from weather.service import SERVICE_RESTART, Service, current
+from weather.session.screen import INTERNAL_ERROR, NORMAL, Receive, Scope, Screen, Send
 from weather.watch import Watch
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
@@ -23,7 +23,7 @@ SEVER_TIMEOUT_S = 0.5 * SECONDS
 QUIET_S = 0.02 * SECONDS
 LOST = 1006  # RFC 6455, section 7.4.1: no close frame. hypercorn tells of every end so.
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("weather.session")
 _numbers = count(1)
 
 

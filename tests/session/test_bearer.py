@@ -16,10 +16,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from weather.access import Access
-from weather.bearer import is_among, signing_keys
 from weather.config import Settings
 from weather.errors import Refusal
+from weather.session.access import Access
+from weather.session.bearer import is_among, signing_keys
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,11 @@ import pytest
 from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Rejected, Unavailable, Withdrawn
-from weather.host import Host
 from weather.metrics import Metrics
-from weather.nws import NWS
+from weather.nws.api import NWS
+from weather.nws.host import Host
+from weather.nws.upstream import Upstream
 from weather.simulator import Faults, Simulator
-from weather.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 

@@ -41,7 +41,7 @@ from weather.areas import AREAS
 from weather.config import Settings
 from weather.metrics import Metrics
 from weather.service import Service
-from weather.session import Session
+from weather.session.session import Session
 from weather.tools import build_server
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .simulator_map import (
+from .map import (
     AREAS,
     ORIGINS,
     PLACES,

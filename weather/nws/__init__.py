@@ -1,0 +1,1 @@
+"""The National Weather Service, api.weather.gov: asked once, kept as long as it says, given stale when it fails."""
