@@ -7,6 +7,7 @@ websocket  /ws: one MCP session per connection
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import MutableMapping
@@ -16,7 +17,7 @@ from typing import Any
 import anyio
 import httpx
 
-from weather import __version__, logs
+from weather import __version__, logs, serving
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import Refusal, SettingError
@@ -25,18 +26,16 @@ from weather.nws.api import NWS
 from weather.nws.host import Host
 from weather.nws.upstream import Upstream
 from weather.questions import TAKES
-from weather.service import Service
-from weather.session.access import ENDPOINT, SUBPROTOCOL, Access
-from weather.session.screen import Receive, Scope, Send
-from weather.session.session import Session
+from weather.session import ENDPOINT, SUBPROTOCOL, Access, Receive, Scope, Send, Session, Sessions, build_server
 from weather.simulator import Faults, FaultsError, Simulator
-from weather.tools import NAME, build_server
+from weather.tools import NAME
 
 JSON = "application/json"
 BODY_TIMEOUT_S = 5
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 
 log = logging.getLogger("weather")
+serving.mend()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,13 +74,15 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     upstream = await stack.enter_async_context(Upstream(Host(settings, metrics, transport)))
     answers = Answers(NWS(upstream, settings), settings, metrics)
-    service = Service(settings, metrics, answers, build_server(answers, settings))
+    sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
     access = await stack.enter_async_context(Access(settings))
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
-    tasks.start_soon(service.keep)
-    state.update(service=service, access=access)
+    tasks.start_soon(sessions.keep, tasks)
+    state.update(sessions=sessions, access=access)
     log.info("MCP at %s, weather from %s", ENDPOINT, settings.source)
+    gc.collect()
+    gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +99,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def answer(scope: Scope) -> tuple[int, str, bytes, dict[str, str]]:
     """Status, content type, body and further headers; raises Refusal."""
-    service: Service = scope["state"]["service"]
+    sessions: Sessions = scope["state"]["sessions"]
     path = scope["path"]
     if path not in ("/health", "/ready"):
         await scope["state"]["access"].check_http(scope)
@@ -110,12 +111,10 @@ async def answer(scope: Scope) -> tuple[int, str, bytes, dict[str, str]]:
         case "/health":
             return 200, JSON, b'{"status":"ok"}', {}
         case "/ready":
-            draining = service.notice_end()
-            ready = not (draining or service.full)
-            body = {"status": "ready" if ready else "draining" if draining else "full"}
-            return 200 if ready else 503, JSON, json.dumps(body).encode(), {}
+            status = "draining" if sessions.draining else "full" if sessions.full else "ready"
+            return 200 if status == "ready" else 503, JSON, json.dumps({"status": status}).encode(), {}
         case "/metrics":
-            return 200, CONTENT_TYPE, service.metrics.exposition(), {}
+            return 200, CONTENT_TYPE, sessions.metrics.exposition(), {}
         case "/":
             return 200, JSON, json.dumps(DESCRIPTION).encode(), {}
     raise Refusal(
@@ -136,15 +135,16 @@ DESCRIPTION: dict[str, Any] = {
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    service: Service = scope["state"]["service"]
+    sessions: Sessions = scope["state"]["sessions"]
     try:
         admission = await scope["state"]["access"].admit(scope)
-        if service.full or service.notice_end():
+        sessions.meet(serving.connection.get())
+        if sessions.full or sessions.draining:
             raise Refusal(503, "capacity", "There is no room for another session now.", {"retry-after": "5"})
     except Refusal as refusal:
         await refuse(scope, send, refusal)
         return
-    await Session(service, scope, receive, send, admission.subprotocol, admission.expires_at).run()
+    await Session(sessions, admission, scope, receive, send).run()
 
 
 async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
@@ -161,7 +161,7 @@ async def respond(send: Send, kind: str, status: int, content_type: str, body: b
 
 
 def note(scope: Scope, refusal: Refusal, level: int) -> None:
-    scope["state"]["service"].metrics.refused(refusal.reason)
+    scope["state"]["sessions"].metrics.refused(refusal.reason)
     peer = scope.get("client") or ("", 0)
     what = "handshake" if scope["type"] == "websocket" else "request"
     fields = {"reason": refusal.reason, "peer": f"{peer[0]}:{peer[1]}"}

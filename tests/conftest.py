@@ -75,16 +75,25 @@ class Server:
 
 @contextmanager
 def serving(
-    folder: Path, *flags: str, application: str = "app:app", config: str | None = "hypercorn.toml", **env: str
+    folder: Path,
+    *flags: str,
+    application: str = "app:app",
+    config: str | None = "hypercorn.toml",
+    module: str = "hypercorn",
+    **env: str,
 ) -> Iterator[Server]:
-    """hypercorn with these environment variables and flags; weather from the simulator unless `env` says otherwise."""
+    """hypercorn, or another ASGI server, with these environment variables and flags.
+
+    The weather is the simulator's unless `env` says otherwise.
+    """
     log_path = folder / f"{application.replace(':', '-')}-{time.monotonic_ns()}.log"
-    command = [sys.executable, "-m", "hypercorn", *(("--config", config) if config else ()), *flags]
+    address = ("--bind", "127.0.0.1:0", *(("--config", config) if config else ()))
+    command = [sys.executable, "-m", module, *(address if module == "hypercorn" else ("--port", "0")), *flags]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--bind", "127.0.0.1:0", application],
+            [*command, application],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", "PYTHONMALLOC": "malloc", **env},
+            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", **env},
             stderr=log,
             stdout=log,
         )
@@ -98,7 +107,7 @@ def serving(
 def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(r"Running on https?://127\.0\.0\.1:(\d+)", log_path.read_text()):
+        if found := re.search(r"running on https?://127\.0\.0\.1:(\d+)", log_path.read_text(), re.IGNORECASE):
             return int(found[1])
         time.sleep(0.02)  # another process writes the log
     raise RuntimeError(f"hypercorn did not start:\n{log_path.read_text()}")

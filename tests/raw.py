@@ -128,25 +128,26 @@ class Raw:
         payload = self._take(size)
         return first & 15, self._inflate.decompress(payload + b"\0\0\xff\xff") if first & 0x40 else payload
 
-    def receive(self) -> Any:
-        """The next message; answers pings and a close, which raises Closed."""
+    def receive(self, *, answer: bool = True) -> Any:
+        """The next message; answers pings and a close, if `answer`. A close raises Closed."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             opcode, payload = self.frame()
             if opcode == TEXT:
                 return json.loads(payload)
-            if opcode == PING:
+            if opcode == PING and answer:
                 self.socket.sendall(frame(PONG, payload))
             if opcode == CLOSE:
-                self.socket.sendall(frame(CLOSE, payload[:2]))
+                if answer:
+                    self.socket.sendall(frame(CLOSE, payload[:2]))
                 raise Closed(*struct.unpack("!H", payload[:2] or b"\x03\xed"), payload[2:].decode())
         raise TimeoutError("nothing but pings")
 
-    def closed(self) -> Closed:
+    def closed(self, *, answer: bool = True) -> Closed:
         """How the server closes; what it says before is passed over."""
         try:
             while True:
-                self.receive()
+                self.receive(answer=answer)
         except Closed as closed:
             return closed
 
@@ -184,8 +185,8 @@ def eventually(holds: Any, what: str = "", seconds: float = TIMEOUT_S) -> None:
         time.sleep(0.02)  # what is waited for is in another process
 
 
-def configured(folder: Path, *, ping_s: float = 0.5, graceful_s: float = 3) -> str:
-    """A hypercorn.toml like the project's, with other times: what a session leaves behind lasts until the next ping."""
+def configured(folder: Path, *, ping_s: float = 20, graceful_s: float = 3) -> str:
+    """A hypercorn.toml like the project's, with other times."""
     path = folder / "hypercorn.toml"
     path.write_text(
         'worker_class = "uvloop"\nworkers = 0\nwebsocket_max_message_size = 131072\n'

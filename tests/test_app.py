@@ -3,14 +3,14 @@
 import json
 import logging
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from app import app
 from weather import __version__
-from weather.service import Service
-from weather.session.access import Access
+from weather.session import Access, Sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -144,7 +144,7 @@ READY = answer(200, {"status": "ready"})
 
 async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
     async with running() as state:
-        assert isinstance(state.pop("service"), Service)
+        assert isinstance(state.pop("sessions"), Sessions)
         assert isinstance(state.pop("access"), Access)
         assert state == {}
 
@@ -307,7 +307,7 @@ async def test_upload_that_breaks_off_ends_the_request():
 async def test_handshake_is_accepted_with_mcp_where_it_was_offered(subprotocols, accepted):
     async with running() as state:
         sent = await handshake(state, subprotocols=subprotocols)
-    assert sent == [{"type": "websocket.accept", "subprotocol": accepted, "headers": []}]
+    assert sent == [{"type": "websocket.accept", "subprotocol": accepted}]
 
 
 WS = "websocket.http.response"
@@ -367,7 +367,11 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
 
 async def test_draining_server_refuses_handshakes_and_is_not_ready():
     async with running() as state:
-        state["service"].drained_at = 0.0
+        going_down = anyio.Event()
+        stream = SimpleNamespace(agree=lambda most, compression: None)
+        state["sessions"].meet(SimpleNamespace(stream=stream, going_down=going_down, beyond_loopback=False))
+        going_down.set()
+        await anyio.wait_all_tasks_blocked()
         assert await request(state, "GET", "/ready", HOST) == answer(503, {"status": "draining"})
         assert await request(state, "GET", "/health", HOST) == HEALTHY
         assert await handshake(state) == NO_ROOM

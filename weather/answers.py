@@ -67,29 +67,29 @@ class Answers:
         self.clock = nws.upstream.clock
         self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         self._building: dict[Key, Flight[Ready]] = {}
-        self._known: dict[str, Asked] = {}
+        self._known: dict[Key, Asked] = {}
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
-    def known(self, words: str) -> Ready | None:
-        """The answer to a call that came in these words before, when it needs no waiting."""
-        asked = self._known.get(words)
+    def known(self, key: Key) -> Ready | None:
+        """The answer to a call that came with this key before, when it needs no waiting."""
+        asked = self._known.get(key)
         if asked is None:
             return None
         ready = asked.found()
         return ready if ready and self.clock() < ready.look_at else self._fresh(asked)
 
-    def ready(self, tool: Any, arguments: Any, words: str = "") -> Ready | None:
-        """The answer, when it needs no waiting; from now on it is known by `words`, if any."""
-        if not isinstance(tool, str) or tool not in TAKES or not isinstance(arguments, dict):
+    def ready(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Ready | None:
+        """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
+        if tool not in TAKES:
             return None
         try:
             asked = self._asked(tool, arguments)
         except BadArgument:  # for `answer` to refuse
             return None
-        if words:
+        if key:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[words] = asked
+            self._known[key] = asked
         return self._fresh(asked)
 
     async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> Ready:

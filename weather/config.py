@@ -52,10 +52,10 @@ class Settings(BaseSettings):
     mcp_answer_cache_bytes: int = Field(64 * MIB, ge=MIB)
     mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB)
     mcp_max_in_flight: int = Field(32, ge=1)
+    mcp_compression: bool = False
     mcp_max_sessions: int = Field(2000, ge=1)
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
-    mcp_pong_timeout_seconds: float = Field(25 * SECONDS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 

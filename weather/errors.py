@@ -2,6 +2,7 @@
 
 * SettingError                 a setting cannot be used; the process does not start
 * Refusal                      a handshake that may not pass, with the HTTP answer that says so
+* InvalidMessage               a message that is none, or asks what cannot be: a JSON-RPC error
 * WeatherError                 a tool call cannot be answered; `str()` is what the caller reads
   + BadArgument                the caller can mend the call
   + NotCovered                 NWS has no data for the place
@@ -39,6 +40,18 @@ class Refusal(Exception):
     reason: str
     message: str
     headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False)
+class InvalidMessage(Exception):
+    """`code` is JSON-RPC's; `request_id` is that of the request, if it has one that can be used."""
+
+    code: int
+    message: str
+    request_id: int | str | None = None
 
     def __str__(self) -> str:
         return self.message

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from functools import partial
-from itertools import count
+from collections.abc import Mapping
 from typing import Any
 
-import anyio
-from mcp import McpError, types
-from mcp.server.lowlevel import Server
-from mcp.server.session import ServerSession
+from mcp import types
 from pydantic import BaseModel
 
-from weather import __version__, report
+from weather import report
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
 from weather.nws.flight import Progress, silent
-from weather.questions import TAKES, Area, Place, Question, shortened
+from weather.questions import TAKES, Area, Place, Question
 
 NAME, TITLE = "weather", "US weather"
 KNOWN = ", ".join(TAKES)
@@ -102,27 +96,6 @@ def _error(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], isError=True)
 
 
-def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
-    """The SDK's server with the handlers put in as they are: the decorators would validate every call anew."""
-    server: Server[None, Any] = Server(NAME, __version__, instructions(settings))
-
-    async def list_tools(request: types.ListToolsRequest) -> types.ServerResult:
-        if request.params and request.params.cursor is not None:
-            raise _invalid_params("There is one page of tools: send no cursor.")
-        return types.ServerResult(types.ListToolsResult(tools=DEFINITIONS))
-
-    async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
-        name = request.params.name
-        if name not in TAKES:
-            raise _invalid_params(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
-        result = await call(answers, name, request.params.arguments or {}, _progress(server))
-        return types.ServerResult(result)
-
-    server.request_handlers[types.ListToolsRequest] = list_tools
-    server.request_handlers[types.CallToolRequest] = call_tool
-    return server
-
-
 def instructions(settings: Settings) -> str:
     if settings.simulated:
         source = "The weather is simulated, for trying and testing, and says nothing about the real weather."
@@ -134,21 +107,3 @@ def instructions(settings: Settings) -> str:
         "Answers questions about current weather, forecasts and weather alerts."
         " Coverage is the United States, its territories and adjacent waters. " + source
     )
-
-
-def _invalid_params(message: str) -> McpError:
-    return McpError(types.ErrorData(code=types.INVALID_PARAMS, message=message))
-
-
-def _progress(server: Server[None, Any]) -> Progress:
-    """Sends `notifications/progress` when the request asked for it (MCP 2025-11-25, basic/utilities/progress)."""
-    context = server.request_context
-    token = context.meta.progressToken if context.meta else None
-    if token is None:
-        return silent
-    return partial(_tell, context.session, token, count(1))
-
-
-async def _tell(session: ServerSession, token: str | int, steps: Iterator[int], note: str) -> None:
-    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
-        await session.send_progress_notification(token, next(steps), message=note)

@@ -55,7 +55,7 @@ extensions = st.sampled_from(["", "permessage-deflate", "permessage-deflate; cli
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("properties")
-    with serving(folder, config=configured(folder, ping_s=0.05), MCP_SEND_TIMEOUT_SECONDS="1") as started:
+    with serving(folder, config=configured(folder), MCP_SEND_TIMEOUT_SECONDS="1") as started:
         with Raw(started.port) as raw:
             raw.initialize()
         eventually(lambda: gauges(started.port)["mcp_sessions_open"] == 0)

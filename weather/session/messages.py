@@ -1,74 +1,135 @@
-"""Which messages are JSON-RPC 2.0 as MCP has it (2025-11-25, basic), and what is wrong with the others."""
+"""JSON-RPC 2.0 as MCP has it (2025-11-25, basic), in types."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
-from mcp import types
-from pydantic import BaseModel, ValidationError
+import msgspec
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
+from pydantic_core import from_json
 
+from weather.errors import InvalidMessage
 from weather.questions import shortened
 
-RequestId = str | int
+RequestId = int | str
 
-REQUESTS: dict[str, type[BaseModel]] = {
-    "initialize": types.InitializeRequest,
-    "ping": types.PingRequest,
-    "tools/list": types.ListToolsRequest,
-    "tools/call": types.CallToolRequest,
-}
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+DEEPEST = 200  # of brackets, as pydantic reads them
 
 
-def finite(message: dict[str, Any]) -> bool:
-    """False with numbers beyond a float, such as 1e999, which pydantic_core reads as infinite."""
+class Request(Struct):
+    id: RequestId
+    method: str
+    params: dict[str, Any] | None
+
+
+class Notification(Struct):
+    method: str
+    params: dict[str, Any] | None
+
+
+class Response(Struct):
+    """Or an error; this server asks nothing, and looks at none."""
+
+
+class _Message(Struct):
+    jsonrpc: Literal["2.0"]
+    id: RequestId | UnsetType | None = UNSET
+    method: str | UnsetType = UNSET
+    params: dict[str, Any] | None = None
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class Meta(Struct, forbid_unknown_fields=True, rename={"progress_token": "progressToken"}):
+    progress_token: RequestId | UnsetType = UNSET
+
+
+class Arguments(Struct, forbid_unknown_fields=True, rename={"meta": "_meta"}):
+    """The arguments are not looked at: valid they are only as the key of what came before."""
+
+    name: str
+    arguments: Raw = Raw(b"{}")
+    meta: Meta | UnsetType = UNSET
+
+
+class Call(Struct, forbid_unknown_fields=True):
+    """A `tools/call` that holds nothing but what it needs, and maybe a progress token."""
+
+    jsonrpc: Literal["2.0"]
+    id: RequestId
+    method: Literal["tools/call"]
+    params: Arguments
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """What is the same for the same question in the same words."""
+        return self.params.name, bytes(self.params.arguments)
+
+
+class Outcome(Struct):
+    is_error: bool = msgspec.field(default=False, name="isError")
+
+
+class Reply(Struct):
+    """What the SDK sends: a response, an error or a notification."""
+
+    id: RequestId | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    result: Outcome | UnsetType = UNSET
+
+
+reply = msgspec.json.Decoder(Reply).decode
+_call = msgspec.json.Decoder(Call).decode
+_message = msgspec.json.Decoder(_Message).decode
+_anything = msgspec.json.Decoder().decode
+
+
+def plain_call(text: str) -> Call | None:
     try:
-        json.dumps(message, allow_nan=False)
-    except ValueError:
-        return False
-    return True
+        return _call(text)
+    except (DecodeError, RecursionError):
+        return None
 
 
-def is_id(value: object) -> bool:
+def message(text: str) -> Request | Notification | Response:
+    """Raises InvalidMessage. What is beyond bounds is no JSON: NaN, an infinity, a lone surrogate, 200 levels."""
+    try:
+        if text.count("[") + text.count("{") > DEEPEST:
+            from_json(text)
+        try:
+            read = _message(text)
+        except ValidationError as error:
+            why = f"This is no JSON-RPC 2.0 message: {shortened(str(error))}."
+            whole = _anything(text)
+            request_id = usable(whole.get("id")) if isinstance(whole, dict) else None
+            raise InvalidMessage(INVALID_REQUEST, why, request_id) from None
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(PARSE_ERROR, f"This is not JSON: {shortened(str(error))}.") from None
+    if (read.method, read.result, read.error).count(UNSET) != 2:
+        why = "A message has a method, or a result, or an error: one of them."
+        raise InvalidMessage(INVALID_REQUEST, why, None if read.id is UNSET else read.id)
+    if read.method is UNSET:
+        return Response()
+    if read.id is UNSET:
+        return Notification(read.method, read.params)
+    if read.id is None:
+        raise InvalidMessage(INVALID_REQUEST, "An id is a string or an integer.")
+    return Request(read.id, read.method, read.params)
+
+
+def usable(request_id: object) -> RequestId | None:
     """A string or an integer (MCP 2025-11-25, basic: requests)."""
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    return request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
 
 
-def usable_id(message: object) -> RequestId | None:
-    request_id = message.get("id") if isinstance(message, dict) else None
-    return request_id if is_id(request_id) else None
+def written(request_id: RequestId) -> str:
+    return msgspec.json.encode(request_id).decode() if isinstance(request_id, str) else str(request_id)
 
 
-def problem(message: object) -> str | None:
-    """Why it is no JSON-RPC 2.0 message, if it is none."""
-    if not isinstance(message, dict):
-        return "A message is one JSON object; MCP has no batches."
-    if message.get("jsonrpc") != "2.0":
-        return 'A message has the member "jsonrpc": "2.0".'
-    return _shape_problem(message)
-
-
-def _shape_problem(message: dict[str, Any]) -> str | None:
-    if "id" in message and not is_id(message["id"]) and "method" in message:
-        return "An id is a string or an integer."
-    if "method" not in message:
-        is_response = ("result" in message) != ("error" in message)
-        return None if is_response else "A message has a method, or a result, or an error."
-    if not isinstance(message["method"], str):
-        return "A method is a string."
-    if not isinstance(message.get("params"), dict | None):
-        return "The params are an object, or left out."
-    if "result" in message or "error" in message:
-        return "A message has a method, or a result, or an error: one of them."
-    return None
-
-
-def wrong_params(message: dict[str, Any]) -> str | None:
-    try:
-        REQUESTS[message["method"]].model_validate({"method": message["method"], "params": message.get("params")})
-    except ValidationError as invalid:
-        error = invalid.errors()[0]
-        place = ".".join(map(str, error["loc"]))
-        wrong = "should be an object" if error["type"] in ("dict_type", "model_type") else error["msg"]
-        return f"{shortened(place)}: {shortened(wrong)}"
-    return None
+def error(invalid: InvalidMessage) -> str:
+    """The answer, without an id where the message had none that can be used."""
+    known = {} if invalid.request_id is None else {"id": invalid.request_id}
+    told = {"code": invalid.code, "message": str(invalid)}
+    return json.dumps({"jsonrpc": "2.0", **known, "error": told})

@@ -1,11 +1,14 @@
-"""What no WebSocket library would send, over a raw socket: the server goes on serving, and nothing stays behind."""
+"""What hypercorn's WebSocket does wrong is put right: whatever a peer sends or leaves undone, nothing stays behind."""
 
 from __future__ import annotations
 
 import json
+import re
+import signal
 import socket
 import struct
 import threading
+import time
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -41,27 +44,27 @@ from tests.raw import (
 MIB = 1024 * 1024
 MANY_ALERTS = call(1, state="TX", limit=200)
 PAYLOAD = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
-# Each of the streams is, at its start, a message that may come; the end is missing or wrong.
+# Each of the streams is, at its start, a message that may come; the end is missing or wrong. And the code for it.
 BROKEN = {
-    "bad UTF-8": frame(TEXT, b"\xff\xfe"),
-    "UTF-8 cut off": frame(TEXT, b'"\xe2\x82'),
-    "an encoded surrogate": frame(TEXT, b'"\xed\xa0\x80"'),
-    "a reserved opcode": frame(3, b"x"),
-    "a reserved control opcode": frame(11, b"x"),
-    "a reserved bit": frame(TEXT, PAYLOAD, rsv=2),
-    "compressed, which was not agreed": frame(TEXT, PAYLOAD, rsv=4),
-    "no mask": frame(TEXT, PAYLOAD, masked=False),
-    "a continuation of nothing": frame(CONTINUATION, PAYLOAD),
-    "a new message within a message": frame(TEXT, PAYLOAD, fin=False) + frame(TEXT, PAYLOAD),
-    "a long ping": frame(PING, b"x" * 126),
-    "a fragmented ping": frame(PING, b"x", fin=False),
-    "a close of one byte": frame(CLOSE, b"x"),
-    "a close with a code that may not be sent": frame(CLOSE, struct.pack("!H", 1006)),
-    "a close with bad UTF-8": frame(CLOSE, struct.pack("!H", 1000) + b"\xff"),
-    "a length beyond 63 bits": struct.pack("!BBQ", 0x81, 0xFF, 1 << 63) + MASK,
-    "a length in too many bytes": struct.pack("!BBQ", 0x81, 0xFF, 5) + MASK + b"hello",
-    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "zeros": bytes(1000),
+    "bad UTF-8": (frame(TEXT, b"\xff\xfe"), 1007),
+    "UTF-8 cut off": (frame(TEXT, b'"\xe2\x82'), 1007),
+    "an encoded surrogate": (frame(TEXT, b'"\xed\xa0\x80"'), 1007),
+    "a reserved opcode": (frame(3, b"x"), 1002),
+    "a reserved control opcode": (frame(11, b"x"), 1002),
+    "a reserved bit": (frame(TEXT, PAYLOAD, rsv=2), 1002),
+    "compressed, which was not agreed": (frame(TEXT, PAYLOAD, rsv=4), 1002),
+    "no mask": (frame(TEXT, PAYLOAD, masked=False), 1002),
+    "a continuation of nothing": (frame(CONTINUATION, PAYLOAD), 1002),
+    "a new message within a message": (frame(TEXT, PAYLOAD, fin=False) + frame(TEXT, PAYLOAD), 1002),
+    "a long ping": (frame(PING, b"x" * 126), 1002),
+    "a fragmented ping": (frame(PING, b"x", fin=False), 1002),
+    "a close of one byte": (frame(CLOSE, b"x"), 1002),
+    "a close with a code that may not be sent": (frame(CLOSE, struct.pack("!H", 1006)), 1002),
+    "a close with bad UTF-8": (frame(CLOSE, struct.pack("!H", 1000) + b"\xff"), 1007),
+    "a length beyond 63 bits": (struct.pack("!BBQ", 0x81, 0xFF, 1 << 63) + MASK, 1002),
+    "a length in too many bytes": (struct.pack("!BBQ", 0x81, 0xFF, 5) + MASK + b"hello", 1002),
+    "HTTP": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1002),
+    "zeros": (bytes(1000), 1002),
 }
 HALF = {
     "one byte": b"\x81",
@@ -79,7 +82,7 @@ def table(rows):
 @contextmanager
 def wired(folder, **env):
     """A server that knows its answers; what hypercorn keeps of a session is gone soon."""
-    with serving(folder, config=configured(folder, ping_s=0.05), SIMULATOR_ALERTS_FEATURES="200", **env) as started:
+    with serving(folder, config=configured(folder), SIMULATOR_ALERTS_FEATURES="200", **env) as started:
         with Raw(started.port) as raw:
             raw.initialize().send(call(1), MANY_ALERTS | {"id": 2})
             assert {raw.receive()["id"] for _ in range(2)} == {1, 2}
@@ -133,10 +136,14 @@ def ended(raw):
 
 
 @table(BROKEN)
-def test_bytes_that_are_no_websocket_end_the_connection(server, raw, row):
-    """RFC 6455 asks for a close with 1002 or 1007; hypercorn hangs up without one."""
-    raw.socket.sendall(row)
-    assert ended(raw) in (1000, 1002, 1006, 1007)
+def test_what_breaks_rfc_6455_is_closed_with_its_code_and_a_reason(server, raw, row):
+    """And what comes after it is thrown away, until the peer has read the close: no reset takes it away."""
+    sent, code = row
+    raw.socket.sendall(sent + b"more" * 10_000)
+    closed = raw.closed()
+    assert closed.code == code
+    assert closed.reason
+    assert "codec" not in closed.reason
 
 
 @table(HALF)
@@ -152,6 +159,12 @@ def test_a_peer_may_vanish_amid_its_handshake(server, size, end):
         half.sendall(handshake(server.port)[:size])
         if end == "reset":
             half.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_frame_before_the_handshake_is_answered_ends_the_connection(server):
+    with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as hasty:
+        hasty.sendall(handshake(server.port) + text(request(1, "ping")))
+        assert hasty.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_message_may_come_in_fragments_with_pings_between(raw):
@@ -183,22 +196,29 @@ def test_a_binary_message_in_fragments_ends_the_session(raw):
     assert ended(raw) == 1003
 
 
-def test_compressed_messages_are_understood(server):
-    with Raw(server.port, extensions="permessage-deflate; client_max_window_bits") as raw:
-        assert "permessage-deflate" in raw.answer
-        deflate = zlib.compressobj(wbits=-15)
-        raw.send(request(0, "initialize", INITIALIZE))
-        assert raw.receive()["id"] == 0
-        for _ in range(3):
-            packed = deflate.compress(PAYLOAD) + deflate.flush(zlib.Z_SYNC_FLUSH)
-            raw.socket.sendall(frame(TEXT, packed[:-4], rsv=4))
-            assert raw.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+DEFLATE = "permessage-deflate; client_max_window_bits"
 
 
-def test_a_broken_compression_ends_the_connection(server):
-    with Raw(server.port, extensions="permessage-deflate") as raw:
-        raw.initialize().socket.sendall(frame(TEXT, b"\xff" * 50, rsv=4))
-        assert ended(raw) in (1002, 1006, 1007)
+def test_compression_is_not_accepted_from_who_offers_it(server):
+    with Raw(server.port, extensions=DEFLATE) as raw:
+        assert "permessage-deflate" not in raw.answer.lower()
+        assert raw.initialize().ask("ping")["result"] == {}
+
+
+def test_compression_is_accepted_where_a_setting_says_so(tmp_path):
+    with wired(tmp_path, MCP_COMPRESSION="1") as server:
+        with Raw(server.port, extensions=DEFLATE) as raw:
+            assert "permessage-deflate" in raw.answer
+            deflate = zlib.compressobj(wbits=-15)
+            raw.send(request(0, "initialize", INITIALIZE))
+            assert raw.receive()["id"] == 0
+            for _ in range(3):
+                packed = deflate.compress(PAYLOAD) + deflate.flush(zlib.Z_SYNC_FLUSH)
+                raw.socket.sendall(frame(TEXT, packed[:-4], rsv=4))
+                assert raw.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        with Raw(server.port, extensions=DEFLATE) as raw:
+            raw.initialize().socket.sendall(frame(TEXT, b"\xff" * 50, rsv=4))
+            assert raw.closed().code in (1002, 1007)
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 4000])
@@ -225,20 +245,18 @@ def test_a_peer_may_vanish_with_its_calls_unanswered(impatient, count, end, read
         raw.reset() if end == "reset" else raw.socket.close()
 
 
-def test_a_connection_that_broke_while_an_answer_was_written_is_missed(tmp_path):
-    """hypercorn tells nobody: the session would end later, as that of one who does not read."""
-    with wired(tmp_path, MCP_PONG_TIMEOUT_SECONDS="0.4") as server, Raw(server.port) as raw:
-        raw.initialize().socket.settimeout(0.5)  # five looks at the connection
+def test_a_connection_that_broke_while_an_answer_was_written_is_missed(server):
+    with Raw(server.port) as raw:
+        raw.initialize().socket.settimeout(0.5)
         with suppress(TimeoutError):
             while True:
                 raw.socket.sendall(text(request(1, "tools/list")) * 100)
         raw.reset()
         eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "it is missed", 15)
-        assert 'mcp_sessions_total{ended="not_reading"}' not in gauges(server.port)
+    assert 'mcp_sessions_total{ended="not_reading"}' not in gauges(server.port)
 
 
 def test_a_peer_may_vanish_amid_a_flood_of_calls(impatient):
-    """hypercorn cannot tell of the end while ten messages wait: the session ends as that of one who does not read."""
     with Raw(impatient.port) as raw:
         raw.initialize().socket.settimeout(0.2)
         with suppress(TimeoutError, ConnectionError):
@@ -316,19 +334,12 @@ def test_who_never_reads_is_cut_off_in_bounds(impatient):
 
 
 def test_who_stops_reading_holds_up_no_one_else(server, raw):
-    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    raw.socket.settimeout(0.2)
-    sent = 0
-    with pytest.raises(TimeoutError):
-        while True:
-            raw.send(MANY_ALERTS)
-            sent += 1
+    many = 60  # of 800 KB
+    raw.send(*[MANY_ALERTS] * many)
     with Raw(server.port) as other:
         assert "result" in other.initialize().ask("tools/call", call(1)["params"])
         assert gauges(server.port)["mcp_sessions_open"] == 2
-    raw.socket.settimeout(TIMEOUT_S)
-    while sent:
-        sent -= raw.frame()[0] == TEXT
+    assert [raw.receive()["id"] for _ in range(many)] == [1] * many
 
 
 def test_who_floods_with_pings_and_never_reads_is_held_back(server, raw):
@@ -358,45 +369,131 @@ def many_messages_flood():
         yield frame(TEXT, b"x" * 70_000)
 
 
-def deflated_flood():
-    """Each byte is a thousand when inflated."""
-    deflate = zlib.compressobj(9, wbits=-15)
-    first, more = (deflate.compress(bytes(16 * MIB)) + deflate.flush(zlib.Z_SYNC_FLUSH) for _ in range(2))
-    yield frame(TEXT, first, fin=False, rsv=4)
-    while True:
-        yield frame(CONTINUATION, more, fin=False)
+@pytest.mark.parametrize("flood", [plain_flood, one_frame_flood, many_messages_flood])
+@pytest.mark.parametrize("initialized", [True, False])
+def test_a_message_without_end_is_closed_with_1009_and_costs_nothing(server, flood, initialized):
+    """What comes after the limit is thrown away, for a second."""
+    with Raw(server.port) as raw, Growth(server) as growth:
+        if initialized:
+            raw.initialize()
+        chunks, started = flood(), time.monotonic()
+        raw.socket.sendall(next(chunks) + next(chunks) + next(chunks))
+        closed = raw.closed(answer=False)
+        assert (closed.code, closed.reason) == (1009, "a message has at most 65536 bytes")
+        with suppress(ConnectionError):
+            while time.monotonic() - started < TIMEOUT_S:
+                raw.socket.sendall(next(chunks))
+        assert time.monotonic() - started < 10
+    assert growth.peak < 4 * MIB
+
+
+def test_who_closes_after_1009_is_let_go_at_once(server):
+    with Raw(server.port) as raw:
+        raw.initialize().socket.sendall(frame(TEXT, b"x" * 70_000))
+        assert raw.closed().code == 1009
+        started = time.monotonic()
+        with pytest.raises(Closed):
+            raw.frame()
+        assert time.monotonic() - started < 0.9
+
+
+@pytest.fixture
+def lazy(server):
+    """A peer that never answers a close."""
+    with Raw(server.port) as raw:
+        yield raw.initialize()
+
+
+def test_who_does_not_answer_a_close_is_cut_off(server, lazy):
+    lazy.socket.sendall(frame(BINARY, b"x"))
+    assert lazy.closed(answer=False).code == 1003
+    started = time.monotonic()
+    with pytest.raises(Closed):
+        lazy.frame()
+    assert 0.5 < time.monotonic() - started < 10
+
+
+def test_who_reads_nothing_and_closes_is_cut_off(server, lazy):
+    """Megabytes wait to be written before the answer to the close."""
+    lazy.send(*[MANY_ALERTS] * 5)
+    lazy.socket.sendall(frame(CLOSE, struct.pack("!H", 1000)))
+    eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "gone", 10)
+
+
+def test_who_leaves_messages_waiting_is_let_go(server, lazy):
+    """More than hypercorn queues, behind one that ends the session."""
+    lazy.socket.sendall(frame(BINARY, b"x") + text(request(1, "ping")) * 100)
+    assert lazy.closed().code == 1003
+    with pytest.raises(Closed):
+        lazy.frame()
+
+
+def test_a_missed_pong_ends_the_session_and_a_pong_keeps_it(tmp_path):
+    config = configured(tmp_path, ping_s=1)
+    with serving(tmp_path, config=config) as server, Raw(server.port) as dead, Raw(server.port) as alive:
+        dead.initialize(), alive.initialize()
+        while gauges(server.port)["mcp_sessions_open"] == 2:
+            opcode, payload = alive.frame()
+            assert opcode == PING
+            alive.socket.sendall(frame(PONG, payload))
+        closed = dead.closed()
+        assert (closed.code, closed.reason) == (1008, "no pong for 1 s")
+        assert alive.ask("ping")["result"] == {}
+        assert gauges(server.port)['mcp_sessions_total{ended="dead"}'] == 1
+
+
+def test_a_connection_ends_without_waiting_for_its_next_ping(server):
+    """hypercorn.toml's twenty seconds."""
+    before = gauges(server.port)["asyncio_tasks"]
+    for _ in range(10):
+        with Raw(server.port) as raw:
+            raw.initialize().socket.sendall(frame(CLOSE))
+    eventually(lambda: gauges(server.port)["asyncio_tasks"] <= before, "tasks are gone", 10)
+
+
+def test_an_upgrade_to_h2c_is_ignored(tmp_path):
+    asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    asked += b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+    with serving(tmp_path) as server:
+        before = gauges(server.port)["asyncio_tasks"]
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as peer:
+                peer.sendall(asked)
+                assert peer.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        eventually(lambda: gauges(server.port)["asyncio_tasks"] <= before, "tasks are gone", 10)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
-    ("flood", "initialized"),
-    [
-        (plain_flood, True),
-        (plain_flood, False),
-        (one_frame_flood, True),
-        (many_messages_flood, True),
-        (deflated_flood, True),
-        (deflated_flood, False),
-    ],
+    ("end", "code"), [(frame(CLOSE, struct.pack("!H", 4001)), 4001), (frame(CLOSE), 1005), (b"", 1006)]
 )
-def test_who_ignores_1009_and_sends_on_is_cut_off_in_bounds(server, flood, initialized):
-    extensions = "permessage-deflate" if flood is deflated_flood else ""
-    with Raw(server.port, extensions=extensions) as raw, Growth(server) as growth:
-        if initialized:
-            raw.initialize()
-        pour(server, raw.socket, flood())
-        eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "cut off")
-    assert growth.peak < (200 if flood is deflated_flood else 100) * MIB
+def test_the_log_tells_what_the_client_closed_with(server, end, code):
+    with Raw(server.port) as raw:
+        port = raw.initialize().socket.getsockname()[1]
+        raw.socket.sendall(end)
+        if end:
+            assert raw.frame()[0] == CLOSE
+    eventually(lambda: re.search(rf'peer="127.0.0.1:{port}" .* ended="client" code={code}\n', server.log), "a line", 10)
 
 
-def pour(server, into, chunks):
-    """Sends until the server has cut the connection, of which TCP may tell late amid a closed window."""
-    into.settimeout(0.1)
-    rest = b""
-    with suppress(ConnectionError):
-        while True:
-            rest = rest or next(chunks)
-            try:
-                rest = rest[into.send(rest) :]
-            except TimeoutError:
-                if gauges(server.port)["mcp_sessions_open"] == 0:
-                    return
+UNMENDED = "not served by hypercorn 0.18"
+
+
+def test_a_hypercorn_that_is_not_known_serves_unmended_and_that_is_said_once(tmp_path):
+    with serving(tmp_path, application="tests.unknown:app") as server:
+        for _ in range(2):
+            with Raw(server.port) as raw:
+                assert raw.initialize().ask("ping")["result"] == {}
+        assert server.log.count(UNMENDED) == 1
+
+
+def test_another_asgi_server_serves_unmended_and_that_is_said_once(tmp_path):
+    with serving(tmp_path, module="uvicorn") as server:
+        for _ in range(2):
+            with Raw(server.port) as raw:
+                assert raw.initialize().ask("ping")["result"] == {}
+        assert server.stop() == -signal.SIGTERM  # as uvicorn ends
+        assert server.log.count(UNMENDED) == 1
+        assert "Traceback" not in server.log

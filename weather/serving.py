@@ -1,0 +1,206 @@
+"""The one seam to hypercorn: what its WebSocket does wrong is put right by small subclasses of its protocol classes.
+
+`mend()` puts them where hypercorn's modules look for their own at each connection. A hypercorn that it does not know is
+left alone; there, and under another ASGI server, `connection` is never set, and the app runs without the mends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from importlib.metadata import version
+from typing import Any
+
+import hypercorn.asyncio.run
+import hypercorn.protocol
+import hypercorn.protocol.h11
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.protocol.events import Data, Event, StreamClosed
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+
+from weather.config import SECONDS
+
+CLOSE_TIMEOUT_S = 1 * SECONDS
+# RFC 6455, section 7.4.1.
+ABNORMAL, INVALID_PAYLOAD, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1006, 1007, 1008, 1009, 1011
+
+connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
+"""What serves the task that the application is called in."""
+
+
+class Connection(TCPServer):
+    """hypercorn waits without bound until a peer has taken in what was written before the end."""
+
+    stream: Stream
+
+    @property
+    def going_down(self) -> Any:
+        """An event: set when the server begins to stop, before it waits for its connections."""
+        return self.context.terminated
+
+    @property
+    def beyond_loopback(self) -> bool:
+        binds = (bind for bind in self.config.bind if not bind.startswith("unix:"))
+        return not all(re.match(r"(127\.|localhost:|\[::1\])", bind) for bind in binds)
+
+    async def run(self) -> None:
+        connection.set(self)
+        await super().run()
+
+    async def _close(self) -> None:
+        cut = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
+        try:
+            await super()._close()
+        finally:
+            cut.cancel()
+
+
+class HTTP1(H11Protocol):
+    """hypercorn switches to HTTP/2 on `Upgrade: h2c`, and leaves two tasks behind when such a peer goes away."""
+
+    async def _check_protocol(self, event: Any) -> None:
+        if not any(name == b"upgrade" and value.strip().lower() == b"h2c" for name, value in event.headers):
+            await super()._check_protocol(event)
+
+
+class Stream(WSStream):
+    """A WebSocket whose `websocket.disconnect` tells the code of the end, its reason, and whose doing it was.
+
+    `ended` is "client", or what the server closed for: "protocol", "too_big", "dead". hypercorn tells 1006 of each.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.compression = False
+        self._told = self._deaf = self._heard = self._held = False
+        self._code = ABNORMAL
+        self._over = asyncio.Event()  # The peer has closed, or the connection is no more.
+        if served := connection.get():
+            served.stream = self
+
+    def agree(self, most: int, *, compression: bool) -> None:
+        """A message has at most so many characters; compression is accepted where it is offered."""
+        self.buffer.max_length, self.compression = most, compression
+
+    async def handle(self, event: Event) -> None:
+        """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
+        if isinstance(event, StreamClosed):
+            self.closed = True
+            self._over.set()
+            self._tell(self._code, "", "client")
+        elif not (isinstance(event, Data) and (self._deaf or self._over.is_set())):
+            self._heard = True
+            await super().handle(event)
+
+    def _tell(self, code: int, reason: str, ended: str) -> None:
+        """The app gets this next, and nothing after it: what it has not read by now, nobody would see answered."""
+        if self._told or self.app_put is None:
+            return
+        self._told = True
+        queue: asyncio.Queue[Any] = self.app_put.__self__  # type: ignore[attr-defined]
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
+
+    async def _accept(self, message: Any) -> None:
+        """hypercorn accepts compression from whoever offers it (#307), and inflates before it looks at the size."""
+        if not self.compression:
+            self.handshake.extensions = None
+        await super()._accept(message)
+
+    async def _handle_events(self) -> None:
+        """hypercorn closes TCP without a code on what breaks RFC 6455 (#127); it checks the size of a message when all
+        is in its buffer, tells the app nothing of its 1009, and goes on buffering.
+        """
+        most = self.buffer.max_length
+        for event in self.connection.events():
+            match event:
+                case CloseConnection() if self.connection.state is ConnectionState.OPEN:
+                    self._deaf = True
+                    what = "text is not UTF-8" if event.code == INVALID_PAYLOAD else event.reason or ""
+                    await self._fail(event.code, what, "protocol")
+                case CloseConnection():
+                    self._code = event.code
+                    if self.connection.state is ConnectionState.REMOTE_CLOSING:
+                        await _bounded(self._send_wsproto_event(event.response()))
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                case _ if self._told or self.state is not ASGIWebsocketState.CONNECTED:
+                    pass  # Nobody listens any more.
+                case Ping():
+                    await self._send_wsproto_event(event.response())
+                case Message() if self.buffer.length + len(event.data) > most:
+                    await self._fail(TOO_BIG, f"a message has at most {most} bytes", "too_big")
+                case Message():
+                    self.buffer.extend(event)
+                    if event.message_finished:
+                        message = self.buffer.to_message()
+                        self.buffer.clear()
+                        self._held = True
+                        await self.app_put(message)  # type: ignore[misc]
+                        self._held = False
+
+    async def _fail(self, code: int, reason: str, ended: str) -> None:
+        self._tell(code, reason, ended)
+        self.buffer.clear()
+        self.state = ASGIWebsocketState.CLOSED
+        await _bounded(self._send_wsproto_event(CloseConnection(code=code, reason=reason)))
+
+    async def app_send(self, message: Any) -> None:
+        """hypercorn writes a close frame to a peer that reads nothing for as long as that takes."""
+        if message is None:
+            await self._finish()
+        elif message["type"] == "websocket.close":
+            if not self._told:
+                await _bounded(super().app_send(message))
+        elif not self._told:
+            await super().app_send(message)
+
+    async def _finish(self) -> None:
+        """hypercorn closes TCP at once when the app is done, whether or not the peer has answered the close; and while
+        ten messages wait, it waits for somebody to read them.
+        """
+        if self.state is ASGIWebsocketState.CONNECTED:
+            await self.app_send({"type": "websocket.close", "code": INTERNAL_ERROR})
+        self._tell(self._code, "", "client")
+        if self.state is ASGIWebsocketState.CLOSED:
+            await _bounded(self._over.wait())
+        await super().app_send(None)
+
+    async def _send_pings(self) -> None:
+        """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
+        interval_s = self.config.websocket_ping_interval
+        while not self._over.is_set():
+            self._heard = False
+            await self._send_wsproto_event(Ping())
+            if await _bounded(self._over.wait(), interval_s):
+                return
+            if not self._heard and not self._held:
+                await self._fail(POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
+
+
+async def _bounded(work: Awaitable[Any], seconds: float | None = CLOSE_TIMEOUT_S) -> bool:
+    """False when there was not time enough."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        return False
+    return True
+
+
+def mend() -> None:
+    places: tuple[tuple[Any, str, type, type], ...] = (
+        (hypercorn.asyncio.run, "TCPServer", TCPServer, Connection),
+        (hypercorn.protocol, "H11Protocol", H11Protocol, HTTP1),
+        (hypercorn.protocol.h11, "WSStream", WSStream, Stream),
+    )
+    if version("hypercorn").startswith("0.18.") and all(
+        getattr(module, name, 0) is its for module, name, its, _ in places
+    ):
+        for module, name, _, mended in places:
+            setattr(module, name, mended)

@@ -1,0 +1,99 @@
+"""Every open session of this process: how many there may be, the clock that ends them, and the end of all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter
+from typing import Any, Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp.server.lowlevel import Server
+
+from weather.answers import Answers
+from weather.config import SECONDS, Settings
+from weather.metrics import Metrics
+from weather.serving import Connection
+
+TICK_S = 0.25 * SECONDS
+SERVICE_RESTART = 1012  # registered with IANA for RFC 6455
+
+log = logging.getLogger(__name__)
+
+
+class Open(Protocol):
+    @property
+    def in_flight(self) -> int: ...
+
+    def check(self, now: float) -> None:
+        """Closes a session whose time is up."""
+
+    def close(self, code: int, reason: str, ended: str) -> None: ...
+
+
+class Sessions:
+    """And what all of them share. Times are of `perf_counter`."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, answers: Answers, server: Server[None, Any]) -> None:
+        self.settings, self.metrics, self.answers, self.server = settings, metrics, answers, server
+        self._drained_at: float | None = None
+        self._open: set[Open] = set()
+        self._tasks: TaskGroup | None = None
+        metrics.sessions_open = lambda: len(self._open)
+        metrics.in_flight = lambda: sum(session.in_flight for session in self._open)
+        metrics.tasks = lambda: len(asyncio.all_tasks())
+
+    @property
+    def full(self) -> bool:
+        return len(self._open) >= self.settings.mcp_max_sessions
+
+    @property
+    def draining(self) -> bool:
+        return self._drained_at is not None
+
+    def add(self, session: Open) -> None:
+        self._open.add(session)
+
+    def discard(self, session: Open, ended: str) -> None:
+        self._open.discard(session)
+        self.metrics.ended(ended)
+
+    async def keep(self, tasks: TaskGroup) -> None:
+        """The one clock of the process: closes sessions whose time is up, and measures how late the loop is."""
+        self._tasks = tasks
+        while True:
+            due = perf_counter() + TICK_S
+            await anyio.sleep(TICK_S)
+            now = perf_counter()
+            self.metrics.loop_lag.observe(max(0.0, now - due))
+            for session in tuple(self._open):
+                session.check(now)
+            self._close_idle(now)
+
+    def meet(self, served: Connection | None) -> None:
+        """To be told of each handshake: by what it is served, if by `weather.serving`; looks closely at the first."""
+        if served:
+            served.stream.agree(self.settings.mcp_max_message_bytes, compression=self.settings.mcp_compression)
+        if self._tasks is None:
+            return
+        if served is None:
+            log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
+        else:
+            self._tasks.start_soon(self._drain, served.going_down)
+            if served.beyond_loopback and not self.settings.checks_tokens:
+                log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
+        self._tasks = None
+
+    async def _drain(self, going_down: Any) -> None:
+        """Calls at work have their grace; a session is closed as soon as none of its calls is."""
+        await going_down.wait()
+        log.info("going down: %d sessions are open", len(self._open))
+        self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
+        self._close_idle(perf_counter())
+
+    def _close_idle(self, now: float) -> None:
+        if self._drained_at is not None:
+            for session in tuple(self._open):
+                if not session.in_flight or now >= self._drained_at:
+                    session.close(SERVICE_RESTART, "the server is going down", "shutdown")
