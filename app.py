@@ -8,7 +8,6 @@ websocket  /ws: one MCP session per connection
 from __future__ import annotations
 
 import gc
-import json
 import logging
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
@@ -26,13 +25,23 @@ from weather.nws.api import NWS
 from weather.nws.host import Host
 from weather.nws.upstream import Upstream
 from weather.questions import TAKES
-from weather.session import ENDPOINT, SUBPROTOCOL, Access, Receive, Scope, Send, Session, Sessions, build_server
+from weather.session import (
+    ENDPOINT,
+    SUBPROTOCOL,
+    Access,
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    Session,
+    Sessions,
+    build_server,
+    check_host_and_origin,
+    refused,
+    respond,
+)
 from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME
-
-JSON = "application/json"
-BODY_TIMEOUT_S = 5
-ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 
 log = logging.getLogger("weather")
 serving.mend()
@@ -86,43 +95,34 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    try:
-        status, content_type, body, headers = await answer(scope)
-    except Refusal as refusal:
-        note(scope, refusal, logging.DEBUG if refusal.reason in ASTRAY else logging.WARNING)
-        status, content_type, body, headers = refusal.status, JSON, explained(refusal), refusal.headers
-    await respond(send, "http", status, content_type, body, headers)
-    with anyio.move_on_after(BODY_TIMEOUT_S):
-        while (await receive()).get("more_body"):
-            pass  # An upload that nobody reads would block hypercorn.
-
-
-async def answer(scope: Scope) -> tuple[int, str, bytes, dict[str, str]]:
-    """Status, content type, body and further headers; raises Refusal."""
     sessions: Sessions = scope["state"]["sessions"]
+    try:
+        found = answer(scope, sessions)
+    except Refusal as refusal:
+        found = refused(scope, refusal, sessions.metrics)
+    await respond(scope, receive, send, found)
+
+
+def answer(scope: Scope, sessions: Sessions) -> Answer:
+    """Raises Refusal."""
     path = scope["path"]
     if path not in ("/health", "/ready"):
-        await scope["state"]["access"].check_http(scope)
+        check_host_and_origin(scope, sessions.settings)
     if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT):
         raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoint is {ENDPOINT}.")
     if scope["method"] not in ("GET", "HEAD"):
         raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
     match path:
         case "/health":
-            return 200, JSON, b'{"status":"ok"}', {}
+            return Answer(b'{"status":"ok"}')
         case "/ready":
-            status = "draining" if sessions.draining else "full" if sessions.full else "ready"
-            return 200 if status == "ready" else 503, JSON, json.dumps({"status": status}).encode(), {}
+            return Answer.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
         case "/metrics":
-            return 200, CONTENT_TYPE, sessions.metrics.exposition(), {}
+            return Answer(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
         case "/":
-            return 200, JSON, json.dumps(DESCRIPTION).encode(), {}
-    raise Refusal(
-        426,
-        "upgrade",
-        f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{SUBPROTOCOL}'.",
-        {"upgrade": "websocket", "connection": "upgrade"},
-    )
+            return Answer.of(DESCRIPTION)
+    message = f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{SUBPROTOCOL}'."
+    raise Refusal(426, "upgrade", message, {"upgrade": "websocket", "connection": "upgrade"})
 
 
 DESCRIPTION: dict[str, Any] = {
@@ -139,34 +139,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         admission = await scope["state"]["access"].admit(scope)
         sessions.meet(serving.connection.get())
-        if sessions.full or sessions.draining:
-            raise Refusal(503, "capacity", "There is no room for another session now.", {"retry-after": "5"})
     except Refusal as refusal:
-        await refuse(scope, send, refusal)
-        return
-    await Session(sessions, admission, scope, receive, send).run()
-
-
-async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
-    """An HTTP answer in place of the handshake (ASGI extension websocket.http.response)."""
-    note(scope, refusal, logging.WARNING)
-    await respond(send, "websocket.http", refusal.status, JSON, explained(refusal), refusal.headers)
-
-
-async def respond(send: Send, kind: str, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
-    lines = {"content-type": content_type, "content-length": str(len(body)), **headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
-    await send({"type": f"{kind}.response.start", "status": status, "headers": raw})
-    await send({"type": f"{kind}.response.body", "body": body})
-
-
-def note(scope: Scope, refusal: Refusal, level: int) -> None:
-    scope["state"]["sessions"].metrics.refused(refusal.reason)
-    peer = scope.get("client") or ("", 0)
-    what = "handshake" if scope["type"] == "websocket" else "request"
-    fields = {"reason": refusal.reason, "peer": f"{peer[0]}:{peer[1]}"}
-    log.log(level, "%s refused", what, extra={"fields": fields})
-
-
-def explained(refusal: Refusal) -> bytes:
-    return json.dumps({"error": refusal.reason, "message": str(refusal)}).encode()
+        await respond(scope, receive, send, refused(scope, refusal, sessions.metrics))
+    else:
+        await Session(sessions, admission, scope, receive, send).run()

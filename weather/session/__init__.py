@@ -1,6 +1,7 @@
 """Who may come in, and what is said: one WebSocket is one MCP session."""
 
-from weather.session.access import ENDPOINT, SUBPROTOCOL, Access, Admission
+from weather.session.access import ENDPOINT, SUBPROTOCOL, Access, Admission, check_host_and_origin
+from weather.session.http import Answer, refused, respond
 from weather.session.screen import Receive, Scope, Send
 from weather.session.session import Session, build_server
 from weather.session.sessions import Sessions
@@ -10,10 +11,14 @@ __all__ = [
     "SUBPROTOCOL",
     "Access",
     "Admission",
+    "Answer",
     "Receive",
     "Scope",
     "Send",
     "Session",
     "Sessions",
     "build_server",
+    "check_host_and_origin",
+    "refused",
+    "respond",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -13,6 +13,7 @@ from mcp.server.lowlevel import Server
 
 from weather.answers import Answers
 from weather.config import SECONDS, Settings
+from weather.errors import Refusal
 from weather.metrics import Metrics
 from weather.serving import Connection
 
@@ -45,12 +46,10 @@ class Sessions:
         metrics.tasks = lambda: len(asyncio.all_tasks())
 
     @property
-    def full(self) -> bool:
-        return len(self._open) >= self.settings.mcp_max_sessions
-
-    @property
-    def draining(self) -> bool:
-        return self._drained_at is not None
+    def status(self) -> Literal["ready", "full", "draining"]:
+        if self._drained_at is not None:
+            return "draining"
+        return "full" if len(self._open) >= self.settings.mcp_max_sessions else "ready"
 
     def add(self, session: Open) -> None:
         self._open.add(session)
@@ -72,18 +71,18 @@ class Sessions:
             self._close_idle(now)
 
     def meet(self, served: Connection | None) -> None:
-        """To be told of each handshake: by what it is served, if by `weather.serving`; looks closely at the first."""
+        """To be told of each handshake: what serves it, if that is mended. Raises Refusal."""
         if served:
             served.stream.agree(self.settings.mcp_max_message_bytes, compression=self.settings.mcp_compression)
-        if self._tasks is None:
-            return
-        if served is None:
-            log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
-        else:
-            self._tasks.start_soon(self._drain, served.going_down)
+        tasks, self._tasks = self._tasks, None
+        if tasks and served:
+            tasks.start_soon(self._drain, served.going_down)
             if served.beyond_loopback and not self.settings.checks_tokens:
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
-        self._tasks = None
+        elif tasks:
+            log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
+        if self.status != "ready":
+            raise Refusal(503, "capacity", "There is no room for another session now.", {"retry-after": "5"})
 
     async def _drain(self, going_down: Any) -> None:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
