@@ -1,18 +1,18 @@
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE app.py ./
+COPY pyproject.toml README.md LICENSE ./
 COPY weather weather
 RUN python -m venv /venv && /venv/bin/pip install . && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim
 RUN pip uninstall --yes pip && useradd --uid 10001 --no-create-home weather
 COPY --from=build /venv /venv
-COPY hypercorn.toml /etc/weather/
-# With Python's own allocator, the memory of closed sessions would not go back to the system.
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONMALLOC=malloc
+WORKDIR /srv
+COPY app.py hypercorn.toml ./
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health', timeout=2)"]
-CMD ["hypercorn", "--config", "/etc/weather/hypercorn.toml", "--bind", "0.0.0.0:8080", "app:app"]
+CMD ["hypercorn", "--config", "hypercorn.toml", "--bind", "0.0.0.0:8080", "app:app"]

@@ -14,7 +14,7 @@ SECONDS ?= 60
 export NWS_API_BASE ?= simulator
 
 run: $(VENV)/run
-	exec env PYTHONMALLOC=malloc $(BIN)/hypercorn --config hypercorn.toml --bind $(BIND) app:app
+	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(BIND) app:app
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

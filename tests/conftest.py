@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,11 +96,13 @@ def serving(
             env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", **env},
             stderr=log,
             stdout=log,
+            start_new_session=True,
         )
     try:
         yield Server(process, log_path, _port(process, log_path))
     finally:
-        process.kill()  # How it stops by itself is tested apart, and takes its time.
+        with suppress(ProcessLookupError):  # How it stops by itself is tested apart, and takes its time.
+            os.killpg(process.pid, signal.SIGKILL)  # with the worker that hypercorn starts by default
         process.wait()
 
 

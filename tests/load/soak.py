@@ -1,7 +1,8 @@
-"""`make soak`: opens, abuses and abandons sessions by the thousand, then sees whether anything stays behind.
+"""`make soak`: opens, abuses and abandons sessions by the thousand, and sees whether anything stays behind.
 
-One process of clients against a server that it starts itself; all on loopback. Exits with 1 when a session, a task, a
-socket or more memory than MEMORY_TOLERANCE is left, when polite clients were not answered, or on a traceback.
+One process of clients against a server that it starts itself; all on loopback, in rounds of the same work. Exits with 1
+when a round leaves a session, a task or a socket, when memory grows from round to round, when polite clients were not
+answered, or on a traceback.
 """
 
 from __future__ import annotations
@@ -15,36 +16,26 @@ import sys
 import tempfile
 import time
 import zlib
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.conftest import Server, serving
-from tests.raw import (
-    CONTINUATION,
-    INITIALIZE,
-    TEXT,
-    call,
-    configured,
-    frame,
-    gauges,
-    handshake,
-    request,
-    text,
-)
+from tests.load.memory import MIB, peak, resident
+from tests.raw import CONTINUATION, INITIALIZE, TEXT, call, configured, frame, gauges, handshake, request, text
 
 CLIENTS = 64
 PATIENCE_S, FLOOD_S = 10.0, 4.0
 SETTLE_S = 20.0
-MIB = 1024 * 1024
-MEMORY_TOLERANCE = 128 * MIB  # glibc keeps what bombs left in pieces
+ROUNDS = 3  # at least; in the first, things are made that stay
+GROWTH, FLOODED = 1.1, 64 * MIB  # on what the second has left; Python looks for garbage by its number, not by its size
 # Beyond what was there before; tasks and descriptors of the request for /metrics itself come and go.
 TOLERANCE = {"mcp_sessions_open": 0, "mcp_requests_in_flight": 0, "asyncio_tasks": 3, "process_open_fds": 3}
 STATES = ("CA", "TX", "NY", "FL", "WA", "VT", "AK", "HI")
 SETTINGS = {
     "MCP_SEND_TIMEOUT_SECONDS": "1",
     "MCP_INITIALIZE_TIMEOUT_SECONDS": "2",
+    "MCP_COMPRESSION": "1",
     "SIMULATOR_LATENCY_MS": "30",
     "LOG_LEVEL": "WARNING",
 }
@@ -193,52 +184,30 @@ async def connected(port: int, *, deflate: bool):
         writer.transport.abort()
 
 
-async def client(port: int, until: float, done: Counter[str], failures: list[str]) -> None:
-    while time.monotonic() < until:
-        (kind,) = random.choices(list(KINDS), list(KINDS.values()))
-        try:
-            patience_s = FLOOD_S if kind in FLOODS else PATIENCE_S
-            async with asyncio.timeout(patience_s), connected(port, deflate=kind is sends_bombs) as session:
-                with suppress(ConnectionError, asyncio.IncompleteReadError):
-                    await kind(session)
-                    done[kind.__name__] += 1
-                    continue
-            if kind is polite:
-                failures.append("polite: the server hung up")
-            done[kind.__name__] += 1
-        except Exception as failure:  # whatever it was: it is told at the end
-            if not (kind in FLOODS and isinstance(failure, TimeoutError)):
-                failures.append(f"{kind.__name__}: {failure!r}")
-
-
-async def warm_up(port: int) -> None:
-    """Each kind a few times, so that caches are filled and memory is as fragmented as it gets."""
-
-    async def once(kind: Callable[[Session], Awaitable[None]]) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
-            async with asyncio.timeout(FLOOD_S), connected(port, deflate=kind is sends_bombs) as session:
+async def meet(kind: Callable[[Session], Awaitable[None]], port: int, failures: list[str]) -> None:
+    patience_s = FLOOD_S if kind in FLOODS else PATIENCE_S
+    try:
+        async with asyncio.timeout(patience_s), connected(port, deflate=kind is sends_bombs) as session:
+            try:
                 await kind(session)
-
-    await asyncio.gather(*(once(kind) for kind in [*KINDS] * 3))
-
-
-async def abuse(server: Server, seconds: float) -> tuple[Counter[str], list[str], float]:
-    done: Counter[str] = Counter()
-    failures: list[str] = []
-    started, peak = time.monotonic(), 0.0
-    clients = [asyncio.create_task(client(server.port, started + seconds, done, failures)) for _ in range(CLIENTS)]
-    while (await asyncio.wait(clients, timeout=1))[1]:
-        now = await asyncio.to_thread(gauges, server.port)
-        peak = max(peak, now["process_resident_memory_bytes"])
-        say(
-            f"{time.monotonic() - started:4.0f} s  {done.total():6} sessions  {now['mcp_sessions_open']:4.0f} open"
-            f"  {now['asyncio_tasks']:5.0f} tasks  {now['process_resident_memory_bytes'] / MIB:5.0f} MiB"
-        )
-    return done, failures, peak
+            except (ConnectionError, asyncio.IncompleteReadError):
+                if kind is polite:
+                    failures.append("polite: the server hung up")
+    except Exception as failure:  # whatever it was: it is told at the end
+        if not (kind in FLOODS and isinstance(failure, TimeoutError)):
+            failures.append(f"{kind.__name__}: {failure!r}")
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+async def round_of_all(port: int, failures: list[str]) -> None:
+    """Each kind as often as it comes, in another order every time: what it takes can be compared."""
+    kinds = [kind for kind, often in KINDS.items() for _ in range(often)]
+    random.shuffle(kinds)
+
+    async def client() -> None:
+        while kinds:
+            await meet(kinds.pop(), port, failures)
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
 
 def left(server: Server, before: dict[str, float]) -> dict[str, float]:
@@ -248,38 +217,43 @@ def left(server: Server, before: dict[str, float]) -> dict[str, float]:
         now = gauges(server.port)
         more = {gauge: now[gauge] - before[gauge] for gauge in TOLERANCE}
         if all(more[gauge] <= TOLERANCE[gauge] for gauge in TOLERANCE) or time.monotonic() > deadline:
-            return {**more, "memory": now["process_resident_memory_bytes"] - before["process_resident_memory_bytes"]}
+            return more
         time.sleep(0.1)  # another process settles
 
 
-def soak(seconds: float) -> list[str]:
-    """What went wrong; figures go to stdout."""
+def soak(server: Server, seconds: float) -> list[str]:
+    """What went wrong; a line for each round goes to stdout."""
     random.seed(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with serving(folder, config=configured(folder), **SETTINGS) as server:
-            fresh = gauges(server.port)
-            asyncio.run(warm_up(server.port))
-            left(server, fresh)
-            before = gauges(server.port)
-            started = time.monotonic()
-            done, wrong, peak = asyncio.run(abuse(server, seconds))
-            lasted = time.monotonic() - started
-            more = left(server, before)
-            traceback = "Traceback" in server.log
-            if traceback:
-                say(server.log[-4000:])
-    print(f"{done.total()} sessions in {lasted:.0f} s by {CLIENTS} clients, without harm: {not wrong}")
-    print("\n".join(f"  {count:6} {kind.replace('_', ' ')}" for kind, count in done.most_common()))
-    print(f"memory: {before['process_resident_memory_bytes'] / MIB:.0f} MiB before, {peak / MIB:.0f} MiB at most")
-    print("left over: " + ", ".join(f"{gauge} {more[gauge]:+.0f}" for gauge in TOLERANCE), end="")
-    print(f", memory {more['memory'] / MIB:+.0f} MiB")
-    wrong += [f"left over: {more[gauge]:+.0f} {gauge}" for gauge in TOLERANCE if more[gauge] > TOLERANCE[gauge]]
-    wrong += ["left over: memory"] * (more["memory"] > MEMORY_TOLERANCE) + ["a traceback in the log"] * traceback
+    before, started = gauges(server.port), time.monotonic()
+    wrong: list[str] = []
+    kept: list[int] = []
+    while len(kept) < ROUNDS or time.monotonic() - started < seconds:
+        most = asyncio.run(peak(server, round_of_all(server.port, wrong)))
+        more = left(server, before)
+        kept.append(resident(server))
+        print(
+            f"{time.monotonic() - started:4.0f} s: {sum(KINDS.values()):,} sessions, {most / MIB:.0f} MiB at most,",
+            f"{kept[-1] / MIB:.0f} MiB after; left over:",
+            ", ".join(f"{gauge} {value:+.0f}" for gauge, value in more.items()),
+            flush=True,
+        )
+        wrong += [f"left over: {value:+.0f} {gauge}" for gauge, value in more.items() if value > TOLERANCE[gauge]]
+    if kept[-1] > kept[1] * GROWTH + FLOODED:
+        wrong.append("memory grows from round to round")
+    if "Traceback" in server.log:
+        print(server.log[-4000:], file=sys.stderr)
+        wrong.append("a traceback in the log")
     return wrong
 
 
+def main(seconds: float) -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with serving(folder, config=configured(folder), **SETTINGS) as server:
+            wrong = soak(server, seconds)
+    print("\n".join(wrong[:20]) or "nothing stays behind")
+    return bool(wrong)
+
+
 if __name__ == "__main__":
-    problems = soak(float(sys.argv[1]))
-    print("\n".join(problems[:20]) or "nothing stays behind")
-    sys.exit(bool(problems))
+    sys.exit(main(float(sys.argv[1])))

@@ -35,6 +35,7 @@ def call(tool: str, **arguments: Any) -> bytes:
 
 
 PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
 
 
 class Connection(asyncio.Protocol):

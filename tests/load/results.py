@@ -1,0 +1,53 @@
+"""The servers that a benchmark compares, and the rows of what it finds."""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT, Server, serving
+from tests.load.wire import Connection, connect
+
+Result = dict[str, Any]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def metric(server: Server, name: str) -> float:
+    with urllib.request.urlopen(f"{server.http}/metrics", timeout=10) as response:
+        text = response.read().decode()
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    if found is None:
+        raise LookupError(name)
+    return float(found[1])
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results: list[Result] = []
+
+    @contextmanager
+    def serving(self, application: str = "app:app", **env: str) -> Iterator[Server]:
+        with serving(self.folder, application=application, PYTHONPATH=str(ROOT), LOG_LEVEL="WARNING", **env) as server:
+            yield server
+
+    def row(
+        self, what: str, value: float, unit: str, target: str = "", holds: bool | None = None, note: str = ""
+    ) -> None:
+        self.results.append(
+            {"what": what, "value": value, "unit": unit, "target": target, "holds": holds, "note": note}
+        )
+        mark = {True: "holds", False: "MISSED", None: ""}[holds]
+        say(f"  {what:<64} {value:>10.3g} {unit:<10} {target:<10} {mark} {note}")
+
+
+async def many(port: int, number: int, **options: Any) -> list[Connection]:
+    return [await connect(port, **options) for _ in range(number)]
