@@ -29,7 +29,7 @@ from tests.raw import (
 )
 from weather.answers import Answers
 from weather.config import Settings
-from weather.metrics import Calls, Metrics
+from weather.metrics import Metrics
 from weather.nws.api import NWS
 from weather.nws.host import Host
 from weather.nws.upstream import Upstream
@@ -262,12 +262,3 @@ async def test_stale_answers_and_refreshes_are_counted():
     assert value(series, "mcp_calls_total", tool="get-alerts", outcome="stale") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="refresh") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="miss") == 2
-
-
-@pytest.mark.parametrize(
-    ("seconds", "bucket"), [(0, 0), (1e-4, 0), (1.1e-4, 1), (0.01, 6), (9.9, -2), (10.0, -2), (10.1, -1), (1e9, -1)]
-)
-def test_a_call_falls_in_the_bucket_that_ends_with_its_time(seconds, bucket):
-    calls = Calls()
-    calls.add(seconds)
-    assert (calls.times.pop(bucket), sum(calls.times), calls.seconds) == (1, 0, seconds)

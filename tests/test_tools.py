@@ -106,7 +106,9 @@ def text(result):
 
 
 def tallied(metrics):
-    return {key: sum(calls.times) for key, calls in metrics._calls.items() if sum(calls.times)}
+    samples = [sample for metric in metrics._calls.collect() for sample in metric.samples]
+    counted = [sample for sample in samples if sample.name == "mcp_calls_total" and sample.value]
+    return {(sample.labels["tool"], sample.labels["outcome"]): sample.value for sample in counted}
 
 
 # Arguments

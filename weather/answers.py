@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from cachetools import LRUCache
@@ -15,7 +14,7 @@ from cachetools import LRUCache
 from weather import report
 from weather.config import SECONDS, Settings
 from weather.errors import BadArgument, TooSlow, WeatherError
-from weather.metrics import Calls, Metrics
+from weather.metrics import Metrics, Record
 from weather.nws.api import NWS
 from weather.nws.document import Document
 from weather.nws.flight import Flight, Progress, silent
@@ -26,8 +25,6 @@ from weather.report import Answer, Freshness
 RETRY_REFRESH_S = 5 * SECONDS
 OBSERVATION_PATIENCE_S = 1 * SECONDS
 NO_OBSERVATION_S = 60 * SECONDS
-NEVER = float("-inf")
-LOOK_AGAIN_S = 1 * SECONDS
 ENTRY_BYTES = 1024
 MOST_KNOWN = 10_000
 
@@ -36,29 +33,23 @@ Key = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Ready:
-    """A tool's result as JSON in ASCII, until when it may be sent, and where its calls are recorded.
-
-    Until `look_at` it is given without a look into the cache. Times are on the upstream client's clock.
-    """
+    """A result as JSON in ASCII, what records its calls, and until when it may be sent, on the clock of NWS's client."""
 
     json: str
     outcome: str
-    calls: Calls
+    record: Record
     refresh_at: float
     expires_at: float
-    look_at: float = NEVER
 
 
-@dataclass(slots=True)
-class Asked:
-    """A question; `key` is the same for all its spellings, `found` leads to what the cache holds."""
+class Asked(NamedTuple):
+    """A question; `key` is the same for all its spellings."""
 
     key: Key
     tool: str
     question: Question
-    found: Callable[[], Ready | None] = lambda: None
 
 
 class Answers:
@@ -73,10 +64,7 @@ class Answers:
     def known(self, key: Key) -> Ready | None:
         """The answer to a call that came with this key before, when it needs no waiting."""
         asked = self._known.get(key)
-        if asked is None:
-            return None
-        ready = asked.found()
-        return ready if ready and self.clock() < ready.look_at else self._fresh(asked)
+        return None if asked is None else self._fresh(asked)
 
     def ready(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Ready | None:
         """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
@@ -109,7 +97,7 @@ class Answers:
         return Asked((tool, *question.__dict__.values()), tool, question)
 
     def _fresh(self, asked: Asked) -> Ready | None:
-        """From the cache, which is told so of what is in use. An entry in use is refreshed before it expires."""
+        """An entry in use is refreshed before it expires."""
         ready = self._ready.get(asked.key)
         if ready is None:
             return None
@@ -119,7 +107,6 @@ class Answers:
         if now >= ready.refresh_at:
             ready.refresh_at = now + RETRY_REFRESH_S
             self._build(asked, ahead=True)
-        asked.found, ready.look_at = weakref.ref(ready), min(now + LOOK_AGAIN_S, ready.refresh_at)
         return ready
 
     def _build(self, asked: Asked, *, ahead: bool = False) -> Flight[Ready]:
@@ -139,8 +126,6 @@ class Answers:
         finally:
             if self._building.get(asked.key) is flight:
                 del self._building[asked.key]
-        if last := self._ready.get(asked.key):
-            last.look_at = NEVER
         if _size(ready) <= self._ready.maxsize:
             self._ready[asked.key] = ready
         return ready

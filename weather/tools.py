@@ -88,7 +88,7 @@ async def call(
         log.exception("%s failed", name)
         return _error("Something went wrong in this server; its log tells what. Trying again may help.")
     finally:
-        answers.metrics.calls(name, outcome).add(time.perf_counter() - started)
+        answers.metrics.calls(name, outcome)(time.perf_counter() - started)
         answers.metrics.built += 1
 
 

@@ -132,11 +132,11 @@ async def neighbour(bench: Bench) -> None:
 
 def recording(bench: Bench, calls_per_s: float) -> None:
     metrics = Metrics()
-    calls = metrics.calls("get-weather", "ok")
+    record_call = metrics.calls("get-weather", "ok")
 
     def record() -> None:
         started = time.perf_counter()
-        calls.add(time.perf_counter() - started)
+        record_call(time.perf_counter() - started)
 
     cost = min(timeit.repeat(record, number=50_000, repeat=5)) / 50_000
     share = cost * calls_per_s

@@ -107,7 +107,7 @@ class Screen:
     async def _reply(self, request_id: RequestId, ready: Ready) -> None:
         await self.write(f'{{"jsonrpc":"2.0","id":{written(request_id)},"result":{ready.json}}}')
         self.calls += 1
-        ready.calls.add(perf_counter() - self.received_at)
+        ready.record(perf_counter() - self.received_at)
 
     async def _passes(self, text: str, call: messages.Call | None) -> bool:
         """True for a message that the SDK shall see."""

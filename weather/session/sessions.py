@@ -41,9 +41,9 @@ class Sessions:
         self._drained_at: float | None = None
         self._open: set[Open] = set()
         self._tasks: TaskGroup | None = None
-        metrics.sessions_open = lambda: len(self._open)
-        metrics.in_flight = lambda: sum(session.in_flight for session in self._open)
-        metrics.tasks = lambda: len(asyncio.all_tasks())
+        metrics.sessions_open.set_function(lambda: len(self._open))
+        metrics.in_flight.set_function(lambda: sum(session.in_flight for session in self._open))
+        metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     @property
     def status(self) -> Literal["ready", "full", "draining"]:
