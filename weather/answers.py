@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Ready:
-    """A result as JSON in ASCII, what records its calls, and until when it may be sent, on the clock of NWS's client."""
+    """A result as JSON in ASCII, what records its calls, and until when it may be sent, by the clock of NWS."""
 
     json: str
     outcome: str
