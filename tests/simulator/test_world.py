@@ -103,6 +103,7 @@ async def test_january_is_cold_in_fairbanks_and_not_in_miami_or_samoa(client, wh
     periods = (await client.get(url)).json()["properties"]["periods"]
     assert all(low <= period["temperature"] <= high for period in periods)
     assert any(period["temperature"] < 0 for period in periods) == (low < 0)
+    assert not any("Rain" in period["shortForecast"] for period in periods if period["temperature"] <= 32)
     for one, next_one in pairwise(periods[1:]):
         assert (one["temperature"] > next_one["temperature"]) == one["isDaytime"]
 
@@ -128,6 +129,13 @@ async def test_stations_come_nearest_first_and_each_has_an_observation(client):
     assert answer["observationStations"] == [station["id"] for station in answer["features"]]
     for url in answer["observationStations"]:
         assert (await client.get(f"{url}/observations/latest")).status_code == 200
+
+
+@pytest.mark.parametrize(("station", "low", "high"), [("KMIA", 5, 29), ("PAFA", -40, 0)])
+async def test_a_station_measures_in_celsius(client, station, low, high):
+    answer = (await client.get(f"/stations/{station}/observations/latest")).json()
+    assert answer["properties"]["temperature"]["unitCode"] == "wmoUnit:degC"
+    assert low < answer["properties"]["temperature"]["value"] < high
 
 
 async def test_few_observations_are_late_and_few_lack_a_temperature(client, sim):
@@ -159,6 +167,16 @@ async def test_california_always_has_an_actual_alert_and_vermont_never():
         async with connect(sim) as client:
             assert await active(client, area="CA", status="actual")
             assert not await active(client, area="VT")
+
+
+async def test_an_area_asked_for_twice_answers_once(client):
+    assert await active(client, area="CA,CA") == await active(client, area="CA")
+
+
+async def test_the_first_alert_is_never_a_test(client, sim):
+    sim.faults.alerts_features = 1
+    for sim.faults.seed in range(50):
+        assert [alert["status"] for alert in await active(client, area="CA")] == ["Actual"]
 
 
 async def test_test_messages_come_unless_only_actual_ones_are_asked_for(client, sim):
