@@ -30,7 +30,7 @@ from tests.raw import eventually
 from weather.config import Settings
 from weather.errors import Refusal
 from weather.session.access import check_host_and_origin
-from weather.simulator import Faults, Simulator, world
+from weather.simulator import Faults, Simulator
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
 KUBERNETES = "1.34"
@@ -297,8 +297,7 @@ def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp
     upstream = nws("tests.test_deploy:hasty")
     with cache(tmp_path, upstream.port, certificate) as base:
         place, alerts = f"{base}/points/39.7456,-97.0892", f"{base}/alerts/active?area=CA&status=actual"
-        cell = world.cell_of(39.7456, -97.0892)
-        forecast = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}/forecast"
+        forecast = f"{base}/gridpoints/TOP/600,600/forecast"
         assert [get(url) for url in (place, alerts, forecast)] == [(200, "MISS")] * 3
         upstream.stop()
         eventually(lambda: get(place) == (200, "STALE"))

@@ -1,0 +1,211 @@
+"""The documents have the shapes of api.weather.gov, and weather that can be."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.simulator.conftest import SEATTLE, WINTER, connect, point
+from weather.simulator import Faults, Simulator
+from weather.simulator.map import AREAS, PLACES
+from weather.simulator.world import halves
+
+pytestmark = pytest.mark.anyio
+
+
+def keys(names):
+    return set(names.split())
+
+
+PROBLEM = {"correlationId", "title", "type", "status", "detail", "instance"}
+
+POINT_KEYS = keys(
+    "@id @type cwa type forecastOffice gridId gridX gridY forecast forecastHourly forecastGridData"
+    " observationStations relativeLocation forecastZone county fireWeatherZone timeZone radarStation"
+)
+FORECAST_KEYS = keys("units forecastGenerator generatedAt updateTime validTimes elevation periods")
+PERIOD_KEYS = keys(
+    "number name startTime endTime isDaytime temperature temperatureUnit temperatureTrend"
+    " probabilityOfPrecipitation windSpeed windDirection icon shortForecast detailedForecast"
+)
+STATION_KEYS = keys(
+    "@id @type elevation stationIdentifier name timeZone distance bearing forecast county fireWeatherZone"
+)
+QUANTITIES = keys(
+    "temperature dewpoint windDirection windSpeed windGust barometricPressure seaLevelPressure visibility"
+    " maxTemperatureLast24Hours minTemperatureLast24Hours precipitationLast3Hours relativeHumidity windChill"
+    " heatIndex"
+)
+OBSERVATION_KEYS = QUANTITIES | keys(
+    "@id @type elevation station stationId stationName timestamp rawMessage textDescription icon"
+    " presentWeather cloudLayers"
+)
+ALERT_KEYS = keys(
+    "@id @type id areaDesc geocode affectedZones references sent effective onset expires ends status messageType"
+    " category severity certainty urgency event sender senderName headline description instruction response"
+    " parameters note scope code language web eventCode"
+)
+
+
+@pytest.fixture
+async def documents(client):
+    links = await point(client)
+    paths = (SEATTLE, links["forecast"], links["observationStations"], "/stations/KSEA/observations/latest")
+    return [(await client.get(path)).json() for path in (*paths, "/alerts/active?area=CA")]
+
+
+async def test_no_document_has_a_member_that_the_service_has_not(documents):
+    here, forecast, stations, observation, alerts = documents
+    assert here["properties"].keys() <= POINT_KEYS
+    assert forecast["properties"].keys() <= FORECAST_KEYS
+    assert all(period.keys() <= PERIOD_KEYS for period in forecast["properties"]["periods"])
+    assert all(station["properties"].keys() <= STATION_KEYS for station in stations["features"])
+    assert observation["properties"].keys() <= OBSERVATION_KEYS
+    assert all(alert["properties"].keys() <= ALERT_KEYS for alert in alerts["features"])
+
+
+async def test_documents_are_geojson(documents):
+    here, forecast, stations, observation, alerts = documents
+    assert here["geometry"] == {"type": "Point", "coordinates": [-122.33, 47.61]}
+    assert {document["type"] for document in (stations, alerts)} == {"FeatureCollection"}
+    for feature in (here, forecast, observation, *stations["features"], *alerts["features"]):
+        assert feature.keys() | {"id"} == {"id", "type", "geometry", "properties"}
+        assert feature["type"] == "Feature"
+        assert feature.get("id") == feature["properties"].get("@id")
+
+
+@pytest.mark.parametrize(
+    ("hour", "names"),
+    [
+        (2, ["Overnight", "Tuesday", "Tuesday Night"]),
+        (6, ["Today", "Tonight", "Wednesday"]),
+        (13, ["This Afternoon", "Tonight", "Wednesday"]),
+        (18, ["Tonight", "Wednesday", "Wednesday Night"]),
+        (23, ["Tonight", "Wednesday", "Wednesday Night"]),
+    ],
+)
+def test_periods_are_named_by_the_local_time_of_day(hour, names):
+    now = datetime(2026, 1, 20, hour, tzinfo=ZoneInfo("America/Anchorage"))
+    periods = list(halves(now))
+    assert [name for name, *_ in periods[:3]] == names
+    assert len(periods) == 14
+    assert all(end == start for (_, _, end), (_, start, _) in pairwise(periods))
+    assert [{6: 18, 18: 6}[end.hour] for *_, end in periods[:-1]] == [end.hour for *_, end in periods[1:]]
+    assert periods[0][1] == now < periods[0][2] <= now + timedelta(hours=12)
+
+
+@pytest.mark.parametrize(
+    ("where", "low", "high"), [("64.84,-147.72", -40, 30), ("25.76,-80.19", 40, 85), ("-14.28,-170.7", 65, 100)]
+)
+async def test_january_is_cold_in_fairbanks_and_not_in_miami_or_samoa(client, where, low, high):
+    url = (await point(client, f"/points/{where}"))["forecast"]
+    periods = (await client.get(url)).json()["properties"]["periods"]
+    assert all(low <= period["temperature"] <= high for period in periods)
+    assert any(period["temperature"] < 0 for period in periods) == (low < 0)
+    assert not any("Rain" in period["shortForecast"] for period in periods if period["temperature"] <= 32)
+    for one, next_one in pairwise(periods[1:]):
+        assert (one["temperature"] > next_one["temperature"]) == one["isDaytime"]
+
+
+async def test_wind_has_no_direction_when_calm_and_chances_can_be_null(client):
+    periods = []
+    for place in PLACES[:20]:
+        url = (await point(client, f"/points/{place.lat:g},{place.lon:g}"))["forecast"]
+        periods += (await client.get(url)).json()["properties"]["periods"]
+    assert {period["windDirection"] == "" for period in periods if period["windSpeed"] == "0 mph"} == {True}
+    assert all(period["windDirection"] for period in periods if period["windSpeed"] != "0 mph")
+    assert {None, 80} <= {period["probabilityOfPrecipitation"]["value"] for period in periods}
+    assert all(period["detailedForecast"].startswith("Simulated.") for period in periods)
+
+
+async def test_stations_come_nearest_first_and_each_has_an_observation(client):
+    answer = (await client.get((await point(client))["observationStations"])).json()
+    assert [station["properties"]["stationIdentifier"] for station in answer["features"][:3]] == [
+        "KSEA",
+        "KPDX",
+        "KGEG",
+    ]
+    assert answer["observationStations"] == [station["id"] for station in answer["features"]]
+    for url in answer["observationStations"]:
+        assert (await client.get(f"{url}/observations/latest")).status_code == 200
+
+
+@pytest.mark.parametrize(("station", "low", "high"), [("KMIA", 5, 29), ("PAFA", -40, 0)])
+async def test_a_station_measures_in_celsius(client, station, low, high):
+    answer = (await client.get(f"/stations/{station}/observations/latest")).json()
+    assert answer["properties"]["temperature"]["unitCode"] == "wmoUnit:degC"
+    assert low < answer["properties"]["temperature"]["value"] < high
+
+
+async def test_few_observations_are_late_and_few_lack_a_temperature(client, sim):
+    seen = []
+    for sim.faults.seed in range(4):
+        for place in PLACES:
+            url = f"/stations/{place.station}/observations/latest"
+            seen.append((await client.get(url)).json()["properties"])
+    ages = [WINTER - datetime.fromisoformat(each["timestamp"]).timestamp() for each in seen]
+    assert 0.02 < sum(age > 3600 for age in ages) / len(ages) < 0.1
+    assert all(0 <= age <= 3600 or 3 * 3600 <= age <= 7 * 3600 for age in ages)
+    assert 0.02 < sum(each["temperature"]["value"] is None for each in seen) / len(seen) < 0.1
+
+
+async def active(client, **query):
+    return [alert["properties"] for alert in (await client.get("/alerts/active", params=query)).json()["features"]]
+
+
+async def test_about_a_third_of_the_areas_has_one_to_five(client):
+    sizes = [len(await active(client, area=area)) for area in AREAS]
+    assert max(sizes) <= 5
+    assert 0.2 < sum(size > 0 for size in sizes) / len(sizes) < 0.5
+    assert sum(sizes) == len(await active(client))
+
+
+async def test_california_always_has_an_actual_alert_and_vermont_never():
+    for hour in range(24):
+        sim = Simulator(Faults(), clock=lambda hour=hour: WINTER + 3600 * hour)
+        async with connect(sim) as client:
+            assert await active(client, area="CA", status="actual")
+            assert not await active(client, area="VT")
+
+
+async def test_an_area_asked_for_twice_answers_once(client):
+    assert await active(client, area="CA,CA") == await active(client, area="CA")
+
+
+async def test_the_first_alert_is_never_a_test(client, sim):
+    sim.faults.alerts_features = 1
+    for sim.faults.seed in range(50):
+        assert [alert["status"] for alert in await active(client, area="CA")] == ["Actual"]
+
+
+async def test_test_messages_come_unless_only_actual_ones_are_asked_for(client, sim):
+    sim.faults.alerts_features = 100
+    everything = await active(client, area="CA")
+    actual = await active(client, area="CA", status="actual")
+    assert {alert["status"] for alert in everything} == {"Actual", "Test"}
+    assert actual == [alert for alert in everything if alert["status"] == "Actual"]
+    assert len(await active(client, area="CA", status="actual,test")) == len(everything)
+
+
+async def test_an_alert_holds_now_and_says_that_it_is_simulated(client, sim):
+    sim.faults.alerts_features = 100
+    alerts = await active(client, area="CA")
+    assert len({alert["id"] for alert in alerts}) == 100
+    for alert in alerts:
+        sent, onset, expires = (
+            datetime.fromisoformat(alert[name]).timestamp() for name in ("sent", "onset", "expires")
+        )
+        assert sent < WINTER < expires
+        assert sent <= onset < expires
+        assert alert["description"].startswith("Simulated:")
+        assert alert["senderName"] == "NWS Simulator"
+    assert 0.3 < sum(alert["instruction"] is None for alert in alerts) / 100 < 0.7
+    assert {alert["ends"] is None for alert in alerts} == {True, False}
+
+
+async def test_a_set_can_be_of_national_size(client, sim):
+    sim.faults.alerts_features = 500
+    response = await client.get("/alerts/active?area=CA,VT")
+    assert len(response.json()["features"]) == 500
+    assert 1_500_000 < len(response.content) < 1_900_000
