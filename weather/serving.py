@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable
+from contextlib import suppress
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any
@@ -79,7 +80,7 @@ class Stream(WSStream):
         self.compression = False
         self._told = self._deaf = self._heard = self._held = False
         self._code = ABNORMAL
-        self._over = asyncio.Event()  # The peer has closed, or the connection is no more.
+        self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         if served := connection.get():
             served.stream = self
 
@@ -91,9 +92,10 @@ class Stream(WSStream):
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
         if isinstance(event, StreamClosed):
             self.closed = True
-            self._over.set()
+            if not self._over.done():
+                self._over.set_result(None)
             self._tell(self._code, "", "client")
-        elif not (isinstance(event, Data) and (self._deaf or self._over.is_set())):
+        elif not (isinstance(event, Data) and (self._deaf or self._over.done())):
             self._heard = True
             await super().handle(event)
 
@@ -168,29 +170,24 @@ class Stream(WSStream):
             await self.app_send({"type": "websocket.close", "code": INTERNAL_ERROR})
         self._tell(self._code, "", "client")
         if self.state is ASGIWebsocketState.CLOSED:
-            await _bounded(self._over.wait())
+            await asyncio.wait([self._over], timeout=CLOSE_TIMEOUT_S)
         await super().app_send(None)
 
     async def _send_pings(self) -> None:
         """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
         interval_s = self.config.websocket_ping_interval
-        while not self._over.is_set():
+        while not self._over.done():
             self._heard = False
             await self._send_wsproto_event(Ping())
-            if await _bounded(self._over.wait(), interval_s):
-                return
-            if not self._heard and not self._held:
+            await asyncio.wait([self._over], timeout=interval_s)
+            if not (self._over.done() or self._heard or self._held):
                 await self._fail(POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
-async def _bounded(work: Awaitable[Any], seconds: float | None = CLOSE_TIMEOUT_S) -> bool:
-    """False when there was not time enough."""
-    try:
-        async with asyncio.timeout(seconds):
+async def _bounded(work: Awaitable[Any]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await work
-    except TimeoutError:
-        return False
-    return True
 
 
 def mend() -> None:

@@ -71,7 +71,7 @@ class Screen:
     def __init__(self, answers: Answers, settings: Settings, receive: Receive, send: Send, close: Close) -> None:
         self._answers, self._receive, self._send, self._close = answers, receive, send, close
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None
         self.state = State.NEW
         self.in_flight: dict[RequestId, Work] = {}
         self.client = ""
@@ -83,6 +83,7 @@ class Screen:
         """What the SDK may see: valid requests that it has to work on, and the end."""
         while True:
             while len(self.in_flight) >= self._most_in_flight or self.state is State.INITIALIZING:
+                self._changed = anyio.Event()
                 await self._changed.wait()
             event = await self._receive()
             if event["type"] != "websocket.receive":
@@ -175,8 +176,8 @@ class Screen:
             return
         if reply.method is UNSET:
             work = self.in_flight.pop(reply.id, None) if reply.id is not UNSET else None
-            self._changed.set()
-            self._changed = anyio.Event()
+            if self._changed:
+                self._changed.set()
             if work is None or work.scope.cancel_called:
                 return
             failed = reply.result is UNSET
