@@ -20,7 +20,7 @@ from weather import __version__, report
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
-from weather.nws.flight import Progress, silent
+from weather.nws import Progress, silent
 from weather.questions import TAKES, Area, Place, Question, shortened
 
 NAME, TITLE = "weather", "US weather"
