@@ -139,9 +139,10 @@ class Host:
             status = "cancelled"
             raise
         finally:
-            # How long what was cancelled would have taken is not known.
-            took_s = time.perf_counter() - started if status != "cancelled" else None
-            self._latency_s += 0.1 * (took_s - self._latency_s) if took_s is not None else 0
+            took_s = None
+            if status != "cancelled":  # How long that would have taken is not known.
+                took_s = time.perf_counter() - started
+                self._latency_s += 0.1 * (took_s - self._latency_s)
             self.metrics.upstream(question.name, status, took_s)
 
     def _check(self, question: Question[T], reply: http.Reply) -> None:

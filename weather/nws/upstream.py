@@ -26,9 +26,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_WITH_SPARE_S = 3 * SECONDS
 REFUSAL_LIFE_S = 1 * HOURS
-MOST_REFUSALS = 10_000
 FAILING_REMEMBERED_S = 10 * MINUTES
-MOST_FAILING = 10_000
+MOST_REMEMBERED = 10_000
 
 
 class Upstream:
@@ -39,8 +38,8 @@ class Upstream:
         self.host, self.metrics, self.clock = host, host.metrics, host.clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self._flights: dict[str, Flight[Document[Any]]] = {}
-        self._refusals: TTLCache[str, WeatherError] = TTLCache(MOST_REFUSALS, REFUSAL_LIFE_S, self.clock)
-        self._failing: TTLCache[str, float] = TTLCache(MOST_FAILING, FAILING_REMEMBERED_S, self.clock)
+        self._refusals: TTLCache[str, WeatherError] = TTLCache(MOST_REMEMBERED, REFUSAL_LIFE_S, self.clock)
+        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, self.clock)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
         self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
 
