@@ -21,9 +21,7 @@ from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
-from weather.nws.api import NWS
-from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws import NWS
 from weather.questions import TAKES
 from weather.session import (
     ENDPOINT,
@@ -81,8 +79,8 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     logs.configure(settings)
     metrics = Metrics()
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
-    upstream = await stack.enter_async_context(Upstream(Host(settings, metrics, transport)))
-    answers = Answers(NWS(upstream, settings), settings, metrics)
+    nws = await stack.enter_async_context(NWS(settings, metrics, transport))
+    answers = Answers(nws, settings, metrics)
     sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
     access = await stack.enter_async_context(Access(settings))
     tasks = await stack.enter_async_context(anyio.create_task_group())

@@ -30,9 +30,7 @@ from tests.raw import (
 from weather.answers import Answers
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.nws.api import NWS
-from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws import NWS
 from weather.tools import call as call_tool
 
 TOOLS = "get-weather|get-forecast|get-alerts"
@@ -249,8 +247,8 @@ async def test_stale_answers_and_refreshes_are_counted():
     replies = [httpx.Response(200, json={"features": []}), httpx.Response(500), httpx.Response(500)]
     transport = httpx.MockTransport(lambda _: replies.pop(0))
     with anyio.fail_after(TIMEOUT_S):
-        async with Upstream(Host(settings, metrics, transport, lambda: now)) as upstream:
-            answers = Answers(NWS(upstream, settings), settings, metrics)
+        async with NWS(settings, metrics, transport, lambda: now) as nws:
+            answers = Answers(nws, settings, metrics)
             await call_tool(answers, "get-alerts", {"state": "CA"})
             now = 14.0
             await call_tool(answers, "get-alerts", {"state": "CA"})

@@ -18,9 +18,7 @@ from weather.answers import Answers
 from weather.areas import AREAS
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.nws.api import NWS
-from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws import NWS
 from weather.questions import shortened
 from weather.session import build_server
 from weather.simulator import Faults, Simulator
@@ -51,9 +49,9 @@ class World(httpx.AsyncBaseTransport):
         self.gate, self.hung, self.broken = anyio.Event(), "none", "none"
         self.gate.set()
         self.lengthen = False
-        self.upstream = Upstream(Host(self.settings, self.metrics, self, self.clock))
-        self.upstream.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
-        self.answers = Answers(NWS(self.upstream, self.settings), self.settings, self.metrics)
+        self.nws = NWS(self.settings, self.metrics, self, self.clock)
+        self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+        self.answers = Answers(self.nws, self.settings, self.metrics)
 
     async def handle_async_request(self, request):
         await self.gate.wait()
@@ -91,7 +89,7 @@ class World(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def opened(**settings):
     world = World(settings)
-    async with world.upstream:
+    async with world.nws:
         yield world
 
 
@@ -296,7 +294,7 @@ async def test_a_cancelled_call_stops_all_its_work_unless_another_waits_for_it(w
     assert world.ready(name, arguments)
     assert not world.ready("get-forecast", SEATTLE | {"latitude": 48})
     assert world.asked()["point"] == (0 if name == "get-alerts" else 1)
-    assert (world.answers._building, world.upstream._flights) == ({}, {})
+    assert (world.answers._building, world.nws.upstream._flights) == ({}, {})
 
 
 async def test_who_asks_while_cancelled_work_stops_is_answered(world):
@@ -319,8 +317,8 @@ async def test_cancelled_calls_leave_no_queue_behind(world):
             await anyio.lowlevel.checkpoint()
             leaving.cancel_scope.cancel()
     await settled()
-    assert (world.answers._building, world.upstream._flights) == ({}, {})
-    assert world.upstream.host._room.statistics().tasks_waiting == 0
+    assert (world.answers._building, world.nws.upstream._flights) == ({}, {})
+    assert world.nws.host._rooms[0].statistics().tasks_waiting == 0
 
 
 # Ready when hot
@@ -365,12 +363,12 @@ async def test_a_refresh_that_fails_is_tried_again_every_five_seconds_and_the_an
     await world.call()
     world.clock.now += 0.9 * FORECAST_LIFE_S
     world.broken = "forecast"
-    world.upstream.host._breaker.limit = 1000
+    world.nws.host._breaker.limit = 1000
     tries = []
     for _ in range(21):
         assert world.ready().outcome == "ok"
         await settled()
-        tries.append(world.upstream.host._breaker.failures)
+        tries.append(world.nws.host._breaker.failures)
         world.clock.now += 1
     assert tries == [3] * 5 + [6] * 5 + [9] * 5 + [12] * 5 + [15]
 
@@ -378,12 +376,12 @@ async def test_a_refresh_that_fails_is_tried_again_every_five_seconds_and_the_an
 async def test_a_refresh_without_anything_to_fall_back_on_is_not_made_for_each_call(world):
     await world.call()
     world.clock.now += 0.9 * FORECAST_LIFE_S
-    world.upstream._cache.clear()  # as if other places had pushed it out
+    world.nws.upstream._cache.clear()  # as if other places had pushed it out
     world.broken = "."
     for _ in range(5):
         assert world.ready().outcome == "ok"
         await settled()
-    assert world.upstream.host._breaker.failures == 3
+    assert world.nws.host._breaker.failures == 3
 
 
 async def test_who_joins_a_failing_refresh_gets_the_stale_answer(world):
@@ -521,7 +519,7 @@ async def test_a_slow_or_missing_observation_is_left_out_and_looked_for_again(fa
         assert "observation" not in result.structuredContent
         setattr(world, fault, "none")
         with anyio.fail_after(5):
-            while world.upstream._flights:  # noqa: ASYNC110  (until the slow attempt has been given up)
+            while world.nws.upstream._flights:  # noqa: ASYNC110  (until the slow attempt has been given up)
                 await anyio.sleep(0.02)
         world.clock.now += again_s - 0.1
         assert world.ready("get-weather")
@@ -566,12 +564,12 @@ async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, c
         async def handle_async_request(self, request):
             raise KeyError("secret")
 
-    world.upstream.host._http._transport = Broken()
+    world.nws.host._http._transport = Broken()
     result = await world.call()
     assert result.isError
     assert text(result) == "Something went wrong in this server; its log tells what. Trying again may help."
     assert "secret" in caplog.text
-    assert (world.answers._building, world.upstream._flights) == ({}, {})
+    assert (world.answers._building, world.nws.upstream._flights) == ({}, {})
     assert tallied(world.metrics) == {("get-forecast", "error"): 1}
 
 

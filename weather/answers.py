@@ -15,10 +15,7 @@ from weather import report
 from weather.config import SECONDS, Settings
 from weather.errors import BadArgument, TooSlow, WeatherError
 from weather.metrics import Metrics, Record
-from weather.nws.api import NWS
-from weather.nws.document import Document
-from weather.nws.flight import Flight, Progress, silent
-from weather.nws.host import REFRESH_AHEAD
+from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, silent
 from weather.questions import TAKES, Area, Place, Question, understood
 from weather.report import Answer, Freshness
 
@@ -55,7 +52,7 @@ class Asked(NamedTuple):
 class Answers:
     def __init__(self, nws: NWS, settings: Settings, metrics: Metrics) -> None:
         self.nws, self.settings, self.metrics = nws, settings, metrics
-        self.clock = nws.upstream.clock
+        self.clock = nws.clock
         self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         self._building: dict[Key, Flight[Ready]] = {}
         self._known: dict[Key, Asked] = {}
@@ -113,7 +110,7 @@ class Answers:
         building = self._building.get(asked.key)
         if building and not building.stopped:
             return building
-        flight: Flight[Ready] = self.nws.upstream.start(lambda: self._built(asked, flight, ahead), kept=ahead)
+        flight: Flight[Ready] = self.nws.start(lambda: self._built(asked, flight, ahead), kept=ahead)
         self._building[asked.key] = flight
         return flight
 
@@ -147,7 +144,7 @@ class Answers:
 
     async def _weather(self, tool: str, latitude: float, longitude: float, ahead: bool, progress: Progress) -> Ready:
         point = await self.nws.point(latitude, longitude, ahead=ahead, progress=progress)
-        observing = self.nws.observing(point, ahead=ahead)
+        observing = self.nws.start(lambda: self.nws.observation(point, ahead=ahead))
         try:
             point, forecast = await self.nws.forecast(latitude, longitude, point=point, ahead=ahead, progress=progress)
         except BaseException:  # cancellation too: nobody will wait for the observation
@@ -176,7 +173,7 @@ class Answers:
 
     def _freshness(self, document: Document[Any]) -> Freshness:
         source: report.Source = "simulated" if document.simulated else "live"
-        return Freshness(source, document.fetched, document.stale, self.nws.upstream.now())
+        return Freshness(source, document.fetched, document.stale, self.nws.now())
 
     def _kept(self, tool: str, answer: Answer, document: Document[Any], *others: Document[Any]) -> Ready:
         """The answer for as long as all that it was made of lives; it is stale when `document` is."""

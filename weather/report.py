@@ -14,18 +14,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from weather.areas import AREAS
-from weather.nws.digest import (
-    Alert,
-    AlertDigest,
-    ForecastDigest,
-    Location,
-    Observation,
-    Period,
-    Point,
-    Severity,
-    Time,
-    Wire,
-)
+from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
 
 MOST_ALERTS = 200
 Source = Literal["live", "simulated"]
@@ -71,7 +60,7 @@ class Answer:
 
 
 class _Dated(Wire):
-    issued: Time | None = None
+    issued: datetime | None = None
     source: Source
     stale: bool
     age_seconds: int | None = None

@@ -14,7 +14,7 @@ from weather import report
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
-from weather.nws.flight import Progress, silent
+from weather.nws import Progress, silent
 from weather.questions import TAKES, Area, Place, Question
 
 NAME, TITLE = "weather", "US weather"

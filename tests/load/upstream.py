@@ -23,9 +23,7 @@ from tests.load.wire import quantile
 from weather.answers import Answers
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.nws.api import NWS
-from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws import NWS
 from weather.simulator import Faults, Simulator
 from weather.tools import call
 
@@ -72,8 +70,7 @@ class Run:
             return (time.monotonic() - started) * speed
 
         self.simulator = Simulator(faults, clock=lambda: today + clock())
-        self.upstream = Upstream(Host(self.settings, metrics, transport(app=self.simulator), clock))
-        self.nws = NWS(self.upstream, self.settings)
+        self.nws = NWS(self.settings, metrics, transport(app=self.simulator), clock)
         self.answers = Answers(self.nws, self.settings, metrics)
         self.took: list[float] = []
         self.outcomes: Counter[str] = Counter()
@@ -118,7 +115,7 @@ COLUMNS = [
 @asynccontextmanager
 async def running(speed: float = 1, transport: type = httpx.ASGITransport, **faults: Any) -> AsyncIterator[Run]:
     run = Run(Faults(seed=SEED, **faults), speed, transport)
-    async with run.upstream:
+    async with run.nws:
         yield run
 
 
@@ -157,7 +154,7 @@ async def measured(run: Run, work: Callable[[int], Awaitable[Any]], entries: int
     """Bytes of memory and bytes counted by the caches, for each of the entries that `work` makes."""
 
     def counted() -> float:
-        return run.upstream._cache.currsize + run.answers._ready.currsize
+        return run.nws.upstream._cache.currsize + run.answers._ready.currsize
 
     gc.collect()
     tracemalloc.start()
@@ -177,7 +174,7 @@ async def memory() -> list[list[str]]:
         nws, answers = run.nws, run.answers
 
         async def observe(place: int) -> None:
-            await nws.observing(await nws.point(**at(place)), ahead=False).wait()
+            await nws.observation(await nws.point(**at(place)))
 
         await call(answers, "get-weather", at(99))  # what is imported and compiled once
         await call(answers, "get-alerts", {"state": "AK"})

@@ -13,9 +13,7 @@ from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Rejected, Unavailable, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.api import NWS
-from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws import NWS
 from weather.simulator import Faults, Simulator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
@@ -56,9 +54,9 @@ class World(httpx.AsyncBaseTransport):
     @asynccontextmanager
     async def nws(self, **settings):
         settings = Settings(**{"nws_api_base": "simulator", **{f"nws_{key}": value for key, value in settings.items()}})
-        async with Upstream(Host(settings, Metrics(), self, self.clock)) as upstream:
-            upstream.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
-            yield NWS(upstream, settings)
+        async with NWS(settings, Metrics(), self, self.clock) as nws:
+            nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+            yield nws
 
 
 @pytest.fixture
@@ -173,7 +171,7 @@ async def test_a_place_without_a_link_is_told_to_have_no_forecast(world):
         with pytest.raises(NoForecast, match="no forecast link"):
             await nws.forecast(*SEATTLE)
         point = await nws.point(*SEATTLE)
-        assert await nws.observing(point, ahead=False).wait() is None
+        assert await nws.observation(point) is None
         world.edits = []
         world.clock.now += 300
         assert (await nws.forecast(*SEATTLE))[1].digest.periods
@@ -274,7 +272,7 @@ def hours_old(world, hours):
 
 
 async def observed(nws):
-    return await nws.observing(await nws.point(*SEATTLE), ahead=False).wait()
+    return await nws.observation(await nws.point(*SEATTLE))
 
 
 async def test_the_nearest_station_is_asked(world):
@@ -334,7 +332,7 @@ async def test_hanging_observations_take_no_room_from_the_rest(world):
     async with world.nws(max_concurrency=4) as nws:
         places = [await nws.point(47.0 + number / 10, -120) for number in range(10)]
         for point in places:
-            nws.observing(point, ahead=False)
+            nws.start(lambda point=point: nws.observation(point))
         with anyio.fail_after(5):
             assert (await nws.alerts("CA")).digest.alerts
 

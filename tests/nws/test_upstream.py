@@ -1,7 +1,10 @@
 """One host is asked once, patiently, and not hammered. Its answers are scripted, its clock is the test's."""
 
 import gc
+import gzip
 import re
+import tracemalloc
+import zlib
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
@@ -16,14 +19,16 @@ from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, Busy, NoForecast, TooSlow, Unavailable, UpstreamError
 from weather.metrics import Metrics
-from weather.nws.document import Endpoint, Question
+from weather.nws.document import Question
 from weather.nws.host import Host
+from weather.nws.reply import MOST_BYTES
 from weather.nws.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
 URL = "https://host.invalid/item"
 LIVES_S, STALE_S = 100, 1000
+GONE = {(404, "Problem"): lambda: NoForecast("it is gone")}
 MODIFIED = "Fri, 20 Nov 2026 18:00:00 GMT"
 
 
@@ -77,10 +82,6 @@ def gated(gate, answer):
     return wait
 
 
-def refused(code, problem):
-    return NoForecast("it is gone") if code == 404 else None
-
-
 def read(body):
     if "value" not in body:
         raise BadAnswer("there is no value")
@@ -88,14 +89,15 @@ def read(body):
 
 
 def item(url=URL, read=read, **changes):
-    bounds = {"shortest_s": 10, "longest_s": 1000, "stale_s": STALE_S, "refused": refused, **changes}
-    return Question(url, Endpoint("item", read, **bounds))
+    bounds = {"shortest_s": 10, "longest_s": 1000, "stale_s": STALE_S, "refusals": GONE, **changes}
+    return Question(url, "item", read, **bounds)
 
 
 @asynccontextmanager
 async def asking(host, clock, **settings):
     settings = Settings(**{f"nws_{name}": value for name, value in settings.items()})
-    async with Upstream(Host(settings, Metrics(), httpx.MockTransport(host), clock)) as upstream:
+    upstream = Upstream(Host(settings, Metrics(), httpx.MockTransport(host), clock))
+    async with upstream.opened():
         yield upstream
 
 
@@ -258,6 +260,10 @@ async def test_other_errors_are_not_tried_again_nor_kept(clock, code):
         (status(503), "it answered with status 503"),
         ((200, {"html": "<h1>Down</h1>"}), "it sent something that is not weather data"),
         ((200, {"content": b'{"value": ', "headers": {"Content-Type": "application/json"}}), "not weather data"),
+        (
+            (200, {"content": b'{"value": "\\ud800"}', "headers": {"Content-Type": "application/json"}}),
+            "not weather data",
+        ),
         ((200, {"content": b"", "headers": {"Content-Type": "application/json"}}), "not weather data"),
         ((200, {"json": None}), "not weather data"),
     ],
@@ -327,7 +333,7 @@ async def test_retry_after_is_obeyed_when_the_deadline_allows_and_ends_the_attem
     host = Scripted(status(code), ok())
     async with asking(host, clock) as upstream:
         if isinstance(retry_after, timedelta):
-            retry_after = format_datetime(upstream.now() + retry_after, usegmt=True)
+            retry_after = format_datetime(upstream.host.now() + retry_after, usegmt=True)
         host.answers[0] = status(code, **{"Retry-After": retry_after})
         assert await outcome(upstream, progress=notes) == (1 if note else "Unavailable")
     assert len(host) == (2 if note else 1)
@@ -603,8 +609,8 @@ async def test_the_cache_holds_no_more_bytes_than_set(clock):
         for number in range(200):
             await upstream.get(item(f"{URL}/{number}"))
         assert 0.9 * (1 << 20) < upstream._cache.currsize <= 1 << 20
-        assert not upstream.cached(item(f"{URL}/0"))
-        assert upstream.cached(item(f"{URL}/199"))
+        assert f"{URL}/0" not in upstream._cache
+        assert f"{URL}/199" in upstream._cache
 
 
 async def test_an_answer_larger_than_the_cache_is_given_and_not_kept(clock):
@@ -697,6 +703,75 @@ async def test_a_circle_of_redirects_and_one_to_another_host_are_errors(clock, l
     assert {request.url.host for request in host.requests} == {"host.invalid"}
 
 
+class Body(httpx.AsyncByteStream):
+    """Ends never, and counts what was taken of it."""
+
+    def __init__(self, chunk):
+        self.chunk, self.taken, self.closed = chunk, 0, False
+
+    async def __aiter__(self):
+        while True:
+            self.taken += 1
+            yield self.chunk
+            await anyio.lowlevel.checkpoint()
+
+    async def aclose(self):
+        self.closed = True
+
+
+def gzipped(size):
+    """The beginning of `size` bytes of JSON, a thousandth as long."""
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    return packer.compress(b'"' + b" " * size) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "encoding", "most"),
+    [(b" " * 65536, {}, MOST_BYTES // 65536 + 1), (gzipped(1 << 27), {"Content-Encoding": "gzip"}, 1)],
+    ids=["plain", "compressed"],
+)
+async def test_an_answer_without_end_is_an_error_and_is_read_no_further_than_the_bound(clock, chunk, encoding, most):
+    body = Body(chunk)
+
+    async def serve():
+        return httpx.Response(200, stream=body, headers={"Content-Type": "application/json", **encoding})
+
+    host = Scripted(serve)
+    tracemalloc.start()
+    async with asking(host, clock, breaker_failures=1) as upstream:
+        with pytest.raises(BadAnswer) as told:
+            await upstream.get(item())
+        assert str(told.value) == (
+            "The National Weather Service sent an answer that cannot be read: it is longer than 8 MiB."
+            " Try again in a minute."
+        )
+        assert (len(host), body.taken, body.closed) == (1, most, True)
+        host.answers = [ok()]
+        assert await outcome(upstream) == 1
+    assert tracemalloc.get_traced_memory()[1] < 4 * MOST_BYTES
+    tracemalloc.stop()
+
+
+async def test_a_failure_without_end_is_a_failure(clock):
+    async def serve():
+        return httpx.Response(503, stream=Body(b" " * 65536), headers={"Content-Type": "application/json"})
+
+    host = Scripted(serve, ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream) == 1
+    assert len(host) == 2
+
+
+async def test_an_answer_up_to_the_bound_is_read_compressed_or_not(clock):
+    content = b'{"value": 1}'.ljust(MOST_BYTES)
+    headers = {"Content-Type": "application/json"}
+    packed = (200, {"content": gzip.compress(content), "headers": {**headers, "Content-Encoding": "gzip"}})
+    host = Scripted(packed, (200, {"content": content, "headers": headers}))
+    async with asking(host, clock) as upstream:
+        assert [await outcome(upstream, item(f"{URL}/{number}")) for number in range(2)] == [1, 1]
+    assert host.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
 async def test_nothing_is_left_of_a_thousand_failures(clock):
     host = Scripted(status(400))
     async with asking(host, clock) as upstream:
@@ -704,4 +779,4 @@ async def test_nothing_is_left_of_a_thousand_failures(clock):
             await outcome(upstream, item(f"{URL}/{number}"))
         gc.collect()
         assert (len(upstream._flights), upstream._cache.currsize) == (0, 0)
-        assert upstream.host._room.statistics().borrowed_tokens == 0
+        assert upstream.host._rooms[0].statistics().borrowed_tokens == 0

@@ -20,7 +20,7 @@ class Breaker:
     A trial that never ends blocks nothing: the next one may go after another pause.
     """
 
-    limit: int
+    limit: float
     pause_s: float
     clock: Clock
     failures: int = 0

@@ -28,13 +28,13 @@ class Flight(Generic[T]):
 
     def __init__(self, *, kept: bool = False) -> None:
         self.kept = kept
+        self._callers = 0
+        self._work = anyio.CancelScope()
         self._changed = anyio.Event()
         self._notes: list[str] = []
         self._done = False
-        self._callers = 0
-        self._work = anyio.CancelScope()
         self._result: T
-        self._error: Exception | None = None
+        self._error: Exception | None = Unavailable("this server is stopping")
 
     @property
     def stopped(self) -> bool:
@@ -55,15 +55,13 @@ class Flight(Generic[T]):
         self._changed = anyio.Event()
 
     async def fly(self, work: Callable[[], Awaitable[T]]) -> None:
-        self._error = Unavailable("this server is stopping")
         try:
             with self._work:
                 self._result = await work()
                 self._error = None
-        except WeatherError as error:
-            self._error = error
         except Exception as error:
-            log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
+            if not isinstance(error, WeatherError):
+                log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
             self._error = error
         finally:
             self._done = True
@@ -72,8 +70,14 @@ class Flight(Generic[T]):
     async def wait(self, progress: Progress = silent) -> T:
         """The result, or the error of the work; `progress` gets the note of now and each one to come."""
         self._callers += 1
+        told = 0
         try:
-            await self._landed(progress)
+            while not self._done:
+                if told < len(self._notes):
+                    told = len(self._notes)
+                    await progress(self._notes[-1])
+                else:
+                    await self._changed.wait()
         finally:
             self._callers -= 1
             if not self._done and not self.kept:
@@ -81,12 +85,3 @@ class Flight(Generic[T]):
         if self._error is not None:
             raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
         return self._result
-
-    async def _landed(self, progress: Progress) -> None:
-        told = 0
-        while not self._done:
-            if told < len(self._notes):
-                told = len(self._notes)
-                await progress(self._notes[-1])
-            else:
-                await self._changed.wait()

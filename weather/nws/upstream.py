@@ -1,61 +1,53 @@
 """What NWS answered, asked once and kept as long as it says.
 
 A question in flight is a task of its own: callers wait for it, and one that goes away takes nothing from the
-others. What is kept is the digest that `Endpoint.read` makes of the JSON, never the JSON itself.
+others. What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import anyio
 from cachetools import LRUCache, TTLCache
 
-from weather.config import MINUTES, SECONDS
-from weather.errors import TooSlow, UpstreamError
+from weather.config import HOURS, MINUTES, SECONDS
+from weather.errors import BadAnswer, UpstreamError, WeatherError
 from weather.nws.document import Document, Question
 from weather.nws.flight import Flight, Progress, silent
 from weather.nws.host import Host
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 PATIENCE_WITH_SPARE_S = 3 * SECONDS
+REFUSAL_LIFE_S = 1 * HOURS
 FAILING_REMEMBERED_S = 10 * MINUTES
-MOST_FAILING = 10_000
+MOST_REMEMBERED = 10_000
 
 
 class Upstream:
-    """The one cache and the one HTTP client of a process. Raises WeatherError, with a text for the caller."""
+    """The one cache of a process. Raises WeatherError, with a text for the caller."""
 
     def __init__(self, host: Host) -> None:
-        self.host, self.settings, self.metrics, self.clock = host, host.settings, host.metrics, host.clock
-        self._cache: LRUCache[str, Document[Any]] = LRUCache(
-            self.settings.nws_cache_bytes, getsizeof=lambda document: document.size
-        )
+        settings = host.settings
+        self.host, self.metrics, self.clock = host, host.metrics, host.clock
+        self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self._flights: dict[str, Flight[Document[Any]]] = {}
-        self._failing: TTLCache[str, float] = TTLCache(MOST_FAILING, FAILING_REMEMBERED_S, self.clock)
+        self._refusals: TTLCache[str, WeatherError] = TTLCache(MOST_REMEMBERED, REFUSAL_LIFE_S, self.clock)
+        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, self.clock)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
-        self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * self.settings.nws_deadline_seconds)
+        self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.host.opened())
-            self._tasks = await stack.enter_async_context(anyio.create_task_group())
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._tasks.cancel_scope.cancel()
-        await self._stack.aclose()
-
-    def now(self) -> datetime:
-        return self.host.now()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        async with self.host.opened(), anyio.create_task_group() as self._tasks:
+            yield
+            self._tasks.cancel_scope.cancel()
 
     def start(self, work: Callable[[], Awaitable[T]], *, kept: bool = False) -> Flight[T]:
         """Runs `work` apart from its callers."""
@@ -63,18 +55,10 @@ class Upstream:
         self._tasks.start_soon(flight.fly, work)
         return flight
 
-    def cached(self, question: Question[T]) -> bool:
-        document = self._kept(question)
-        return document is not None and self.clock() < document.expires_at
-
-    def _kept(self, question: Question[T]) -> Document[T] | None:
-        """The last answer, however old."""
-        return self._cache.get(question.url)
-
     def spare(self, question: Question[T]) -> Document[T] | None:
         """The last good answer, marked as stale where its time is over; None when it is too old to be given."""
-        document = self._kept(question)
-        return document.spare(self.clock(), question.endpoint.stale_s) if document else None
+        document: Document[T] | None = self._cache.get(question.url)
+        return document.spare(self.clock(), question.stale_s) if document else None
 
     async def get(
         self, question: Question[T], *, ahead: bool = False, anew: bool = False, progress: Progress = silent
@@ -83,11 +67,15 @@ class Upstream:
 
         `ahead` asks anew already when the answer is about to expire, `anew` in any case.
         """
-        document, now = self._kept(question), self.clock()
+        if refusal := self._refusals.get(question.url):
+            self.metrics.cache("hit", question.name)
+            raise refusal.with_traceback(None)  # it is raised again and again: its traceback would only grow
+        document: Document[T] | None = self._cache.get(question.url)
+        now = self.clock()
         if document and not anew and now < (document.refresh_at if ahead else document.expires_at):
-            self.metrics.cache("hit", question.endpoint.name)
-            return document.sound()
-        self.metrics.cache("refresh" if ahead else "miss", question.endpoint.name)
+            self.metrics.cache("hit", question.name)
+            return document
+        self.metrics.cache("refresh" if ahead else "miss", question.name)
         spare = self.spare(question)
         flight = self._flights.get(question.url)
         if flight is None or flight.stopped:
@@ -95,25 +83,32 @@ class Upstream:
         flight.kept |= spare is not None
         try:
             with anyio.fail_after(self._patience_s if spare else None):
-                document = await flight.wait(progress)
+                return await flight.wait(progress)
         except (UpstreamError, TimeoutError):
             if spare is None:
                 raise
-            document = spare
-        return document.sound()
+            return spare
 
     def _launch(self, question: Question[T], last: Document[T] | None) -> Flight[Document[T]]:
         flight: Flight[Document[T]] = self.start(lambda: self._ask(question, last, flight))
         self._flights[question.url] = flight
+        if question.note:
+            flight.tell(question.note)
         return flight
 
     async def _ask(self, question: Question[T], last: Document[T] | None, flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self._in_time(question, last, flight)
+            document = await self.host.ask(question, last, flight.tell)
         except UpstreamError as error:
+            if isinstance(error, BadAnswer):
+                log.warning("%s: %s", question.url, error)
             since = self._failing.get(question.url, self.clock() - error.since_s)
             self._failing[question.url] = since
             error.since_s = self.clock() - since
+            raise
+        except WeatherError as refusal:
+            if refusal.lasting:
+                self._refusals[question.url] = refusal
             raise
         finally:
             if self._flights.get(question.url) is flight:
@@ -122,13 +117,3 @@ class Upstream:
         if document.size <= self._cache.maxsize:
             self._cache[question.url] = document
         return document
-
-    async def _in_time(
-        self, question: Question[T], last: Document[T] | None, flight: Flight[Document[T]]
-    ) -> Document[T]:
-        deadline_s = self.settings.nws_deadline_seconds
-        try:
-            with anyio.fail_after(deadline_s) as limit:
-                return await self.host.ask(question, last, flight.tell, limit.deadline)
-        except TimeoutError:
-            raise TooSlow(deadline_s) from None

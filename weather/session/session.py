@@ -24,7 +24,7 @@ from mcp.server.websocket import websocket_server
 from weather import __version__
 from weather.answers import Answers
 from weather.config import SECONDS, Settings
-from weather.nws.flight import Progress, silent
+from weather.nws import Progress, silent
 from weather.questions import TAKES, shortened
 from weather.session.access import Admission
 from weather.session.screen import (
