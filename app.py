@@ -76,7 +76,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     upstream = await stack.enter_async_context(Upstream(Host(settings, metrics, transport)))
     answers = Answers(NWS(upstream, settings), settings, metrics)
     service = Service(settings, metrics, answers, build_server(answers, settings))
-    access = await stack.enter_async_context(Access(settings))
+    access = Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(service.keep)
