@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +35,6 @@ NO_KEYS = (OSError, HTTPException, jwt.PyJWTError, ValueError, TypeError, Lookup
 MAX_TOKEN_BYTES = 8 * KIB
 MAX_KEY_SET_BYTES = MIB
 LEEWAY_S = 10
-FILE_CHECK_S = 1 * SECONDS
 FETCH_TIMEOUT_S = 5 * SECONDS
 KEYS_FRESH_S = 10 * MINUTES
 REFETCH_S = 30 * SECONDS
@@ -62,8 +62,7 @@ def presented(authorization: Sequence[bytes], query: bytes) -> bytes:
     scheme, _, rest = b"".join(authorization).partition(b" ")
     token = rest.strip()
     if scheme.lower() != b"bearer" or not token:
-        in_query = any(part.startswith(b"access_token=") for part in query.split(b"&"))
-        more = "; a token in the query string is not accepted." if in_query else "."
+        more = "; a token in the query string is not accepted." if b"access_token=" in query else "."
         raise Refusal(401, "token_missing", f"Send the header 'Authorization: Bearer <token>'{more}", challenge())
     if len(token) > MAX_TOKEN_BYTES:
         raise invalid(f"The access token is longer than {MAX_TOKEN_BYTES} bytes")
@@ -94,10 +93,8 @@ class KeySet(jwt.PyJWKClient):
         self._clock, self._fetching = clock, anyio.Lock()
         self._fetched_at = self._tried_at = -math.inf
 
-    async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK:
+    async def find(self, kid: str | None, algorithm: str | None) -> jwt.PyJWK:
         """The only key that fits; raises ValueError unless there is one, and Refusal while there are none at all."""
-        if algorithm not in ALGORITHMS:
-            raise ValueError
         if self._due(kid, algorithm):
             async with self._fetching:
                 if self._due(kid, algorithm):
@@ -108,10 +105,10 @@ class KeySet(jwt.PyJWKClient):
         (key,) = self._matching(kid, algorithm)
         return key
 
-    def _matching(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+    def _matching(self, kid: str | None, algorithm: str | None) -> list[jwt.PyJWK]:
         return [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
 
-    def _due(self, kid: str | None, algorithm: str) -> bool:
+    def _due(self, kid: str | None, algorithm: str | None) -> bool:
         now, pause_s = self._clock(), REFETCH_S if self._keys else FIRST_FETCH_RETRY_S
         wanted = now - self._fetched_at >= KEYS_FRESH_S or not self._matching(kid, algorithm)
         return wanted and now - self._tried_at >= pause_s
@@ -152,20 +149,19 @@ class Bearer:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Raises SettingError for a file that holds no token now; later on that is only logged."""
-        self._settings, self._clock = settings, clock
+        self._settings = settings
         self._fixed = tuple(token.get_secret_value().encode() for token in settings.mcp_auth_tokens)
         self._keys = KeySet(settings.mcp_auth_jwks_url, clock) if settings.mcp_auth_jwks_url else None
-        self._in_file, self._read_at = self._read(), clock()
-        if settings.mcp_auth_tokens_file and not self._in_file:
-            path = str(settings.mcp_auth_tokens_file)
-            raise SettingError("MCP_AUTH_TOKENS_FILE", path, "a readable file with a token in each line")
+        self._file, self._file_passes = settings.mcp_auth_tokens_file, True
+        if self._file and not self._in_file():
+            raise SettingError("MCP_AUTH_TOKENS_FILE", str(self._file), "a readable file with a token in each line")
 
     async def check(self, authorization: Sequence[bytes], query: bytes) -> float | None:
         """When the token ends (epoch seconds), None if it does not; raises Refusal (RFC 6750 section 3.1)."""
         if not self._settings.checks_tokens:
             return None
         token = presented(authorization, query)
-        if is_among(token, self._fixed + self._from_file()):
+        if is_among(token, self._fixed + self._in_file()):
             return None
         if self._keys is None:
             raise invalid()
@@ -177,22 +173,16 @@ class Bearer:
             raise Refusal(403, "scope", f"The access token needs the scope '{scope}'.", headers)
         return expires_at
 
-    def _from_file(self) -> tuple[bytes, ...]:
-        """Those in the file at most a second ago: none while it cannot be read, which is logged once."""
-        if self._clock() - self._read_at >= FILE_CHECK_S:
-            before, self._in_file, self._read_at = self._in_file, self._read(), self._clock()
-            if before and not self._in_file:
-                log.error("No token passes: MCP_AUTH_TOKENS_FILE cannot be read, or holds none")
-        return self._in_file
-
-    def _read(self) -> tuple[bytes, ...]:
-        """One token in a line; blank lines and those that begin with # do not count."""
-        try:
-            content = self._settings.mcp_auth_tokens_file.read_bytes() if self._settings.mcp_auth_tokens_file else b""
-        except OSError:
-            return ()
-        lines = map(bytes.strip, content.removeprefix(codecs.BOM_UTF8).splitlines())
-        return tuple(line for line in lines if line and not line.startswith(b"#"))
+    def _in_file(self) -> tuple[bytes, ...]:
+        """One in a line, # begins a comment; none while it cannot be read, which is logged once."""
+        lines: list[bytes] = []
+        with suppress(OSError):
+            lines = self._file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if self._file else []
+        tokens = tuple(line for line in map(bytes.strip, lines) if line and not line.startswith(b"#"))
+        if self._file and self._file_passes and not tokens:
+            log.error("No token of MCP_AUTH_TOKENS_FILE passes: %s cannot be read, or holds none", self._file)
+        self._file_passes = bool(tokens)
+        return tokens
 
     async def _verified(self, token: bytes, keys: KeySet) -> tuple[set[str], float]:
         """Its scopes, and when it ends."""
@@ -201,7 +191,7 @@ class Bearer:
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(
                 token,
-                await keys.find(header.get("kid"), header["alg"]),
+                await keys.find(header.get("kid"), header.get("alg")),
                 issuer=self._settings.mcp_auth_issuer,
                 audience=audience,
                 leeway=LEEWAY_S,
@@ -210,5 +200,5 @@ class Bearer:
             return granted(claims), float(claims["exp"])
         except jwt.ExpiredSignatureError:
             raise invalid("The access token expired") from None
-        except (jwt.PyJWTError, ValueError, KeyError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
             raise invalid() from None
