@@ -78,7 +78,6 @@ class Settings(BaseSettings):
     mcp_compression: bool = False
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
-    mcp_pong_timeout_seconds: float = Field(25 * SECONDS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 

@@ -143,7 +143,7 @@ class Service:
 
     async def _keep_alive(self) -> None:
         """Finds peers that are gone without a word: their pings go unanswered. And those that go on without end."""
-        pause_s = min(TRAFFIC_S, self.settings.mcp_pong_timeout_seconds / 4)
+        pause_s = TRAFFIC_S
         while True:
             await anyio.sleep(pause_s)
             seen = {}

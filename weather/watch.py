@@ -57,7 +57,7 @@ class Watch:
             if before:
                 self._close(NORMAL, "the connection is gone", "client")
             return
-        timeout_s = self._settings.mcp_pong_timeout_seconds
+        timeout_s = 25
         if traffic.received != before.received or screen.sending != self._sending or screen.in_flight:
             self._pinged_at = None
         elif traffic.sent != before.sent and self._pinged_at is None:
