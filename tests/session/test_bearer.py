@@ -363,6 +363,12 @@ async def test_a_fixed_token_passes_beside_jwts_and_needs_no_key(issuer):
 # The issuer's keys
 
 
+async def test_no_key_is_fetched_for_another_kind_of_token(issuer):
+    for bad in (hs256_with_public_key(), forged({"alg": ["ES256"]}), forged({"kid": "ec"}), "not-a-jwt"):
+        assert await refused(jwt_access(issuer), bad) == (401, "token_invalid")
+    assert issuer.fetches == 0
+
+
 async def test_keys_are_kept_for_ten_minutes(issuer):
     clock = Clock(1000.0)
     access = jwt_access(issuer, clock)

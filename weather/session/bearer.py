@@ -95,6 +95,8 @@ class KeySet(jwt.PyJWKClient):
 
     async def find(self, kid: str | None, algorithm: str | None) -> jwt.PyJWK:
         """The only key that fits; raises ValueError unless there is one, and Refusal while there are none at all."""
+        if algorithm not in ALGORITHMS:
+            raise ValueError
         if self._due(kid, algorithm):
             async with self._fetching:
                 if self._due(kid, algorithm):
