@@ -82,7 +82,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
     sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
-    access = await stack.enter_async_context(Access(settings))
+    access = Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.keep, tasks)

@@ -197,16 +197,18 @@ def configured(folder: Path, *, ping_s: float = 20, graceful_s: float = 3) -> st
 
 
 @contextmanager
-def answering(answer: Callable[[str], tuple[int, Any]]) -> Iterator[str]:
-    """The URL of an HTTP server whose `answer` to a path is a status and what is sent as JSON."""
+def answering(answer: Callable[[str], tuple[Any, ...]]) -> Iterator[str]:
+    """The URL of an HTTP server whose `answer` to a path is a status, bytes or what is sent as JSON, and headers."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, content = answer(self.path)
-            body = json.dumps(content).encode()
+            status, content, *headers = answer(self.path)
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/geo+json")
             self.send_header("Content-Length", str(len(body)))
+            for header in headers:
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(body)
 

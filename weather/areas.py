@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-AREAS: Mapping[str, str] = {
+AREAS = {
     "AL": "Alabama",
     "AK": "Alaska",
     "AS": "American Samoa",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import re
 import ssl
@@ -16,23 +15,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import ClientSession, McpError, types
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
+from pydantic_core import from_json
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHeader, InvalidStatus, InvalidURI
-from websockets.exceptions import WebSocketException as WebSocketError
+from websockets.exceptions import ConnectionClosed, InvalidHeader, InvalidStatus, InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from weather import __version__
 
-Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 CLOSE_TIMEOUT_S = 2.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -68,17 +66,19 @@ async def connect(
     `insecure` accepts any TLS certificate. Raises SessionError (Refused, when the server answered and said no);
     also when an error that leaves the body came from a closed connection.
     """
-    socket = await _open(url, token, insecure, headers)
+    bearer = {"Authorization": f"Bearer {token}"} if token else {}
+    socket = await _open(url, {**(headers or {}), **bearer}, insecure)
+    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
+    client = types.Implementation(name="weather-client", version=__version__)
     try:
-        timeout = timedelta(seconds=timeout_s)
-        async with (
-            _streams(socket) as streams,
-            ClientSession(
-                *streams, timeout, client_info=types.Implementation(name="weather-client", version=__version__)
-            ) as session,
-        ):
+        session = ClientSession(incoming, outgoing, timedelta(seconds=timeout_s), client_info=client)
+        async with anyio.create_task_group() as tasks, session:
+            tasks.start_soon(_receive, socket, received)
+            tasks.start_soon(_send, to_send, socket)
             await session.initialize()
             yield session
+            tasks.cancel_scope.cancel()
         return
     except BaseExceptionGroup as group:
         failure = _reason(url, socket, group)
@@ -88,20 +88,19 @@ async def connect(
     raise failure
 
 
-async def _open(url: str, token: str | None, insecure: bool, headers: Mapping[str, str] | None) -> ClientConnection:
-    bearer = {"Authorization": f"Bearer {token}"} if token else {}
+async def _open(url: str, headers: Mapping[str, str], insecure: bool) -> ClientConnection:
     try:
         return await open_websocket(
             url,
             subprotocols=[Subprotocol("mcp")],
-            additional_headers={**(headers or {}), **bearer},
+            additional_headers=headers,
             ssl=_tls(insecure) if url.lower().startswith("wss:") else None,
             proxy=None if parse_uri(url).host in LOOPBACK else True,
             close_timeout=CLOSE_TIMEOUT_S,
         )
     except InvalidStatus as exc:
         raise Refused(url, _refusal(exc.response.status_code, exc.response.body or b"")) from exc
-    except (OSError, WebSocketError, ValueError) as exc:
+    except (OSError, WebSocketException, ValueError) as exc:
         raise SessionError(url, _why(exc)) from exc
 
 
@@ -129,41 +128,24 @@ def _why(exc: Exception) -> str:
 def _refusal(status: int, body: bytes | bytearray) -> str:
     answer: Any = None
     with suppress(ValueError):
-        answer = json.loads(body)
+        answer = from_json(body)
     fields = [answer.get("error"), answer.get("message")] if isinstance(answer, dict) else []
     said = ": ".join(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))
     return f"the handshake was refused with HTTP {status}" + (f", {said}" if said else "")
 
 
-@asynccontextmanager
-async def _streams(socket: ClientConnection) -> AsyncIterator[Streams]:
-    """What ClientSession reads from and writes to; the first ends when the connection does."""
-    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
-
-    async def receive() -> None:
-        with received, suppress(ConnectionClosed, anyio.BrokenResourceError):
-            async for text in socket:
-                await received.send(_parse(text))
-
-    async def send() -> None:
-        with to_send, suppress(ConnectionClosed):
-            async for item in to_send:
-                await socket.send(item.message.model_dump_json(by_alias=True, exclude_none=True))
-
-    with received, incoming, outgoing, to_send:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(receive)
-            tasks.start_soon(send)
-            yield incoming, outgoing
-            tasks.cancel_scope.cancel()
+async def _receive(socket: ClientConnection, received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    """Until the connection ends, and the session with it. What does not parse is passed over."""
+    with received, suppress(ConnectionClosed, anyio.BrokenResourceError):
+        async for text in socket:
+            with suppress(ValidationError):
+                await received.send(SessionMessage(types.JSONRPCMessage.model_validate_json(text)))
 
 
-def _parse(text: str | bytes) -> SessionMessage | Exception:
-    try:
-        return SessionMessage(types.JSONRPCMessage.model_validate_json(text))
-    except ValidationError as exc:
-        return exc
+async def _send(to_send: MemoryObjectReceiveStream[SessionMessage], socket: ClientConnection) -> None:
+    with to_send, suppress(ConnectionClosed):
+        async for item in to_send:
+            await socket.send(item.message.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def _reason(url: str, socket: ClientConnection, failure: BaseException) -> BaseException:
@@ -179,20 +161,8 @@ def _reason(url: str, socket: ClientConnection, failure: BaseException) -> BaseE
     return SessionError(url, f"the connection was closed ({code})")
 
 
-class Usage(NamedTuple):
-    """What the command line asks for; `tool` is None to list the tools."""
-
-    url: str
-    tool: str | None
-    arguments: dict[str, Any]
-    token: str | None
-    insecure: bool
-    json: bool
-
-
-def _text(result: types.CallToolResult) -> str:
-    blocks = result.content
-    return "\n".join(b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in blocks)
+def _text(block: types.ContentBlock) -> str:
+    return block.text if isinstance(block, types.TextContent) else block.model_dump_json()
 
 
 def _outline(tool: types.Tool) -> str:
@@ -206,19 +176,19 @@ async def _progress(progress: float, total: float | None, message: str | None) -
     print(message or f"{progress:g}" + (f"/{total:g}" if total else ""), file=sys.stderr)
 
 
-async def _run(usage: Usage) -> int:
+async def _run(usage: argparse.Namespace) -> int:
     async with connect(usage.url, token=usage.token, insecure=usage.insecure) as session:
         result: types.ListToolsResult | types.CallToolResult
         if usage.tool is None:
             result = await session.list_tools()
-            text, is_error = "\n".join(map(_outline, result.tools)), False
+            lines, is_error = map(_outline, result.tools), False
         else:
-            result = await session.call_tool(usage.tool, usage.arguments, progress_callback=_progress)
-            text, is_error = _text(result), result.isError
+            result = await session.call_tool(usage.tool, dict(usage.arguments), progress_callback=_progress)
+            lines, is_error = map(_text, result.content), result.isError
     if usage.json:
         print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
     else:
-        print(text, file=sys.stderr if is_error else sys.stdout)
+        print(*lines, sep="\n", file=sys.stderr if is_error else sys.stdout)
     return TOOL_ERROR if is_error else 0
 
 
@@ -226,7 +196,7 @@ def _url(text: str) -> str:
     try:
         parse_uri(text)
     except (InvalidURI, ValueError) as exc:
-        why = exc.msg if isinstance(exc, InvalidURI) else str(exc)
+        why = getattr(exc, "msg", exc)
         raise argparse.ArgumentTypeError(f"not a WebSocket URL such as wss://example.com/ws: {why}") from None
     return text
 
@@ -237,12 +207,8 @@ def _argument(text: str) -> tuple[str, Any]:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} should be name=value, such as state=CA")
     with suppress(ValueError):
-        return name, json.loads(value, parse_constant=_no_constant)
+        return name, from_json(value, allow_inf_nan=False)
     return name, value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity are no JSON.
 
 
 def _token(path: str | None) -> str | None:
@@ -255,7 +221,8 @@ def _token(path: str | None) -> str | None:
     return token or None
 
 
-def _usage(argv: Sequence[str] | None) -> Usage:
+def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
+    """url, tool (None to list them), arguments (pairs), token, insecure, json."""
     parser = argparse.ArgumentParser(
         prog="weather-client",
         allow_abbrev=False,
@@ -265,19 +232,17 @@ def _usage(argv: Sequence[str] | None) -> Usage:
     )
     parser.add_argument("url", metavar="URL", type=_url, help="ws://… or wss://…")
     parser.add_argument("tool", metavar="TOOL", nargs="?", help="left out, the tools are listed")
-    parser.add_argument(
-        "arguments", metavar="NAME=VALUE", nargs="*", default=[], type=_argument, help="state=CA, for example"
-    )
+    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", default=[], type=_argument, help="as state=CA")
     parser.add_argument("--token-file", metavar="FILE", help="a file with a bearer token; default: $MCP_TOKEN")
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
     parser.add_argument("--json", action="store_true", help="print the whole result")
-    given = parser.parse_intermixed_args(argv)
+    usage = parser.parse_intermixed_args(argv)
     try:
-        token = _token(given.token_file)
+        usage.token = _token(usage.token_file)
     except (OSError, ValueError) as exc:
         why = "it is not text" if isinstance(exc, UnicodeDecodeError) else getattr(exc, "strerror", None) or exc
-        parser.error(f"{given.token_file or 'MCP_TOKEN'} cannot be used as a token: {why}")
-    return Usage(given.url, given.tool, dict(given.arguments), token, given.insecure, given.json)
+        parser.error(f"{usage.token_file or 'MCP_TOKEN'} cannot be used as a token: {why}")
+    return usage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -288,12 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return asyncio.run(_run(usage))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SessionError as exc:
+    except (SessionError, McpError, RuntimeError, ValueError) as exc:
         print(exc, file=sys.stderr)
-        return REFUSED if isinstance(exc, Refused) else NO_CONNECTION
-    except (McpError, RuntimeError, ValueError) as exc:
-        print(exc, file=sys.stderr)
-        return TOOL_ERROR
+        return REFUSED if isinstance(exc, Refused) else NO_CONNECTION if isinstance(exc, SessionError) else TOOL_ERROR
 
 
 if __name__ == "__main__":

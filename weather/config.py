@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from weather.errors import SettingError
@@ -17,27 +17,49 @@ HOURS = 60 * MINUTES
 KIB = 1024
 MIB = 1024 * KIB
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+def split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if value and not parts:  # That would open the server by mistake.
+        raise ValueError("a list with commas, or unset")
+    return parts
 
 
-def _http_url(value: str) -> HttpUrl | None:
-    try:
-        return HttpUrl(value)
-    except ValidationError:
-        return None
+def http_url(value: str) -> str:
+    HttpUrl(value)
+    return value
 
 
-def _refuse(expected: str) -> NoReturn:
-    raise ValueError(expected)
+def base(value: str) -> str:
+    return value if value == "simulator" else http_url(value).rstrip("/")
+
+
+def part_of_jwt(value: str | None, info: ValidationInfo) -> str | None:
+    if value and not info.data.get("mcp_auth_jwks_url"):
+        raise ValueError("unset, or MCP_AUTH_JWKS_URL set with it")
+    return value
+
+
+COMMAS = (NoDecode, BeforeValidator(split))
 
 
 class Settings(BaseSettings):
-    """One field per environment variable, named as it is in upper case."""
+    """One field per environment variable, named as it is in upper case; a description says what it should be."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
-    nws_api_base: str = "https://api.weather.gov"
-    nws_user_agent: str = "weather-mcp-websocket/1.0 (set NWS_USER_AGENT to your contact)"
+    nws_api_base: Annotated[str, AfterValidator(base)] = Field(
+        "https://api.weather.gov",
+        pattern=r"^[^?#]*$",
+        description="'simulator' or a URL that begins with http:// or https://, without a query",
+    )
+    nws_user_agent: str = Field(
+        "weather-mcp-websocket/1.0 (set NWS_USER_AGENT to your contact)",
+        pattern=r"^[ -~]*$",
+        description="printable ASCII characters, as it is sent in a header",
+    )
     nws_deadline_seconds: float = Field(10 * SECONDS, gt=0, le=300)
     nws_connect_timeout_seconds: float = Field(3 * SECONDS, gt=0)
     nws_read_timeout_seconds: float = Field(5 * SECONDS, gt=0)
@@ -52,85 +74,30 @@ class Settings(BaseSettings):
     mcp_answer_cache_bytes: int = Field(64 * MIB, ge=MIB)
     mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB)
     mcp_max_in_flight: int = Field(32, ge=1)
-    mcp_compression: bool = False
     mcp_max_sessions: int = Field(2000, ge=1)
+    mcp_compression: bool = False
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 
-    mcp_allowed_hosts: CommaSeparated = ()
-    mcp_allowed_origins: CommaSeparated = ()
-    mcp_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    mcp_allowed_hosts: Annotated[tuple[Annotated[str, Field(pattern=r"^[^/@ ]*$")], ...], *COMMAS] = Field(
+        (), description="names as in a Host header, such as example.com or example.com:8080, apart by commas, or *"
+    )
+    mcp_allowed_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^(\*|.*://.*[^/])$")], ...], *COMMAS] = Field(
+        (), description="origins such as https://example.com, apart by commas, or *"
+    )
+    mcp_auth_tokens: Annotated[tuple[SecretStr, ...], *COMMAS] = ()
     mcp_auth_tokens_file: Path | None = None
-    mcp_auth_jwks_url: str | None = None
-    mcp_auth_issuer: str | None = None
-    mcp_auth_audience: str | None = None
-    mcp_auth_scope: str | None = None
+    mcp_auth_jwks_url: Annotated[str, AfterValidator(http_url)] | None = Field(
+        None, description="a URL that begins with http:// or https://"
+    )
+    mcp_auth_issuer: Annotated[str | None, AfterValidator(part_of_jwt)] = None
+    mcp_auth_audience: Annotated[str | None, AfterValidator(part_of_jwt)] = None
+    mcp_auth_scope: Annotated[str | None, AfterValidator(part_of_jwt)] = None
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
-
-    @field_validator("mcp_allowed_hosts", "mcp_allowed_origins", "mcp_auth_tokens", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        parts = [part.strip() for part in value.split(",") if part.strip()]
-        # A list of nothing but commas would open the server by mistake.
-        return parts if parts or not value else _refuse("a list with commas, or unset")
-
-    @field_validator("mcp_allowed_hosts")
-    @classmethod
-    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(set(host) & set("/@ ") for host in value):
-            raise ValueError(
-                "names as in a Host header, such as example.com or example.com:8080, apart by commas, or *"
-            )
-        return value
-
-    @field_validator("mcp_allowed_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(origin != "*" and ("://" not in origin or origin.endswith("/")) for origin in value):
-            raise ValueError("origins such as https://example.com, apart by commas, or *")
-        return value
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper_case(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @field_validator("mcp_auth_issuer", "mcp_auth_audience", "mcp_auth_scope")
-    @classmethod
-    def _part_of_jwt(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value and not info.data.get("mcp_auth_jwks_url"):
-            raise ValueError("unset, or MCP_AUTH_JWKS_URL set with it")
-        return value
-
-    @field_validator("nws_api_base")
-    @classmethod
-    def _simulator_or_base(cls, value: str) -> str:
-        if value == "simulator":
-            return value
-        url = _http_url(value)
-        if url is None or url.query is not None or url.fragment is not None:
-            raise ValueError("'simulator' or a URL that begins with http:// or https://, without a query")
-        return value.rstrip("/")
-
-    @field_validator("mcp_auth_jwks_url")
-    @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        if value is not None and _http_url(value) is None:
-            raise ValueError("a URL that begins with http:// or https://")
-        return value
-
-    @field_validator("nws_user_agent")
-    @classmethod
-    def _header_value(cls, value: str) -> str:
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError("printable ASCII characters, as it is sent in a header")
-        return value
 
     @classmethod
     def read(cls, **overrides: object) -> Self:
@@ -138,16 +105,17 @@ class Settings(BaseSettings):
 
         A variable that is set to nothing is as none, but for those that keep strangers out.
         """
-        for name in (field.upper() for field in cls.model_fields if field.startswith("mcp_auth_")):
-            if os.environ.get(name) == "":
-                raise SettingError(name, "", "set to something, or unset")
+        for field in cls.model_fields:
+            if field.startswith("mcp_auth_") and os.environ.get(field.upper()) == "":
+                raise SettingError(field.upper(), "", "set to something, or unset")
         try:
             return cls(**overrides)  # type: ignore[arg-type]  # fields by name, checked by pydantic
         except ValidationError as invalid:
             error = invalid.errors()[0]
-        name = str(error["loc"][0]).upper()
-        expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        raise SettingError(name, "***" if "TOKENS" in name else error["input"], expected)
+        field = str(error["loc"][0])
+        said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        value = "***" if "tokens" in field else error["input"]
+        raise SettingError(field.upper(), value, cls.model_fields[field].description or said)
 
     @property
     def simulated(self) -> bool:

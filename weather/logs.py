@@ -19,7 +19,7 @@ def configure(settings: Settings) -> None:
     logging.getLogger("hypercorn.error").addFilter(_handled_once)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # A retry tells nothing but that it is one.
     for name in TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]))
+        logging.getLogger(name).setLevel("ERROR" if settings.log_level == "ERROR" else "WARNING")
 
 
 def _handled_once(record: logging.LogRecord) -> bool:

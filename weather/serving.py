@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from importlib.metadata import version
@@ -49,9 +49,9 @@ class Connection(TCPServer):
         binds = (bind for bind in self.config.bind if not bind.startswith("unix:"))
         return not all(re.match(r"(127\.|localhost:|\[::1\])", bind) for bind in binds)
 
-    async def run(self) -> None:
+    def run(self) -> Coroutine[Any, Any, None]:
         connection.set(self)
-        await super().run()
+        return super().run()
 
     async def _close(self) -> None:
         cut = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
@@ -78,8 +78,10 @@ class Stream(WSStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.compression = False
-        self._told = self._deaf = self._heard = self._held = False
+        self._told = self._deaf = self._held = False
+        self._heard = True
         self._code = ABNORMAL
+        self._pinging: asyncio.Task[Any] | None = None
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         if served := connection.get():
             served.stream = self
@@ -94,6 +96,8 @@ class Stream(WSStream):
             self.closed = True
             if not self._over.done():
                 self._over.set_result(None)
+            if self._pinging is not asyncio.current_task() and self._pinging:
+                self._pinging.cancel()
             self._tell(self._code, "", "client")
         elif not (isinstance(event, Data) and (self._deaf or self._over.done())):
             self._heard = True
@@ -175,13 +179,13 @@ class Stream(WSStream):
 
     async def _send_pings(self) -> None:
         """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
-        interval_s = self.config.websocket_ping_interval
-        while not self._over.done():
+        interval_s = self.config.websocket_ping_interval or 0
+        self._pinging = asyncio.current_task()
+        while self._heard or self._held:
             self._heard = False
             await self._send_wsproto_event(Ping())
-            await asyncio.wait([self._over], timeout=interval_s)
-            if not (self._over.done() or self._heard or self._held):
-                await self._fail(POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
+            await asyncio.sleep(interval_s)
+        await self._fail(POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
 async def _bounded(work: Awaitable[Any]) -> None:

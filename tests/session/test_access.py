@@ -243,9 +243,9 @@ def test_a_message_shows_at_most_100_characters_and_nothing_unprintable():
 
 
 async def test_without_settings_a_local_client_is_admitted():
-    async with Access(Settings.read()) as access:
-        assert await access.admit(offering("mcp")) == Admission("mcp", None)
-        assert await access.admit(handshake()) == Admission(None, None)
+    access = Access(Settings.read())
+    assert await access.admit(offering("mcp")) == Admission("mcp", None)
+    assert await access.admit(handshake()) == Admission(None, None)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
-
-import httpx
+from typing import Any, NamedTuple
 
 from weather.config import Settings
 from weather.errors import Refusal
@@ -160,13 +158,11 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
 
 
 class Access:
-    """Holds what handshakes are checked against. An `http` that is passed in is not closed here."""
+    """Holds what handshakes are checked against. Raises SettingError."""
 
-    def __init__(
-        self, settings: Settings, http: httpx.AsyncClient | None = None, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock = time.monotonic) -> None:
         self._settings = settings
-        self._bearer = Bearer(settings, http, clock)
+        self._bearer = Bearer(settings, clock)
 
     async def admit(self, scope: Scope) -> Admission:
         """What a WebSocket handshake gets; raises Refusal."""
@@ -180,11 +176,3 @@ class Access:
     async def check_http(self, scope: Scope) -> None:
         """Raises Refusal for a plain HTTP request that the Host and Origin rules forbid."""
         check_host_and_origin(scope, self._settings)
-
-    async def __aenter__(self) -> Self:
-        """Raises SettingError."""
-        self._bearer.check_file()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._bearer.__aexit__(*exc_info)

@@ -5,40 +5,36 @@ No token, nor any part of one, goes into a log line, a message or a chained exce
 
 from __future__ import annotations
 
-import asyncio
 import codecs
-import hashlib
 import hmac
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
 
-import httpx
+import anyio
+import anyio.to_thread
 import jwt
 
+from weather import __version__
 from weather.config import KIB, MIB, MINUTES, SECONDS, Settings
 from weather.errors import Refusal, SettingError
 
 log = logging.getLogger(__name__)
 
-ALGORITHMS = {
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
-    "ES256": ("EC", "P-256"),
-    "ES384": ("EC", "P-384"),
-    "ES512": ("EC", "P-521"),
-    "EdDSA": ("OKP", "Ed25519"),
-}
-"""Algorithm → the key type and curve it needs (RFC 7518, RFC 8037). Asymmetric only: RFC 8725 section 3.1."""
-
-PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
+# Asymmetric only: RFC 8725 section 3.1.
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+PUBLIC_MEMBERS = ("kid", "kty", "crv", "n", "e", "x", "y")
+NO_KEYS = (OSError, HTTPException, jwt.PyJWTError, ValueError, TypeError, LookupError, RecursionError)
 MAX_TOKEN_BYTES = 8 * KIB
 MAX_KEY_SET_BYTES = MIB
-MAX_KEYS = 100
 LEEWAY_S = 10
-FILE_CHECK_S = 1 * SECONDS
 FETCH_TIMEOUT_S = 5 * SECONDS
 KEYS_FRESH_S = 10 * MINUTES
 REFETCH_S = 30 * SECONDS
@@ -47,16 +43,10 @@ FIRST_FETCH_RETRY_S = 5 * SECONDS
 Clock = Callable[[], float]
 
 
-class SigningKey(NamedTuple):
-    kid: str | None
-    algorithm: str
-    jwk: jwt.PyJWK
-
-
 def challenge(**parameters: str) -> dict[str, str]:
     """The `WWW-Authenticate` header of RFC 6750 section 3."""
-    parts = {"realm": "weather", **parameters}
-    return {"www-authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parts.items())}
+    parts = ", ".join(f'{name}="{value}"' for name, value in {"realm": "weather", **parameters}.items())
+    return {"www-authenticate": f"Bearer {parts}"}
 
 
 def invalid(description: str = "The access token is not valid") -> Refusal:
@@ -72,23 +62,16 @@ def presented(authorization: Sequence[bytes], query: bytes) -> bytes:
     scheme, _, rest = b"".join(authorization).partition(b" ")
     token = rest.strip()
     if scheme.lower() != b"bearer" or not token:
-        message = "Send the header 'Authorization: Bearer <token>'"
-        in_query = any(part.startswith(b"access_token=") for part in query.split(b"&"))
-        message += "; a token in the query string is not accepted." if in_query else "."
-        raise Refusal(401, "token_missing", message, challenge())
+        more = "; a token in the query string is not accepted." if b"access_token=" in query else "."
+        raise Refusal(401, "token_missing", f"Send the header 'Authorization: Bearer <token>'{more}", challenge())
     if len(token) > MAX_TOKEN_BYTES:
         raise invalid(f"The access token is longer than {MAX_TOKEN_BYTES} bytes")
     return token
 
 
-def digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
-
-
-def is_among(token: bytes, digests: Iterable[bytes]) -> bool:
-    """Compares with every digest, so that the time taken does not tell which one fits, or how far."""
-    ours = digest(token)
-    return sum(hmac.compare_digest(ours, theirs) for theirs in digests) > 0
+def is_among(token: bytes, known: Iterable[bytes]) -> bool:
+    """Compares with every one, so that the time taken does not tell which one fits, or how far."""
+    return sum(hmac.compare_digest(token, each) for each in known) > 0
 
 
 def granted(claims: Mapping[str, Any]) -> set[str]:
@@ -98,202 +81,126 @@ def granted(claims: Mapping[str, Any]) -> set[str]:
     return {scope for part in parts if isinstance(part, list) for scope in part if isinstance(scope, str)}
 
 
-def fits(jwk: Mapping[str, Any], algorithm: str) -> bool:
-    """Whether the key's type, curve, and own `alg` and `use` (RFC 7517 section 4) allow that algorithm."""
-    kty, crv = ALGORITHMS[algorithm]
-    kind = jwk.get("kty") == kty and (crv is None or jwk.get("crv") == crv)
-    return kind and jwk.get("alg", algorithm) == algorithm and jwk.get("use", "sig") == "sig"
+class KeySet(jwt.PyJWKClient):
+    """The issuer's keys, fetched when first needed, after ten minutes, and for a key id that is not known.
 
-
-def key_for(jwk: Mapping[str, Any], algorithm: str) -> SigningKey | None:
-    """None for what is no usable key. Private members, which should not be there, are left behind."""
-    kid = jwk.get("kid")
-    if not (kid is None or isinstance(kid, str)) or not fits(jwk, algorithm):
-        return None
-    public = {name: jwk[name] for name in PUBLIC_MEMBERS if name in jwk}
-    try:
-        return SigningKey(kid, algorithm, jwt.PyJWK(public, algorithm))
-    except (jwt.PyJWTError, ValueError, KeyError):
-        return None
-
-
-def signing_keys(document: bytes) -> tuple[SigningKey, ...]:
-    """One entry for each pair of key and algorithm; raises ValueError when the JWK set holds none."""
-    parsed = json.loads(document)
-    listed = parsed.get("keys") if isinstance(parsed, dict) else None
-    jwks = [jwk for jwk in listed[:MAX_KEYS] if isinstance(jwk, dict)] if isinstance(listed, list) else []
-    keys = tuple(key for jwk in jwks for algorithm in ALGORITHMS if (key := key_for(jwk, algorithm)))
-    if not keys:
-        raise ValueError("a JWK set with at least one public signing key was expected")
-    return keys
-
-
-class TokenFile:
-    """Tokens, one in a line; blank lines and those that begin with # do not count."""
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path, self._clock = path, clock
-        self._read_at = -math.inf
-        self._digests: tuple[bytes, ...] = ()
-        self._problem = ""
-
-    def digests(self) -> tuple[bytes, ...]:
-        """Those in the file at most a second ago: none while it cannot be read, which is logged once."""
-        if self._clock() - self._read_at >= FILE_CHECK_S:
-            self._read_at = self._clock()
-            self._digests, problem = self._read()
-            if problem and problem != self._problem:
-                log.error("No token of MCP_AUTH_TOKENS_FILE passes: %s %s", self._path, problem)
-            self._problem = problem
-        return self._digests
-
-    def _read(self) -> tuple[tuple[bytes, ...], str]:
-        try:
-            content = self._path.read_bytes().removeprefix(codecs.BOM_UTF8)
-        except OSError as error:
-            return (), f"cannot be read: {error.strerror}"
-        lines = (line.strip() for line in content.splitlines())
-        tokens = tuple(digest(line) for line in lines if line and not line.startswith(b"#"))
-        return tokens, "" if tokens else "holds no token"
-
-
-class KeySet:
-    """The issuer's keys, fetched when first needed.
-
-    Fetched anew after ten minutes, and for a key id that is not known, but not twice in 30 seconds; when that
-    fails, the keys of before stay in use. All who wait share one fetch, and none ends it by going away.
+    Not fetched at a stranger's pace; all who wait share one fetch; the keys of before stay in use when it fails.
     """
 
-    def __init__(self, url: str, http: httpx.AsyncClient, clock: Clock) -> None:
-        self._url, self._http, self._clock = url, http, clock
-        self._keys: tuple[SigningKey, ...] = ()
+    def __init__(self, url: str, clock: Clock) -> None:
+        super().__init__(url, cache_jwk_set=False)
+        self._keys: list[jwt.PyJWK] = []
+        self._clock, self._fetching = clock, anyio.Lock()
         self._fetched_at = self._tried_at = -math.inf
-        self._fetching: asyncio.Task[None] | None = None
 
-    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """The only key that fits; without a key id that is the only one for the algorithm. Raises Refusal."""
-        if self._clock() - self._fetched_at >= KEYS_FRESH_S or not self._matching(kid, algorithm):
-            await self._refresh()
+    async def find(self, kid: str | None, algorithm: str | None) -> jwt.PyJWK:
+        """The only key that fits; raises ValueError unless there is one, and Refusal while there are none at all."""
+        if algorithm not in ALGORITHMS:
+            raise ValueError
+        if self._due(kid, algorithm):
+            async with self._fetching:
+                if self._due(kid, algorithm):
+                    await self._fetch()
         if not self._keys:
             message = "The keys to check access tokens with cannot be had now; try again in a few seconds."
             raise Refusal(503, "keys", message, {"retry-after": f"{FIRST_FETCH_RETRY_S:.0f}"})
-        matching = self._matching(kid, algorithm)
-        return matching[0] if len(matching) == 1 else None
+        (key,) = self._matching(kid, algorithm)
+        return key
 
-    def _matching(self, kid: str | None, algorithm: str) -> list[SigningKey]:
-        return [key for key in self._keys if key.algorithm == algorithm and kid in (None, key.kid)]
+    def _matching(self, kid: str | None, algorithm: str | None) -> list[jwt.PyJWK]:
+        return [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
 
-    async def _refresh(self) -> None:
-        if self._fetching is None or self._fetching.done():
-            if self._clock() - self._tried_at < (REFETCH_S if self._keys else FIRST_FETCH_RETRY_S):
-                return
-            self._tried_at = self._clock()
-            self._fetching = asyncio.create_task(self._fetch())
-        await asyncio.shield(self._fetching)
+    def _due(self, kid: str | None, algorithm: str | None) -> bool:
+        now, pause_s = self._clock(), REFETCH_S if self._keys else FIRST_FETCH_RETRY_S
+        wanted = now - self._fetched_at >= KEYS_FRESH_S or not self._matching(kid, algorithm)
+        return wanted and now - self._tried_at >= pause_s
 
     async def _fetch(self) -> None:
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT_S):
-                self._keys = signing_keys(await self._document())
-            self._fetched_at = self._clock()
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
+            with anyio.fail_after(FETCH_TIMEOUT_S):
+                found = await anyio.to_thread.run_sync(self.get_jwk_set, abandon_on_cancel=True)
+            self._keys, self._fetched_at = found.keys, self._clock()
+        except NO_KEYS as error:
             known = "the keys fetched before stay in use" if self._keys else "no JWT passes"
             log.warning("No keys from MCP_AUTH_JWKS_URL, %s: %r", known, error)
+        finally:
+            self._tried_at = self._clock()
 
-    async def _document(self) -> bytes:
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
-        body = bytearray()
-        async with self._http.stream("GET", self._url, headers=headers) as response:
-            if response.status_code != 200 or "content-encoding" in response.headers:
-                raise ValueError(f"status {response.status_code} where a plain 200 was expected")
-            async for chunk in response.aiter_bytes():
+    def fetch_data(self) -> dict[str, list[dict[str, Any]]]:
+        """The public members of every key, once for each algorithm that its `use` and `alg` allow (RFC 7517).
+
+        PyJWT's own reads on without end, asks a proxy even for this machine, and takes RSA without `alg` for RS256.
+        """
+        opener, deadline, body = OpenerDirector(), time.monotonic() + FETCH_TIMEOUT_S, b""
+        opener.addheaders = [("User-Agent", f"weather-mcp-websocket/{__version__}")]
+        local = urlsplit(self.uri).hostname in ("127.0.0.1", "::1", "localhost")
+        for handler in (ProxyHandler({} if local else None), HTTPHandler(), HTTPSHandler()):  # none follows redirects
+            opener.add_handler(handler)
+        with opener.open(self.uri, timeout=FETCH_TIMEOUT_S) as answer:
+            if answer.status != 200:
+                raise ValueError(f"status {answer.status} where 200 was expected")
+            while len(body) < MAX_KEY_SET_BYTES and time.monotonic() < deadline and (chunk := answer.read1(64 * KIB)):
                 body += chunk
-                if len(body) > MAX_KEY_SET_BYTES:
-                    raise ValueError(f"more than {MAX_KEY_SET_BYTES} bytes")
-        return bytes(body)
-
-    async def aclose(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.wait([self._fetching])
+        jwks = [jwk for jwk in json.loads(body)["keys"] if isinstance(jwk, dict) and jwk.get("use", "sig") == "sig"]
+        allowed = [(jwk, name) for jwk in jwks for name in ALGORITHMS if jwk.get("alg", name) == name]
+        return {"keys": [{m: jwk[m] for m in PUBLIC_MEMBERS if m in jwk} | {"alg": name} for jwk, name in allowed]}
 
 
 class Bearer:
     """The token check that the MCP_AUTH_ settings ask for; when they ask for none, everybody passes."""
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient | None, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Raises SettingError for a file that holds no token now; later on that is only logged."""
         self._settings = settings
-        self._fixed = tuple(digest(token.get_secret_value().encode()) for token in settings.mcp_auth_tokens)
-        self._file = TokenFile(settings.mcp_auth_tokens_file, clock) if settings.mcp_auth_tokens_file else None
-        url = settings.mcp_auth_jwks_url
-        self._own_http = httpx.AsyncClient() if url and http is None else None
-        client = http or self._own_http
-        self._keys = KeySet(url, client, clock) if url and client else None
-
-    def check_file(self) -> None:
-        """Raises SettingError for a file that holds no tokens now, at the start; later on that is only logged."""
-        if self._file and not self._file.digests():
-            path = self._settings.mcp_auth_tokens_file
-            raise SettingError("MCP_AUTH_TOKENS_FILE", str(path), "a readable file with a token in each line")
+        self._fixed = tuple(token.get_secret_value().encode() for token in settings.mcp_auth_tokens)
+        self._keys = KeySet(settings.mcp_auth_jwks_url, clock) if settings.mcp_auth_jwks_url else None
+        self._file, self._file_passes = settings.mcp_auth_tokens_file, True
+        if self._file and not self._in_file():
+            raise SettingError("MCP_AUTH_TOKENS_FILE", str(self._file), "a readable file with a token in each line")
 
     async def check(self, authorization: Sequence[bytes], query: bytes) -> float | None:
         """When the token ends (epoch seconds), None if it does not; raises Refusal (RFC 6750 section 3.1)."""
         if not self._settings.checks_tokens:
             return None
         token = presented(authorization, query)
-        if is_among(token, self._fixed + (self._file.digests() if self._file else ())):
+        if is_among(token, self._fixed + self._in_file()):
             return None
         if self._keys is None:
             raise invalid()
-        return await self._check_jwt(token, self._keys)
-
-    async def _check_jwt(self, token: bytes, keys: KeySet) -> float:
-        try:
-            header = jwt.get_unverified_header(token)
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            raise invalid() from None
-        algorithm = header.get("alg")
-        key = await keys.find(header.get("kid"), algorithm) if algorithm in tuple(ALGORITHMS) else None
-        if key is None:
-            raise invalid()
-        claims, expires_at = self._verified(token, key)
-        self._check_scope(claims)
+        scopes, expires_at = await self._verified(token, self._keys)
+        required = (self._settings.mcp_auth_scope or "").split()
+        if not scopes.issuperset(required):
+            scope = " ".join(required)
+            headers = challenge(error="insufficient_scope", scope=scope)
+            raise Refusal(403, "scope", f"The access token needs the scope '{scope}'.", headers)
         return expires_at
 
-    def _verified(self, token: bytes, key: SigningKey) -> tuple[dict[str, Any], float]:
-        issuer, audience = self._settings.mcp_auth_issuer, self._settings.mcp_auth_audience
+    def _in_file(self) -> tuple[bytes, ...]:
+        """One in a line, # begins a comment; none while it cannot be read, which is logged once."""
+        lines: list[bytes] = []
+        with suppress(OSError):
+            lines = self._file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if self._file else []
+        tokens = tuple(line for line in map(bytes.strip, lines) if line and not line.startswith(b"#"))
+        if self._file and self._file_passes and not tokens:
+            log.error("No token of MCP_AUTH_TOKENS_FILE passes: %s cannot be read, or holds none", self._file)
+        self._file_passes = bool(tokens)
+        return tokens
+
+    async def _verified(self, token: bytes, keys: KeySet) -> tuple[set[str], float]:
+        """Its scopes, and when it ends."""
+        audience = self._settings.mcp_auth_audience
         try:
+            header = jwt.get_unverified_header(token)
             claims = jwt.decode(
                 token,
-                key.jwk,
-                algorithms=[key.algorithm],
-                issuer=issuer,
+                await keys.find(header.get("kid"), header.get("alg")),
+                issuer=self._settings.mcp_auth_issuer,
                 audience=audience,
                 leeway=LEEWAY_S,
-                options={
-                    "require": ["exp"],
-                    "verify_aud": audience is not None,
-                    "enforce_minimum_key_length": True,
-                },
+                options={"require": ["exp"], "verify_aud": audience is not None, "enforce_minimum_key_length": True},
             )
-            return claims, float(claims["exp"])
+            return granted(claims), float(claims["exp"])
         except jwt.ExpiredSignatureError:
             raise invalid("The access token expired") from None
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
             raise invalid() from None
-
-    def _check_scope(self, claims: Mapping[str, Any]) -> None:
-        required = (self._settings.mcp_auth_scope or "").split()
-        if not granted(claims).issuperset(required):
-            scope = " ".join(required)
-            headers = challenge(error="insufficient_scope", scope=scope)
-            raise Refusal(403, "scope", f"The access token needs the scope '{scope}'.", headers)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        if self._keys:
-            await self._keys.aclose()
-        if self._own_http:
-            await self._own_http.aclose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
@@ -84,8 +84,8 @@ class Session:
     async def _serve(self, first: Message) -> None:
         server, screen, to_come = self._sessions.server, self._screen, [first, {"type": "websocket.connect"}]
 
-        async def receive() -> Message:
-            return to_come.pop() if to_come else await screen.receive()
+        def receive() -> Awaitable[Message]:
+            return _at_once(to_come.pop()) if to_come else screen.receive()
 
         try:
             async with websocket_server(self._scope, receive, screen.send) as (read, write):
@@ -128,6 +128,10 @@ class Session:
             "code": code,
         }
         log.info("session ended", extra={"fields": fields})
+
+
+async def _at_once(event: Message) -> Message:
+    return event
 
 
 def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
