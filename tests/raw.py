@@ -189,7 +189,7 @@ def configured(folder: Path, *, ping_s: float = 20, graceful_s: float = 3) -> st
     """A hypercorn.toml like the project's, with other times."""
     path = folder / "hypercorn.toml"
     path.write_text(
-        'worker_class = "uvloop"\nworkers = 0\nwebsocket_max_message_size = 131072\n'
+        'worker_class = "uvloop"\nworkers = 0\n'
         f"keep_alive_timeout = 0.5\nwebsocket_ping_interval = {ping_s}\n"
         f"graceful_timeout = {graceful_s}\n"
     )
