@@ -1,7 +1,7 @@
 """The ASGI application: `hypercorn app:app`.
 
 lifespan   settings, NWS client, MCP server: once per process, kept in scope["state"]
-http       /health /ready /metrics, a description at /, and what a stray GET of /ws should have been
+http       /mcp: one MCP request; /health /ready /metrics, a description at /; a stray GET of /ws
 websocket  /ws: one MCP session per connection
 """
 
@@ -25,6 +25,8 @@ from weather.nws import NWS
 from weather.questions import TAKES
 from weather.session import (
     ENDPOINT,
+    MCP,
+    PROTECTED_RESOURCES,
     SUBPROTOCOL,
     Access,
     Answer,
@@ -35,6 +37,7 @@ from weather.session import (
     Sessions,
     build_server,
     check_host_and_origin,
+    mcp,
     refused,
     respond,
 )
@@ -87,38 +90,46 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.keep, tasks)
     state.update(sessions=sessions, access=access)
-    log.info("MCP at %s, weather from %s", ENDPOINT, settings.source)
+    log.info("MCP at %s and %s, weather from %s", ENDPOINT, MCP, settings.source)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
+    access: Access = scope["state"]["access"]
+    sessions.meet(serving.connection.get())
     try:
-        found = answer(scope, sessions)
+        found = await answer(scope, receive, sessions, access)
     except Refusal as refusal:
-        found = refused(scope, refusal, sessions.metrics)
-    await respond(scope, receive, send, found)
+        found = refused(scope, refusal, sessions)
+    if found:  # Otherwise the client has gone away.
+        shared = access.shared(scope) if scope["path"] == MCP else {}
+        await respond(scope, receive, send, found, shared)
 
 
-def answer(scope: Scope, sessions: Sessions) -> Answer:
+async def answer(scope: Scope, receive: Receive, sessions: Sessions, access: Access) -> Answer | None:
     """Raises Refusal."""
     path = scope["path"]
     if path not in ("/health", "/ready"):
         check_host_and_origin(scope, sessions.settings)
-    if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT):
-        raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoint is {ENDPOINT}.")
+    if path == MCP:
+        return await mcp(scope, receive, sessions, access)
+    if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT, *PROTECTED_RESOURCES):
+        raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoints are {ENDPOINT} and {MCP}.")
     if scope["method"] not in ("GET", "HEAD"):
         raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
     match path:
+        case "/":
+            return Answer.of(DESCRIPTION)
         case "/health":
             return Answer(b'{"status":"ok"}')
         case "/ready":
             return Answer.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
         case "/metrics":
             return Answer(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
-        case "/":
-            return Answer.of(DESCRIPTION)
+        case _ if path in PROTECTED_RESOURCES:
+            return Answer.of(access.protected_resource(scope))
     message = f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{SUBPROTOCOL}'."
     raise Refusal(426, "upgrade", message, {"upgrade": "websocket", "connection": "upgrade"})
 
@@ -128,16 +139,18 @@ DESCRIPTION: dict[str, Any] = {
     "version": __version__,
     "endpoint": ENDPOINT,
     "subprotocol": SUBPROTOCOL,
+    "http": MCP,
     "tools": list(TAKES),
 }
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
+    sessions.meet(serving.connection.get())
     try:
         admission = await scope["state"]["access"].admit(scope)
-        sessions.meet(serving.connection.get())
+        session = Session(sessions, admission, scope, receive, send)
     except Refusal as refusal:
-        await respond(scope, receive, send, refused(scope, refusal, sessions.metrics))
+        await respond(scope, receive, send, refused(scope, refusal, sessions))
     else:
-        await Session(sessions, admission, scope, receive, send).run()
+        await session.run()

@@ -177,6 +177,9 @@ def gauges(port: int) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
+IN_FLIGHT = 'mcp_requests_in_flight{transport="websocket"}'
+
+
 def eventually(holds: Any, what: str = "", seconds: float = TIMEOUT_S) -> None:
     """Waits until `holds()` is true; fails after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -119,7 +119,7 @@ def refusal(status, reason, message, kind="http.response", **headers):
     return answer(status, {"error": reason, "message": message}, kind, **headers)
 
 
-NOT_FOUND = refusal(404, "path", "There is nothing at this path; the MCP endpoint is /ws.")
+NOT_FOUND = refusal(404, "path", "There is nothing at this path; the MCP endpoints are /ws and /mcp.")
 NOT_ALLOWED = refusal(405, "method", "Use GET or HEAD.", allow="GET, HEAD")
 UPGRADE = refusal(
     426,
@@ -135,6 +135,7 @@ DESCRIPTION = answer(
         "version": __version__,
         "endpoint": "/ws",
         "subprotocol": "mcp",
+        "http": "/mcp",
         "tools": ["get-weather", "get-forecast", "get-alerts"],
     },
 )
@@ -249,8 +250,9 @@ async def test_refusals_are_counted_by_reason():
         await handshake(state, "/nowhere")
         await handshake(state, subprotocols=["other"])
         _, body = await request(state, "GET", "/metrics", HOST)
-    assert b'\nmcp_refusals_total{reason="path"} 2.0\n' in body["body"]
-    assert b'\nmcp_refusals_total{reason="subprotocol"} 1.0\n' in body["body"]
+    assert b'\nmcp_refusals_total{reason="path",transport="http"} 1.0\n' in body["body"]
+    assert b'\nmcp_refusals_total{reason="path",transport="websocket"} 1.0\n' in body["body"]
+    assert b'\nmcp_refusals_total{reason="subprotocol",transport="websocket"} 1.0\n' in body["body"]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def calls(server: Server) -> Counter[str]:
     """By tool, since the server has started."""
     counts: Counter[str] = Counter()
     for name, value in gauges(server.port).items():
-        if tool := re.fullmatch(r'mcp_calls_total\{.*tool="([\w-]+)"\}', name):
+        if tool := re.fullmatch(r'mcp_calls_total\{.*tool="([\w-]+)".*\}', name):
             counts[tool[1]] += int(value)
     return counts
 
@@ -224,7 +224,10 @@ def test_token_is_sent(tmp_path, serve):
         until_called(server, 1)
         assert run.stop() == 0
     with locust(tmp_path, server.url) as run:
-        eventually(lambda: gauges(server.port).get('mcp_refusals_total{reason="token_missing"}'), "refused")
+        eventually(
+            lambda: gauges(server.port).get('mcp_refusals_total{reason="token_missing",transport="websocket"}'),
+            "refused",
+        )
         assert run.stop() == 1
     server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
     assert run.errors == {("connect", "refused with HTTP 401")}

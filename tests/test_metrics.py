@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import serving
 from tests.raw import (
     BINARY,
+    IN_FLIGHT,
     INITIALIZE,
     PATIENCE,
     TIMEOUT_S,
@@ -38,13 +39,13 @@ TOOLS = "get-weather|get-forecast|get-alerts"
 EXPECTED = {
     "mcp_sessions_open": set(),
     "mcp_sessions_total": {"ended"},
-    "mcp_refusals_total": {"reason"},
-    "mcp_calls_total": {"tool", "outcome"},
+    "mcp_refusals_total": {"reason", "transport"},
+    "mcp_calls_total": {"tool", "outcome", "transport"},
     "mcp_ready_answers_total": set(),
-    "mcp_call_duration_seconds_bucket": {"tool", "le"},
-    "mcp_call_duration_seconds_count": {"tool"},
-    "mcp_call_duration_seconds_sum": {"tool"},
-    "mcp_requests_in_flight": set(),
+    "mcp_call_duration_seconds_bucket": {"tool", "transport", "le"},
+    "mcp_call_duration_seconds_count": {"tool", "transport"},
+    "mcp_call_duration_seconds_sum": {"tool", "transport"},
+    "mcp_requests_in_flight": {"transport"},
     "nws_requests_total": {"endpoint", "status"},
     "nws_request_duration_seconds_bucket": {"endpoint", "le"},
     "nws_request_duration_seconds_count": {"endpoint"},
@@ -59,9 +60,11 @@ EXPECTED = {
 }
 # Label → a pattern for all that it may ever be.
 VALUES = {
-    "ended": "client|binary|error|idle|not_initialized|not_reading|shutdown|token_expired|too_big",
-    "reason": "capacity|host|http_version|keys|method|origin|path|scope|subprotocol|token_(invalid|missing)|upgrade",
+    "ended": "client|binary|dead|error|idle|not_initialized|not_reading|protocol|shutdown|token_expired|too_big",
+    "reason": "accept|capacity|content_type|host|http_version|keys|method|origin|path|scope|slow|subprotocol|too_big"
+    "|token_(invalid|missing)|upgrade|version",
     "tool": TOOLS,
+    "transport": "websocket|http",
     "outcome": "ok|stale|argument_error|upstream_error|error|cancelled",
     "endpoint": "alerts|forecast|observation|point|stations",
     "status": r"\d{3}|error|cancelled",
@@ -107,7 +110,7 @@ def visited(tmp_path_factory):
             visit(server)
             with Raw(server.port) as raw:
                 raw.initialize().send(call(1, state="NY"))
-                eventually(lambda: gauges(server.port)["mcp_requests_in_flight"] == 1, "in flight")
+                eventually(lambda: gauges(server.port)[IN_FLIGHT] == 1, "in flight")
                 yield server
         gate.open()
 
@@ -133,9 +136,9 @@ def visit(server):
             raw.send(asked)
             assert raw.receive()["id"] == asked["id"]
         raw.send(call(9, state="NY"))
-        eventually(lambda: gauges(server.port)["mcp_requests_in_flight"] == 1, "in flight")
+        eventually(lambda: gauges(server.port)[IN_FLIGHT] == 1, "in flight")
         raw.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}})
-        eventually(lambda: gauges(server.port)["mcp_requests_in_flight"] == 0, "cancelled")
+        eventually(lambda: gauges(server.port)[IN_FLIGHT] == 0, "cancelled")
     with Raw(server.port) as raw:
         raw.initialize().socket.sendall(frame(BINARY, b"x"))
         assert raw.closed().code == 1003
@@ -156,7 +159,7 @@ def test_sessions_and_refusals_are_counted_by_how_they_ended(visited):
         "client": 1,
         "binary": 1,
     }
-    assert value(series, "mcp_refusals_total", reason="origin") == 2
+    assert value(series, "mcp_refusals_total", reason="origin", transport="websocket") == 2
 
 
 def test_calls_are_counted_by_tool_and_outcome(visited):
@@ -173,7 +176,7 @@ def test_calls_are_counted_by_tool_and_outcome(visited):
         ("get-forecast", "argument_error"): 1,
     }
     assert value(series, "mcp_ready_answers_total") == 1
-    assert value(series, "mcp_requests_in_flight") == 1
+    assert value(series, "mcp_requests_in_flight", transport="websocket") == 1
 
 
 def buckets(series, name, **labels):
@@ -190,8 +193,8 @@ def buckets(series, name, **labels):
 @pytest.mark.parametrize(
     ("name", "labels", "calls"),
     [
-        ("mcp_call_duration_seconds", {"tool": "get-alerts"}, 6),
-        ("mcp_call_duration_seconds", {"tool": "get-forecast"}, 1),
+        ("mcp_call_duration_seconds", {"tool": "get-alerts", "transport": "websocket"}, 6),
+        ("mcp_call_duration_seconds", {"tool": "get-forecast", "transport": "websocket"}, 1),
         ("nws_request_duration_seconds", {"endpoint": "alerts"}, 2),
     ],
 )
@@ -205,7 +208,10 @@ def test_histograms_count_upwards_to_all(visited, name, labels, calls):
 
 
 def test_time_of_calls_is_told_from_a_tenth_of_a_millisecond_on(visited):
-    bounds, _ = zip(*buckets(read(scrape(visited)), "mcp_call_duration_seconds", tool="get-alerts"), strict=True)
+    bounds, _ = zip(
+        *buckets(read(scrape(visited)), "mcp_call_duration_seconds", tool="get-alerts", transport="websocket"),
+        strict=True,
+    )
     assert bounds[0] == 1e-4
     assert len([bound for bound in bounds if bound < 0.01]) >= 5
 
@@ -256,7 +262,7 @@ async def test_stale_answers_and_refreshes_are_counted():
             now = 20.0
             await call_tool(answers, "get-alerts", {"state": "CA"})
     series = read(metrics.exposition().decode())
-    assert value(series, "mcp_calls_total", tool="get-alerts", outcome="ok") == 2
-    assert value(series, "mcp_calls_total", tool="get-alerts", outcome="stale") == 1
+    assert value(series, "mcp_calls_total", tool="get-alerts", outcome="ok", transport="websocket") == 2
+    assert value(series, "mcp_calls_total", tool="get-alerts", outcome="stale", transport="websocket") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="refresh") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="miss") == 2

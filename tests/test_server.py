@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from tests.raw import TIMEOUT_S, gated, gauges
+from tests.raw import IN_FLIGHT, TIMEOUT_S, gated, gauges
 from weather import __version__
 from weather.areas import AREAS
 from weather.client import connect, main
@@ -423,14 +423,14 @@ async def test_dropped_sessions_leave_nothing_behind_but_a_line_each_in_the_log(
         with anyio.fail_after(TIMEOUT_S):
             async with raw(server.url) as socket:
                 await socket.send(call(2, "get-alerts", state="CA"))
-                await reach(server, "mcp_requests_in_flight", 1)
+                await reach(server, IN_FLIGHT, 1)
                 socket.transport.abort()
                 await reach(server, "mcp_sessions_open", 0)
             async with anyio.create_task_group() as tasks:
                 for number in range(50):
                     tasks.start_soon(drop, server.url, number)
         await reach(server, "mcp_sessions_open", 0)
-        await reach(server, "mcp_requests_in_flight", 0)
+        await reach(server, IN_FLIGHT, 0)
         assert (await get(server, "/ready")).status_code == 200
         gate.open()
         async with connect(server.url) as session:
@@ -505,7 +505,7 @@ async def test_signal_lets_the_call_in_flight_end_and_then_closes_every_session(
         server = serve(*flags, config=config, MCP_GRACE_SECONDS="15", **settings)
         async with raw(server.url) as busy, raw(server.url) as idle:
             await busy.send(call(2, "get-alerts", state="CA"))
-            await reach(server, "mcp_requests_in_flight", 1)
+            await reach(server, IN_FLIGHT, 1)
             server.process.send_signal(sign)
             assert await closed(idle) == (1012, "the server is going down")
             gate.open()

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from weather import report
 from weather.config import SECONDS, Settings
 from weather.errors import BadArgument, TooSlow, WeatherError
-from weather.metrics import Metrics, Record
+from weather.metrics import Metrics
 from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, silent
 from weather.questions import TAKES, Area, Place, Question, understood
 from weather.report import Answer, Freshness
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Ready:
-    """A result as JSON in ASCII, what records its calls, and until when it may be sent, by the clock of NWS."""
+    """A result as JSON in ASCII, what its calls count as, and until when it may be sent, by the clock of NWS."""
 
     json: str
+    tool: str
     outcome: str
-    record: Record
     refresh_at: float
     expires_at: float
 
@@ -179,11 +179,10 @@ class Answers:
         """The answer for as long as all that it was made of lives; it is stale when `document` is."""
         content = [{"type": "text", "text": text} for text in (answer.text, *answer.notes)]
         structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
-        outcome = "stale" if document.stale else "ok"
         return Ready(
             f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',
-            outcome,
-            self.metrics.calls(tool, outcome),
+            tool,
+            "stale" if document.stale else "ok",
             refresh_at=min(part.refresh_at for part in (document, *others)),
             expires_at=min(part.expires_at for part in (document, *others)),
         )

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB)
     mcp_max_in_flight: int = Field(32, ge=1)
     mcp_max_sessions: int = Field(2000, ge=1)
+    mcp_max_requests: int = Field(200, ge=1)
     mcp_compression: bool = False
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)

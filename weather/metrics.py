@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from prometheus_client import (
@@ -22,8 +22,6 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALL_SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, *SECONDS)
 LAG_SECONDS = (1e-3, 2.5e-3, 5e-3, *SECONDS[:7])
 
-Record = Callable[[float], None]
-
 
 class Metrics(Collector):
     def __init__(self) -> None:
@@ -32,18 +30,20 @@ class Metrics(Collector):
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self.sessions_open = Gauge("mcp_sessions_open", "Sessions open now", registry=registry)
-        self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", registry=registry)
+        self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
         self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
-        self._calls = Counter("mcp_calls", "Tool calls by outcome", ["tool", "outcome"], registry=registry)
+        self._calls = Counter("mcp_calls", "Tool calls by outcome", ["tool", "outcome", "transport"], registry=registry)
         self._call_seconds = Histogram(
             "mcp_call_duration_seconds",
             "Time from taking up a call to its answer",
-            ["tool"],
+            ["tool", "transport"],
             buckets=CALL_SECONDS,
             registry=registry,
         )
         self._ended = Counter("mcp_sessions", "Sessions by how they ended", ["ended"], registry=registry)
-        self._refused = Counter("mcp_refusals", "Requests refused before a session", ["reason"], registry=registry)
+        self._refused = Counter(
+            "mcp_refusals", "Requests refused by their headers", ["reason", "transport"], registry=registry
+        )
         self._upstream = Counter(
             "nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"], registry=registry
         )
@@ -63,25 +63,26 @@ class Metrics(Collector):
             buckets=LAG_SECONDS,
             registry=registry,
         )
-        self.calls = cache(self._calls_of)
+        self._of_calls = cache(
+            lambda tool, outcome, transport: (
+                self._calls.labels(tool, outcome, transport),
+                self._call_seconds.labels(tool, transport),
+            )
+        )
         self.built = 0
         """Calls that were worked on; all others were answered from ready bytes."""
 
-    def _calls_of(self, tool: str, outcome: str) -> Record:
-        """What records a tools/call. Outcomes: ok, stale, argument_error, upstream_error, error, cancelled."""
-        counted, timed = self._calls.labels(tool, outcome), self._call_seconds.labels(tool)
-
-        def record(seconds: float) -> None:
-            counted.inc()
-            timed.observe(seconds)
-
-        return record
+    def called(self, tool: str, outcome: str, transport: str, seconds: float) -> None:
+        """A tools/call. Outcomes: ok, stale, argument_error, upstream_error, error, cancelled."""
+        count, times = self._of_calls(tool, outcome, transport)
+        count.inc()
+        times.observe(seconds)
 
     def ended(self, how: str) -> None:
         self._ended.labels(how).inc()
 
-    def refused(self, reason: str) -> None:
-        self._refused.labels(reason).inc()
+    def refused(self, reason: str, transport: str) -> None:
+        self._refused.labels(reason, transport).inc()
 
     def upstream(self, endpoint: str, status: str, seconds: float | None = None) -> None:
         """`status` is HTTP's, `error` or `cancelled`; `seconds` are known when there was an answer or a failure."""

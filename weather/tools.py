@@ -69,7 +69,11 @@ LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True
 
 
 async def call(
-    answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent
+    answers: Answers,
+    name: str,
+    arguments: Mapping[str, Any],
+    progress: Progress = silent,
+    transport: str = "websocket",
 ) -> types.CallToolResult:
     """Never raises but for cancellation; what went wrong is in a result with `isError`."""
     started, outcome = time.perf_counter(), "cancelled"
@@ -88,7 +92,7 @@ async def call(
         log.exception("%s failed", name)
         return _error("Something went wrong in this server; its log tells what. Trying again may help.")
     finally:
-        answers.metrics.calls(name, outcome)(time.perf_counter() - started)
+        answers.metrics.called(name, outcome, transport, time.perf_counter() - started)
         answers.metrics.built += 1
 
 

@@ -22,7 +22,19 @@ from pathlib import Path
 
 from tests.conftest import Server, serving
 from tests.load.memory import MIB, peak, resident
-from tests.raw import CONTINUATION, INITIALIZE, TEXT, call, configured, frame, gauges, handshake, request, text
+from tests.raw import (
+    CONTINUATION,
+    IN_FLIGHT,
+    INITIALIZE,
+    TEXT,
+    call,
+    configured,
+    frame,
+    gauges,
+    handshake,
+    request,
+    text,
+)
 
 CLIENTS = 64
 PATIENCE_S, FLOOD_S = 10.0, 4.0
@@ -30,7 +42,12 @@ SETTLE_S = 20.0
 ROUNDS = 3  # at least; in the first, things are made that stay
 GROWTH, FLOODED = 1.1, 64 * MIB  # on what the second has left; Python looks for garbage by its number, not by its size
 # Beyond what was there before; tasks and descriptors of the request for /metrics itself come and go.
-TOLERANCE = {"mcp_sessions_open": 0, "mcp_requests_in_flight": 0, "asyncio_tasks": 3, "process_open_fds": 3}
+TOLERANCE = {
+    "mcp_sessions_open": 0,
+    IN_FLIGHT: 0,
+    "asyncio_tasks": 3,
+    "process_open_fds": 3,
+}
 STATES = ("CA", "TX", "NY", "FL", "WA", "VT", "AK", "HI")
 SETTINGS = {
     "MCP_SEND_TIMEOUT_SECONDS": "1",

@@ -274,8 +274,8 @@ async def test_the_cheapest_check_comes_first(mends, reason):
 
 
 async def test_plain_http_is_held_to_host_and_origin_and_to_nothing_else():
-    access = Access(Settings.read(mcp_auth_tokens="secret"))
-    await access.check_http(handshake(path="/metrics"))
+    settings = Settings.read(mcp_auth_tokens="secret")
+    check_host_and_origin(handshake(path="/metrics"), settings)
     with pytest.raises(Refusal) as refusal:
-        await access.check_http(handshake(path="/metrics", host="evil.example"))
+        check_host_and_origin(handshake(path="/metrics", host="evil.example"), settings)
     assert refusal.value.reason == "host"

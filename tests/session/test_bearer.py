@@ -296,6 +296,7 @@ async def test_of_what_is_wrong_only_that_it_expired_is_told(issuer):
     assert (refusal.status, refusal.reason) == (401, "token_invalid")
     assert refusal.headers["www-authenticate"] == (
         'Bearer realm="weather", error="invalid_token", error_description="The access token expired"'
+        ', resource_metadata="http://h/.well-known/oauth-protected-resource/ws"'
     )
 
 
@@ -319,6 +320,7 @@ async def test_a_token_without_the_scope_is_told_which_one(issuer, claims):
     assert (refusal.status, refusal.reason) == (403, "scope")
     assert refusal.headers["www-authenticate"] == (
         'Bearer realm="weather", error="insufficient_scope", scope="mcp tools"'
+        ', resource_metadata="http://h/.well-known/oauth-protected-resource/ws"'
     )
 
 

@@ -20,6 +20,7 @@ from tests.conftest import serving
 from tests.raw import (
     BINARY,
     CLOSE,
+    IN_FLIGHT,
     INITIALIZE,
     PING,
     PONG,
@@ -377,7 +378,7 @@ def waiting(slow, gate):
 
 
 def in_flight(server, number):
-    eventually(lambda: gauges(server.port)["mcp_requests_in_flight"] == number, f"{number} in flight")
+    eventually(lambda: gauges(server.port)[IN_FLIGHT] == number, f"{number} in flight")
 
 
 def test_an_id_in_flight_is_not_taken_twice(gate, waiting, areas):
@@ -393,12 +394,13 @@ def test_an_id_in_flight_is_not_taken_twice(gate, waiting, areas):
 @pytest.mark.parametrize("request_id", [5, "5", "five", 2**70])
 def test_a_cancelled_request_is_not_answered(slow, waiting, areas, request_id):
     """The work stops, though upstream has not answered."""
-    before = gauges(slow.port).get('mcp_calls_total{outcome="cancelled",tool="get-alerts"}', 0)
+    counted = 'mcp_calls_total{outcome="cancelled",tool="get-alerts",transport="websocket"}'
+    before = gauges(slow.port).get(counted, 0)
     waiting.send(call(request_id, **next(areas)))
     in_flight(slow, 1)
     waiting.send(cancelled(request_id))
     in_flight(slow, 0)
-    assert gauges(slow.port)['mcp_calls_total{outcome="cancelled",tool="get-alerts"}'] == before + 1
+    assert gauges(slow.port)[counted] == before + 1
     waiting.send(ping(id=request_id))
     assert waiting.receive()["id"] == request_id
 

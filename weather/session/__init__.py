@@ -1,24 +1,20 @@
-"""Who may come in, and what is said: one WebSocket is one MCP session."""
+"""Who may come in, and what is said, over a WebSocket and over HTTP."""
 
-from weather.session.access import ENDPOINT, SUBPROTOCOL, Access, Admission, check_host_and_origin
-from weather.session.http import Answer, refused, respond
+from weather.session.access import (
+    ENDPOINT,
+    MCP,
+    PROTECTED_RESOURCES,
+    SUBPROTOCOL,
+    Access,
+    Admission,
+    check_host_and_origin,
+)
+from weather.session.http import Answer, mcp, refused, respond
+from weather.session.legacy import build_server
 from weather.session.screen import Receive, Scope, Send
-from weather.session.session import Session, build_server
+from weather.session.session import Session
 from weather.session.sessions import Sessions
 
-__all__ = [
-    "ENDPOINT",
-    "SUBPROTOCOL",
-    "Access",
-    "Admission",
-    "Answer",
-    "Receive",
-    "Scope",
-    "Send",
-    "Session",
-    "Sessions",
-    "build_server",
-    "check_host_and_origin",
-    "refused",
-    "respond",
-]
+__all__ = ["ENDPOINT", "MCP", "PROTECTED_RESOURCES", "SUBPROTOCOL", "Access", "Admission", "Answer"]
+__all__ += ["Receive", "Scope", "Send", "Session", "Sessions", "build_server", "check_host_and_origin"]
+__all__ += ["mcp", "refused", "respond"]

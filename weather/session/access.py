@@ -18,6 +18,9 @@ from weather.errors import Refusal
 from weather.session.bearer import Bearer, Clock
 
 ENDPOINT = "/ws"
+MCP = "/mcp"
+PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
+PROTECTED_RESOURCES = (PROTECTED_RESOURCE, PROTECTED_RESOURCE + MCP, PROTECTED_RESOURCE + ENDPOINT)
 SUBPROTOCOL = "mcp"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
@@ -170,9 +173,44 @@ class Access:
         check_http_version(scope)
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
-        expires_at = await self._bearer.check(header(scope, b"authorization"), scope.get("query_string", b""))
-        return Admission(subprotocol, expires_at)
+        return Admission(subprotocol, await self.authorize(scope))
 
-    async def check_http(self, scope: Scope) -> None:
-        """Raises Refusal for a plain HTTP request that the Host and Origin rules forbid."""
-        check_host_and_origin(scope, self._settings)
+    async def authorize(self, scope: Scope) -> float | None:
+        """When the token ends, in epoch seconds; raises Refusal, which says where to get one (RFC 9728, 5.1)."""
+        try:
+            return await self._bearer.check(header(scope, b"authorization"), scope.get("query_string", b""))
+        except Refusal as refusal:
+            if self._settings.mcp_auth_issuer and "www-authenticate" in refusal.headers:
+                url = f"{base_url(scope)}{PROTECTED_RESOURCE}{scope['path']}"
+                refusal.headers["www-authenticate"] += f', resource_metadata="{url}"'
+            raise
+
+    def protected_resource(self, scope: Scope) -> dict[str, Any]:
+        """RFC 9728, section 2; raises Refusal where no issuer is known."""
+        if not self._settings.mcp_auth_issuer:
+            raise Refusal(404, "path", "No authorization server is named here.")
+        return {
+            "resource": base_url(scope) + (scope["path"].removeprefix(PROTECTED_RESOURCE) or MCP),
+            "authorization_servers": [self._settings.mcp_auth_issuer],
+            "bearer_methods_supported": ["header"],
+            **({"scopes_supported": scope_} if (scope_ := (self._settings.mcp_auth_scope or "").split()) else {}),
+        }
+
+    def shared(self, scope: Scope) -> dict[str, str]:
+        """The headers that let a page of an origin in MCP_ALLOWED_ORIGINS read the answer; none for any other."""
+        (origin, *more) = header(scope, b"origin") or [b""]
+        name, allowed = origin.decode("latin-1"), [entry.lower() for entry in self._settings.mcp_allowed_origins]
+        if more or name in ("", "null") or not {name.lower(), "*"} & set(allowed):
+            return {}
+        return {
+            "access-control-allow-origin": name,
+            "access-control-expose-headers": "www-authenticate",
+            "vary": "origin",
+        }
+
+
+def base_url(scope: Scope) -> str:
+    """Scheme and host as the client knows them; a gateway that ends TLS says so by X-Forwarded-Proto."""
+    forwarded = b"".join(header(scope, b"x-forwarded-proto"))
+    secure = forwarded == b"https" if forwarded else scope.get("scheme") in ("https", "wss")
+    return f"http{'s' if secure else ''}://{header(scope, b'host')[0].decode('latin-1')}"

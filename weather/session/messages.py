@@ -86,16 +86,17 @@ _message = msgspec.json.Decoder(_Message).decode
 _anything = msgspec.json.Decoder().decode
 
 
-def plain_call(text: str) -> Call | None:
+def plain_call(text: str | bytes) -> Call | None:
     try:
         return _call(text)
     except (DecodeError, RecursionError):
         return None
 
 
-def message(text: str) -> Request | Notification | Response:
+def message(data: str | bytes) -> Request | Notification | Response:
     """Raises InvalidMessage. What is beyond bounds is no JSON: NaN, an infinity, a lone surrogate, 200 levels."""
     try:
+        text = data if isinstance(data, str) else data.decode()
         if text.count("[") + text.count("{") > DEEPEST:
             from_json(text)
         try:
@@ -105,6 +106,8 @@ def message(text: str) -> Request | Notification | Response:
             whole = _anything(text)
             request_id = usable(whole.get("id")) if isinstance(whole, dict) else None
             raise InvalidMessage(INVALID_REQUEST, why, request_id) from None
+    except UnicodeDecodeError:
+        raise InvalidMessage(PARSE_ERROR, "This is not JSON: it is not UTF-8.") from None
     except (DecodeError, ValueError, RecursionError) as error:
         raise InvalidMessage(PARSE_ERROR, f"This is not JSON: {shortened(str(error))}.") from None
     if (read.method, read.result, read.error).count(UNSET) != 2:
@@ -124,8 +127,10 @@ def usable(request_id: object) -> RequestId | None:
     return request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
 
 
-def written(request_id: RequestId) -> str:
-    return msgspec.json.encode(request_id).decode() if isinstance(request_id, str) else str(request_id)
+def result(request_id: RequestId, json: str) -> str:
+    """The answer; `json` is the result."""
+    written = msgspec.json.encode(request_id).decode() if isinstance(request_id, str) else str(request_id)
+    return f'{{"jsonrpc":"2.0","id":{written},"result":{json}}}'
 
 
 def error(invalid: InvalidMessage) -> str:

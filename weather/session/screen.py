@@ -7,33 +7,25 @@ unchanged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import perf_counter
 from typing import Any
 
 import anyio
-from mcp import types
 from msgspec import UNSET
-from pydantic import BaseModel, ValidationError
 
 from weather.answers import Answers, Ready
 from weather.config import Settings
 from weather.errors import InvalidMessage
 from weather.questions import shortened
-from weather.session import messages
+from weather.session import legacy, messages
 from weather.session.messages import (
-    INVALID_PARAMS,
     INVALID_REQUEST,
-    METHOD_NOT_FOUND,
     Notification,
     Request,
     RequestId,
-    written,
 )
-from weather.tools import LISTING, TITLE
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -43,26 +35,12 @@ Close = Callable[[int, str, str], None]
 
 # RFC 6455, section 7.4.1.
 NORMAL, UNSUPPORTED_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1000, 1003, 1008, 1009, 1011
-REQUESTS: dict[str, type[BaseModel]] = {
-    "initialize": types.InitializeRequest,
-    "ping": types.PingRequest,
-    "tools/list": types.ListToolsRequest,
-    "tools/call": types.CallToolRequest,
-}
 
 
 class State(Enum):
     NEW = auto()
     INITIALIZING = auto()
     READY = auto()
-
-
-@dataclass(slots=True)
-class Work:
-    """What the SDK does about a request that it has not answered yet."""
-
-    method: str
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
 class Screen:
@@ -73,7 +51,7 @@ class Screen:
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._changed: anyio.Event | None = None
         self.state = State.NEW
-        self.in_flight: dict[RequestId, Work] = {}
+        self.in_flight: dict[RequestId, legacy.Work] = {}
         self.client = ""
         self.calls = self.errors = self.sending = 0
         self.gone = False
@@ -95,7 +73,8 @@ class Screen:
             if text is None:
                 self._close(UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
             elif (call := messages.plain_call(text)) and (ready := self._ready(call)):
-                await self._reply(call.id, ready)
+                await self.write(legacy.reply(self._answers, call.id, ready, "websocket", self.received_at))
+                self.calls += 1
             elif await self._passes(text, call):
                 return event
 
@@ -104,11 +83,6 @@ class Screen:
         if self.state is not State.READY or call.id in self.in_flight:
             return None
         return self._answers.known(call.key)
-
-    async def _reply(self, request_id: RequestId, ready: Ready) -> None:
-        await self.write(f'{{"jsonrpc":"2.0","id":{written(request_id)},"result":{ready.json}}}')
-        self.calls += 1
-        ready.record(perf_counter() - self.received_at)
 
     async def _passes(self, text: str, call: messages.Call | None) -> bool:
         """True for a message that the SDK shall see."""
@@ -131,22 +105,16 @@ class Screen:
         request_id, method = request.id, request.method
         if problem := self._problem(request_id, method):
             raise InvalidMessage(INVALID_REQUEST, problem, request_id)
-        if method not in REQUESTS:
-            problem = f"Unknown method '{shortened(method)}'; there are {', '.join(REQUESTS)}."
-            raise InvalidMessage(METHOD_NOT_FOUND, problem, request_id)
-        params = _params(request)
-        if method == "tools/list" and "cursor" not in (request.params or {}):
-            await self.write(f'{{"jsonrpc":"2.0","id":{written(request_id)},"result":{LISTING}}}')
+        key = call.key if call else None
+        self.calls += method == "tools/call"
+        if reply := legacy.answered(self._answers, request, key, "websocket", self.received_at):
+            await self.write(reply)
             return False
-        if method == "tools/call":
-            if ready := self._answers.ready(params.name, params.arguments or {}, call.key if call else None):
-                await self._reply(request_id, ready)
-                return False
-            self.calls += 1
-        elif method == "initialize":
+        if method == "initialize":
             self.state = State.INITIALIZING
-            self.client = shortened(f"{params.clientInfo.name} {params.clientInfo.version}")
-        self.in_flight[request_id] = Work(method)
+            info = (request.params or {})["clientInfo"]
+            self.client = shortened(f"{info['name']} {info['version']}")
+        self.in_flight[request_id] = legacy.Work(method)
         return True
 
     def _problem(self, request_id: RequestId, method: str) -> str | None:
@@ -184,7 +152,7 @@ class Screen:
             self.errors += reply.result is UNSET or reply.result.is_error
             if work.method == "initialize":
                 self.state = State.NEW if failed else State.READY
-                text = text if failed else _titled(text)
+                text = legacy.titled(text)
         await self.write(text)
 
     async def write(self, text: str) -> None:
@@ -196,22 +164,3 @@ class Screen:
         finally:
             self.sending -= 1
             self.sent_at = perf_counter()
-
-
-def _params(request: Request) -> Any:
-    """As the SDK reads them; raises InvalidMessage."""
-    try:
-        asked: Any = REQUESTS[request.method].model_validate({"method": request.method, "params": request.params})
-    except ValidationError as invalid:
-        error = invalid.errors()[0]
-        place = ".".join(map(str, error["loc"]))
-        wrong = "should be an object" if error["type"] in ("dict_type", "model_type") else error["msg"]
-        raise InvalidMessage(INVALID_PARAMS, f"{shortened(place)}: {shortened(wrong)}", request.id) from None
-    return asked.params
-
-
-def _titled(text: str) -> str:
-    """The SDK's InitializationOptions have no title."""
-    reply = json.loads(text)
-    reply["result"]["serverInfo"]["title"] = TITLE
-    return json.dumps(reply)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
@@ -18,6 +20,7 @@ from weather.metrics import Metrics
 from weather.serving import Connection
 
 TICK_S = 0.25 * SECONDS
+RETRY = {"retry-after": "5"}
 SERVICE_RESTART = 1012  # registered with IANA for RFC 6455
 
 log = logging.getLogger(__name__)
@@ -40,9 +43,12 @@ class Sessions:
         self.settings, self.metrics, self.answers, self.server = settings, metrics, answers, server
         self._drained_at: float | None = None
         self._open: set[Open] = set()
+        self._requests: set[anyio.CancelScope] = set()
         self._tasks: TaskGroup | None = None
         metrics.sessions_open.set_function(lambda: len(self._open))
-        metrics.in_flight.set_function(lambda: sum(session.in_flight for session in self._open))
+        in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
+        in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))
+        by_request.set_function(lambda: len(self._requests))
         metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     @property
@@ -52,6 +58,9 @@ class Sessions:
         return "full" if len(self._open) >= self.settings.mcp_max_sessions else "ready"
 
     def add(self, session: Open) -> None:
+        """Raises Refusal."""
+        if self.status != "ready":
+            raise Refusal(503, "capacity", "There is no room for another session now.", RETRY)
         self._open.add(session)
 
     def discard(self, session: Open, ended: str) -> None:
@@ -71,9 +80,7 @@ class Sessions:
             self._close_idle(now)
 
     def meet(self, served: Connection | None) -> None:
-        """To be told of each handshake: what serves it, if that is mended. Raises Refusal."""
-        if served:
-            served.stream.agree(self.settings.mcp_max_message_bytes, compression=self.settings.mcp_compression)
+        """To be told what serves each request and handshake, if that is mended; looks at the first."""
         tasks, self._tasks = self._tasks, None
         if tasks and served:
             tasks.start_soon(self._drain, served.going_down)
@@ -81,14 +88,29 @@ class Sessions:
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
         elif tasks:
             log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
-        if self.status != "ready":
-            raise Refusal(503, "capacity", "There is no room for another session now.", {"retry-after": "5"})
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Room for the work on an HTTP request. Raises Refusal; also where the server goes down before it is done."""
+        room, scope = Refusal(503, "capacity", "There is no room for another request now.", RETRY), anyio.CancelScope()
+        if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_requests:
+            raise room
+        self._requests.add(scope)
+        try:
+            with scope:
+                yield
+        finally:
+            self._requests.discard(scope)
+        if scope.cancelled_caught:
+            raise room
 
     async def _drain(self, going_down: Any) -> None:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
         await going_down.wait()
         log.info("going down: %d sessions are open", len(self._open))
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
+        for scope in self._requests:
+            scope.deadline = anyio.current_time() + self.settings.mcp_grace_seconds
         self._close_idle(perf_counter())
 
     def _close_idle(self, now: float) -> None:

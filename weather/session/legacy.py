@@ -1,0 +1,178 @@
+"""The era of sessions, 2024-11-05 to 2025-11-25, through the SDK: `Server.run` behind `websocket_server`, and behind
+`StreamableHTTPServerTransport` once for each HTTP request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from time import perf_counter
+from typing import Any
+
+import anyio
+from mcp import McpError, types
+from mcp.server.lowlevel import Server
+from mcp.server.session import ServerSession
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.server.websocket import websocket_server
+from pydantic import BaseModel, ValidationError
+
+from weather import __version__
+from weather.answers import Answers, Ready
+from weather.config import Settings
+from weather.errors import InvalidMessage
+from weather.nws import Progress, silent
+from weather.questions import TAKES, shortened
+from weather.session import messages
+from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, Request, RequestId
+from weather.tools import DEFINITIONS, KNOWN, LISTING, NAME, TITLE, call, instructions
+
+REQUESTS: dict[str, type[BaseModel]] = {
+    "initialize": types.InitializeRequest,
+    "ping": types.PingRequest,
+    "tools/list": types.ListToolsRequest,
+    "tools/call": types.CallToolRequest,
+}
+
+log = logging.getLogger("weather.session")
+
+
+@dataclass(slots=True)
+class Work:
+    """What the SDK does about a request that it has not answered yet."""
+
+    method: str
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+in_flight: ContextVar[Mapping[RequestId, Work]] = ContextVar("in_flight")
+"""The requests of the session that a task works for; not set over HTTP, where a request is a session."""
+
+
+def params(request: Request) -> Any:
+    """As the SDK reads them; raises InvalidMessage for what it would answer wrongly, or not at all."""
+    if request.method not in REQUESTS:
+        problem = f"Unknown method '{shortened(request.method)}'; there are {', '.join(REQUESTS)}."
+        raise InvalidMessage(METHOD_NOT_FOUND, problem, request.id)
+    try:
+        asked: Any = REQUESTS[request.method].model_validate({"method": request.method, "params": request.params})
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+        place = ".".join(map(str, error["loc"]))
+        wrong = "should be an object" if error["type"] in ("dict_type", "model_type") else error["msg"]
+        raise InvalidMessage(INVALID_PARAMS, f"{shortened(place)}: {shortened(wrong)}", request.id) from None
+    return asked.params
+
+
+def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
+    """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
+    asked = params(request)
+    if request.method == "tools/list" and "cursor" not in (request.params or {}):
+        return messages.result(request.id, LISTING)
+    if request.method == "tools/call" and (ready := answers.ready(asked.name, asked.arguments or {}, key)):
+        return reply(answers, request.id, ready, transport, started)
+    return None
+
+
+def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str, started: float) -> str:
+    answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
+    return messages.result(request_id, ready.json)
+
+
+def titled(text: str) -> str:
+    """With the server's title, in the answer to `initialize`: the SDK's InitializationOptions have none."""
+    name = f'"serverInfo":{{"name":"{NAME}"'
+    return text.replace(name, f'{name},"title":"{TITLE}"', 1)
+
+
+async def over_websocket(server: Server[None, Any], scope: Any, receive: Any, send: Any, first: Any) -> bool:
+    """The session, once its first message has come and the handshake is over; False for one that failed here."""
+    to_come, failed = [first, {"type": "websocket.connect"}], False
+
+    def received() -> Awaitable[Any]:
+        return _at_once(to_come.pop()) if to_come else receive()
+
+    try:
+        async with websocket_server(scope, received, send) as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+    except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # The peer went away while something was being written.
+    except* Exception:
+        log.exception("a session failed")
+        failed = True
+    return not failed
+
+
+async def over_http(server: Server[None, Any], version: str, body: bytes) -> str:
+    """The answer to the one request in `body`."""
+    sent: list[Any] = []
+    names = {
+        b"accept": b"application/json",
+        b"content-type": b"application/json",
+        b"mcp-protocol-version": version.encode(),
+    }
+    headers = [(name, value) for name, value in names.items() if value]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
+    request = {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    transport = StreamableHTTPServerTransport(None, is_json_response_enabled=True)
+    run = partial(server.run, initialization_options=server.create_initialization_options(), stateless=True)
+    async with transport.connect() as (read, write), anyio.create_task_group() as tasks:
+        tasks.start_soon(run, read, write)
+        await transport.handle_request(scope, lambda: _at_once(request), send)
+        tasks.cancel_scope.cancel()
+    return titled(b"".join(event.get("body", b"") for event in sent).decode())
+
+
+async def _at_once(event: Any) -> Any:
+    return event
+
+
+def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
+    """The SDK's server with the handlers put in as they are: the decorators would validate every call anew."""
+    server: Server[None, Any] = Server(NAME, __version__, instructions(settings))
+
+    async def list_tools(request: types.ListToolsRequest) -> types.ServerResult:
+        if request.params and request.params.cursor is not None:
+            raise _invalid_params("There is one page of tools: send no cursor.")
+        return types.ServerResult(types.ListToolsResult(tools=DEFINITIONS))
+
+    async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
+        """Cancelled, it ends with a result that the screen drops: a cancelled request is not answered."""
+        name, result, session = request.params.name, types.CallToolResult(content=[]), in_flight.get(None)
+        if name not in TAKES:
+            raise _invalid_params(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
+        with session[server.request_context.request_id].scope if session else nullcontext():
+            transport = "http" if session is None else "websocket"
+            result = await call(answers, name, request.params.arguments or {}, _progress(server), transport)
+        return types.ServerResult(result)
+
+    server.request_handlers[types.ListToolsRequest] = list_tools
+    server.request_handlers[types.CallToolRequest] = call_tool
+    return server
+
+
+def _invalid_params(message: str) -> McpError:
+    return McpError(types.ErrorData(code=types.INVALID_PARAMS, message=message))
+
+
+def _progress(server: Server[None, Any]) -> Progress:
+    """Sends `notifications/progress` when the request asked for it (MCP 2025-11-25, basic/utilities/progress)."""
+    context = server.request_context
+    token = context.meta.progressToken if context.meta else None
+    if token is None:
+        return silent
+    return partial(_tell, context.session, token, count(1))
+
+
+async def _tell(session: ServerSession, token: str | int, steps: Iterator[int], note: str) -> None:
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
+        await session.send_progress_notification(token, next(steps), message=note)
