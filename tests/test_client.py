@@ -78,6 +78,8 @@ class StandIn:
                 await socket.send("{not json")
             case "refuse":
                 return {"code": -32602, "message": "Unknown tool"}
+            case "silent":
+                return {"content": [{"type": "text", "text": ""}]}
             case "fail":
                 return {"isError": True, "content": [{"type": "text", "text": "No such state"}]}
         if _meta:
@@ -275,6 +277,10 @@ async def test_error_of_a_tool_goes_to_stderr_with_exit_code_1(server, cli, tool
     assert await cli(server.url, tool) == (1, "", said)
 
 
+async def test_a_text_of_nothing_is_an_empty_line(server, cli):
+    assert await cli(server.url, "silent") == (0, "\n", "")
+
+
 async def test_json_of_a_tools_error_is_the_whole_result(server, cli):
     code, out, err = await cli(server.url, "fail", "--json")
     assert (code, json.loads(out)["isError"], err) == (1, True, "")
@@ -307,6 +313,7 @@ def test_wrong_usage_ends_with_exit_code_2(capsys, argv, said):
     [
         ('{"error": "bad_token", "message": "It\\nhas expired."}', ", bad_token: It has expired"),
         ('{"error": 7}', ""),
+        ("[7]", ""),
         ("<html>", ""),
     ],
 )

@@ -40,6 +40,8 @@ def test_value_is_read(monkeypatch, variable, text, value):
         ("MCP_ALLOWED_ORIGINS", "https://a.example/", "https://a.example/"),
         ("MCP_ALLOWED_ORIGINS", "a.example", "a.example"),
         ("MCP_AUTH_TOKENS", " , ", "***"),
+        ("NWS_API_BASE", "https://user:s3cret@a.example/?", "***"),
+        ("MCP_AUTH_JWKS_URL", "user:s3cret@a.example", "***"),
         ("MCP_AUTH_SCOPE", "mcp", "mcp"),
     ],
 )
@@ -48,4 +50,6 @@ def test_value_is_refused(monkeypatch, variable, text, shown):
     with pytest.raises(SettingError) as refused:
         Settings.read()
     assert (refused.value.variable, refused.value.value) == (variable, shown)
-    assert refused.value.expected.startswith(("'simulator' or", "printable", "names", "origins", "a list", "unset, or"))
+    assert refused.value.expected.startswith(
+        ("'simulator' or", "printable", "names", "origins", "a list", "a URL", "unset, or")
+    )

@@ -102,14 +102,16 @@ def weather_text(fields=None, observed=None, freshness=LIVE, where=None):
         ("gm", "GM"),
         ("Gulf of America", "GM"),
         ("lake st clair", "LC"),
-        ("", None),
-        ("ZZ", None),
-        ("Ontario", None),
-        ("CA; TX", None),
     ],
 )
 def test_an_area_is_known_by_code_or_name(text, code):
     assert area_code(text) == code
+
+
+@pytest.mark.parametrize("text", ["", "ZZ", "Ontario", "CA; TX"])
+def test_what_is_no_area_has_no_code(text):
+    with pytest.raises(ValueError, match=r"^$"):
+        area_code(text)
 
 
 def test_every_area_is_known_by_its_code_and_by_its_name():

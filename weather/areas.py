@@ -79,23 +79,22 @@ AREAS = {
     "SL": "St. Lawrence River",
 }
 
-_OTHER_NAMES = {
-    "washington dc": "DC",
-    "micronesia": "FM",
-    "virgin islands": "VI",
-    "gulf": "GM",
-    "gulf of america": "GM",
-}
 
-
-def area_code(text: str) -> str | None:
-    """The code that `text` means: a code or a name, whatever its case, dots, commas and outer blanks."""
-    wanted = _plain(text)
-    return wanted.upper() if wanted.upper() in AREAS else _BY_NAME.get(wanted)
+def area_code(text: str) -> str:
+    """The code that a code or a name means, whatever its case, dots, commas and outer blanks; raises ValueError."""
+    if code := _CODES.get(_plain(text)):
+        return code
+    raise ValueError
 
 
 def _plain(text: str) -> str:
     return " ".join(text.replace(".", "").replace(",", " ").lower().split())
 
 
-_BY_NAME = {_plain(name): code for code, name in AREAS.items()} | _OTHER_NAMES
+_CODES = {_plain(said): code for code, name in AREAS.items() for said in (code, name)} | {
+    "washington dc": "DC",
+    "micronesia": "FM",
+    "virgin islands": "VI",
+    "gulf": "GM",
+    "gulf of america": "GM",
+}

@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
+@dataclass(eq=False)
 class SessionError(Exception):
     """The server cannot be reached or hung up; `url` is told without its secrets."""
 
-    def __init__(self, url: str, why: str) -> None:
-        super().__init__(url, why)
-        self.url, self.why = url, why
+    url: str
+    why: str
 
     def __str__(self) -> str:
         place = re.sub(r"//[^/]*@", "//", re.split(r"[?#]", self.url)[0])
@@ -90,30 +91,25 @@ async def connect(
 
 async def _open(url: str, headers: Mapping[str, str], insecure: bool) -> ClientConnection:
     try:
+        tls = ssl.create_default_context() if url.lower().startswith("wss:") else None
+        if tls and insecure:
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         return await open_websocket(
             url,
             subprotocols=[Subprotocol("mcp")],
             additional_headers=headers,
-            ssl=_tls(insecure) if url.lower().startswith("wss:") else None,
+            ssl=tls,
             proxy=None if parse_uri(url).host in LOOPBACK else True,
             close_timeout=CLOSE_TIMEOUT_S,
         )
-    except InvalidStatus as exc:
-        raise Refused(url, _refusal(exc.response.status_code, exc.response.body or b"")) from exc
     except (OSError, WebSocketException, ValueError) as exc:
-        raise SessionError(url, _why(exc)) from exc
-
-
-def _tls(insecure: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        raise (Refused if isinstance(exc, InvalidStatus) else SessionError)(url, _why(exc)) from exc
 
 
 def _why(exc: Exception) -> str:
     match exc:
+        case InvalidStatus():
+            return f"the handshake was refused with HTTP {exc.response.status_code}{_said(exc.response.body or b'')}"
         case InvalidHeader():  # its text holds the header's value, maybe the token
             return f"the {exc.name} header is not valid"
         case InvalidURI():
@@ -125,13 +121,13 @@ def _why(exc: Exception) -> str:
     return str(exc).rstrip(".") or type(exc).__name__
 
 
-def _refusal(status: int, body: bytes | bytearray) -> str:
-    answer: Any = None
-    with suppress(ValueError):
-        answer = from_json(body)
-    fields = [answer.get("error"), answer.get("message")] if isinstance(answer, dict) else []
+def _said(body: bytes | bytearray) -> str:
+    """The `error` and `message` of a JSON object, after a comma; or nothing."""
+    fields: list[object] = []
+    with suppress(ValueError, AttributeError):
+        fields = [from_json(body).get(name) for name in ("error", "message")]
     said = ": ".join(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))
-    return f"the handshake was refused with HTTP {status}" + (f", {said}" if said else "")
+    return said and f", {said}"
 
 
 async def _receive(socket: ClientConnection, received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
@@ -161,10 +157,6 @@ def _reason(url: str, socket: ClientConnection, failure: BaseException) -> BaseE
     return SessionError(url, f"the connection was closed ({code})")
 
 
-def _text(block: types.ContentBlock) -> str:
-    return block.text if isinstance(block, types.TextContent) else block.model_dump_json()
-
-
 def _outline(tool: types.Tool) -> str:
     required = tool.inputSchema.get("required", [])
     names = [f"{n}=…" if n in required else f"[{n}=…]" for n in tool.inputSchema.get("properties", {})]
@@ -177,18 +169,18 @@ async def _progress(progress: float, total: float | None, message: str | None) -
 
 
 async def _run(usage: argparse.Namespace) -> int:
+    result: types.ListToolsResult | types.CallToolResult
     async with connect(usage.url, token=usage.token, insecure=usage.insecure) as session:
-        result: types.ListToolsResult | types.CallToolResult
         if usage.tool is None:
             result = await session.list_tools()
-            lines, is_error = map(_outline, result.tools), False
+            lines = [_outline(tool) for tool in result.tools]
         else:
             result = await session.call_tool(usage.tool, dict(usage.arguments), progress_callback=_progress)
-            lines, is_error = map(_text, result.content), result.isError
+            lines = [b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in result.content]
+    is_error = isinstance(result, types.CallToolResult) and result.isError
     if usage.json:
-        print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
-    else:
-        print(*lines, sep="\n", file=sys.stderr if is_error else sys.stdout)
+        lines = [result.model_dump_json(by_alias=True, exclude_none=True, indent=2)]
+    print(*lines, sep="\n", file=sys.stderr if is_error and not usage.json else sys.stdout)
     return TOOL_ERROR if is_error else 0
 
 

@@ -18,22 +18,17 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-def split(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def split(value: str) -> list[str]:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if value and not parts:  # That would open the server by mistake.
         raise ValueError("a list with commas, or unset")
     return parts
 
 
-def http_url(value: str) -> str:
-    HttpUrl(value)
-    return value
-
-
 def base(value: str) -> str:
-    return value if value == "simulator" else http_url(value).rstrip("/")
+    if value != "simulator":
+        HttpUrl(value)
+    return value.rstrip("/")
 
 
 def part_of_jwt(value: str | None, info: ValidationInfo) -> str | None:
@@ -48,7 +43,7 @@ COMMAS = (NoDecode, BeforeValidator(split))
 class Settings(BaseSettings):
     """One field per environment variable, named as it is in upper case; a description says what it should be."""
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", validate_default=False)
 
     nws_api_base: Annotated[str, AfterValidator(base)] = Field(
         "https://api.weather.gov",
@@ -90,9 +85,7 @@ class Settings(BaseSettings):
     )
     mcp_auth_tokens: Annotated[tuple[SecretStr, ...], *COMMAS] = ()
     mcp_auth_tokens_file: Path | None = None
-    mcp_auth_jwks_url: Annotated[str, AfterValidator(http_url)] | None = Field(
-        None, description="a URL that begins with http:// or https://"
-    )
+    mcp_auth_jwks_url: HttpUrl | None = Field(None, description="a URL that begins with http:// or https://")
     mcp_auth_issuer: Annotated[str | None, AfterValidator(part_of_jwt)] = None
     mcp_auth_audience: Annotated[str | None, AfterValidator(part_of_jwt)] = None
     mcp_auth_scope: Annotated[str | None, AfterValidator(part_of_jwt)] = None
@@ -115,8 +108,9 @@ class Settings(BaseSettings):
             error = invalid.errors()[0]
         field = str(error["loc"][0])
         said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        value = "***" if "tokens" in field else error["input"]
-        raise SettingError(field.upper(), value, cls.model_fields[field].description or said)
+        expected = cls.model_fields[field].description or said
+        secret = "tokens" in field or (field.endswith(("_url", "_base")) and "@" in error["input"])
+        raise SettingError(field.upper(), "***" if secret else error["input"], expected)
 
     @property
     def simulated(self) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from weather.config import Settings
-
-TALKATIVE = ("mcp", "httpx", "httpcore")
 
 
 def configure(settings: Settings) -> None:
@@ -18,8 +17,8 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("hypercorn.error").addFilter(_handled_once)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # A retry tells nothing but that it is one.
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel("ERROR" if settings.log_level == "ERROR" else "WARNING")
+    for name in ("mcp", "httpx", "httpcore"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 def _handled_once(record: logging.LogRecord) -> bool:
@@ -28,22 +27,15 @@ def _handled_once(record: logging.LogRecord) -> bool:
     return True
 
 
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+def _entry(record: logging.LogRecord) -> dict[str, Any]:
+    time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
 
 
 class JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": _time(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+        traceback = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
+        return json.dumps(_entry(record) | getattr(record, "fields", {}) | traceback)
 
 
 class TextFormatter(logging.Formatter):
@@ -51,6 +43,6 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = (f"{name}={json.dumps(value)}" for name, value in getattr(record, "fields", {}).items())
-        line = " ".join((_time(record), record.levelname, record.name, record.getMessage(), *fields))
-        lines = [line, *(self.formatException(record.exc_info).splitlines() if record.exc_info else ())]
+        lines = [" ".join((*_entry(record).values(), *fields))]
+        lines += self.formatException(record.exc_info).splitlines() if record.exc_info else []
         return "\n".join(line.encode("unicode_escape").decode() for line in lines)

@@ -19,15 +19,17 @@ def _rounded(degrees: float) -> float:
     return round(degrees, 4) + 0.0  # never -0.0
 
 
-def _known_area(text: str) -> str:
-    if code := area_code(text):
-        return code
-    raise ValueError
-
-
 def _integral(value: object) -> object:
     """JSON Schema's "integer" holds 5.0 too (JSON Schema 2020-12, validation, 6.1.1)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Degrees = Annotated[float, AfterValidator(_rounded)]
+STATE = [
+    {"type": "string", "enum": sorted(AREAS)},
+    {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+    {"type": "string", "minLength": 3},
+]
 
 
 class Question(BaseModel):
@@ -35,28 +37,16 @@ class Question(BaseModel):
 
 
 class Place(Question):
-    latitude: Annotated[float, AfterValidator(_rounded)] = Field(
-        ge=-90, le=90, description="degrees north, a number from -90 to 90"
-    )
-    longitude: Annotated[float, AfterValidator(_rounded)] = Field(
+    latitude: Degrees = Field(ge=-90, le=90, description="degrees north, a number from -90 to 90")
+    longitude: Degrees = Field(
         ge=-180, le=180, description="degrees east, a number from -180 to 180 (negative in the United States)"
     )
 
 
 class Area(Question):
-    state: Annotated[
-        str,
-        AfterValidator(_known_area),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "string", "enum": sorted(AREAS)},
-                    {"type": "string", "pattern": "^[A-Za-z]{2}$"},
-                    {"type": "string", "minLength": 3},
-                ]
-            }
-        ),
-    ] = Field(description="a two-letter code of a US state, territory or marine area, such as CA, or its full name")
+    state: Annotated[str, AfterValidator(area_code), WithJsonSchema({"anyOf": STATE})] = Field(
+        description="a two-letter code of a US state, territory or marine area, such as CA, or its full name"
+    )
     limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_integral)] = Field(
         25, description="how many alerts at most, from 1 to 200"
     )
@@ -70,17 +60,12 @@ def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     try:
         return TAKES[tool].model_validate(arguments)
     except ValidationError as invalid:
-        raise _bad_argument(tool, arguments, invalid) from None
-
-
-def _bad_argument(tool: str, arguments: Mapping[str, Any], invalid: ValidationError) -> BadArgument:
-    error = invalid.errors()[0]
-    takes = TAKES[tool].model_fields
-    name = str(error["loc"][0])
+        error = invalid.errors()[0]
+    name, takes = str(error["loc"][0]), TAKES[tool].model_fields
     if error["type"] == "extra_forbidden":
-        return BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
+        raise BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
     got = "missing" if error["type"] == "missing" else shortened(json.dumps(arguments[name]))
-    return BadArgument(name, got, str(takes[name].description))
+    raise BadArgument(name, got, str(takes[name].description))
 
 
 def shortened(text: str) -> str:

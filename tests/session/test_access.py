@@ -4,7 +4,7 @@ import pytest
 
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.session.access import Access, Admission, check_host_and_origin, check_path, negotiate
+from weather.session.access import Access, Admission, check_host_and_origin, check_request_line, negotiate
 
 pytestmark = pytest.mark.anyio
 
@@ -36,8 +36,8 @@ def refused(check, *args):
 
 
 def test_only_the_endpoint_is_served():
-    check_path(handshake(query=b"any=thing"))
-    check_path({"path": "/ws"})
+    check_request_line(handshake(query=b"any=thing"))
+    check_request_line({"path": "/ws"})
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_only_the_endpoint_is_served():
     ],
 )
 def test_another_spelling_of_the_path_is_not_the_endpoint(changes):
-    assert refused(check_path, handshake(**changes)) == (404, "path")
+    assert refused(check_request_line, handshake(**changes)) == (404, "path")
 
 
 def offering(*lines):
@@ -273,9 +273,7 @@ async def test_the_cheapest_check_comes_first(mends, reason):
     assert refusal.value.reason == reason
 
 
-async def test_plain_http_is_held_to_host_and_origin_and_to_nothing_else():
-    settings = Settings.read(mcp_auth_tokens="secret")
-    check_host_and_origin(handshake(path="/metrics"), settings)
-    with pytest.raises(Refusal) as refusal:
-        check_host_and_origin(handshake(path="/metrics", host="evil.example"), settings)
-    assert refusal.value.reason == "host"
+def test_host_and_origin_count_whatever_the_path():
+    check_host_and_origin(handshake(path="/metrics"), Settings.read())
+    scope = handshake(path="/metrics", host="evil.example")
+    assert refused(check_host_and_origin, scope, Settings.read()) == (421, "host")

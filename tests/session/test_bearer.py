@@ -543,6 +543,14 @@ async def test_an_issuer_without_end_holds_up_neither_handshakes_nor_a_thread(sa
         await left.wait()
 
 
+@pytest.mark.parametrize("user", ["s3cret", "user:s3cret", ":s3cret"])
+def test_an_issuer_with_a_password_in_its_url_is_refused_at_the_start_and_not_shown(user):
+    settings = Settings.read(mcp_auth_jwks_url=f"http://{user}@127.0.0.1:1/@keys")
+    with pytest.raises(SettingError) as refused:
+        Access(settings)
+    assert str(refused.value) == "MCP_AUTH_JWKS_URL is '***', and should be a URL without user and password."
+
+
 async def test_a_proxy_is_not_asked_for_this_machine(issuer, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -10,8 +10,9 @@ import ipaddress
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from weather.config import Settings
 from weather.errors import Refusal
@@ -36,56 +37,17 @@ class Admission:
     expires_at: float | None
 
 
-class Authority(NamedTuple):
-    """Host and port (RFC 3986 section 3.2) in lower case; None where no port is named."""
-
-    name: str
-    port: int | None
-
-    @property
-    def ports(self) -> set[int]:
-        """Without a port, that of http or of https: behind a gateway, the client's scheme is not known."""
-        return set(DEFAULT_PORTS.values()) if self.port is None else {self.port}
-
-
 def header(scope: Scope, name: bytes) -> list[bytes]:
     """The values of every header line of that name."""
     return [value for key, value in scope["headers"] if key.lower() == name]
 
 
-def shown(value: str) -> str:
-    return ascii(value[:100])
-
-
-def authority(value: str) -> Authority | None:
-    match = AUTHORITY.fullmatch(value.lower())
-    return Authority(match[1], int(match[2]) if match[2] else None) if match else None
-
-
-def is_loopback(address: str) -> bool:
-    """True for 127.0.0.0/8 and ::1, also as IPv6 sockets show IPv4 (::ffff:127.0.0.1)."""
-    try:
-        ip = ipaddress.ip_address(address.strip("[]"))
-    except ValueError:
-        return False
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
-
-
-def is_loopback_name(name: str) -> bool:
-    """Names that resolve to loopback whatever DNS says (RFC 6761 section 6.3), and loopback addresses."""
-    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
-
-
-def check_path(scope: Scope) -> None:
-    """Raises Refusal unless the request line names the endpoint letter by letter, nothing percent-encoded."""
+def check_request_line(scope: Scope) -> None:
+    """Raises Refusal unless it names the endpoint letter by letter, nothing percent-encoded; and for RFC 8441, which
+    hypercorn speaks to who begins with HTTP/2: what is known of a connection by its socket is not known of a session.
+    """
     if scope["path"] != ENDPOINT or scope.get("raw_path") not in (None, ENDPOINT.encode()):
         raise Refusal(404, "path", f"The MCP endpoint is {ENDPOINT}.")
-
-
-def check_http_version(scope: Scope) -> None:
-    """Raises Refusal for RFC 8441, which hypercorn speaks to who begins with it: there, what is known of a connection
-    by its socket is not known of a session.
-    """
     if scope.get("http_version", "").startswith("2"):
         raise Refusal(400, "http_version", "Open the WebSocket over HTTP/1.1 (RFC 6455).")
 
@@ -95,10 +57,9 @@ def negotiate(scope: Scope) -> str | None:
 
     hypercorn takes its offers from the last header line alone, and fails when another one is accepted.
     """
-    lines = header(scope, b"sec-websocket-protocol")
     if SUBPROTOCOL in scope["subprotocols"]:
         return SUBPROTOCOL
-    offered = {offer.strip() for line in lines for offer in line.split(b",")}
+    offered = {offer.strip() for line in header(scope, b"sec-websocket-protocol") for offer in line.split(b",")}
     if SUBPROTOCOL.encode() in offered:
         raise Refusal(400, "subprotocol", "Send all subprotocols in one Sec-WebSocket-Protocol header line.")
     if any(offered) or any(scope["subprotocols"]):
@@ -106,58 +67,53 @@ def negotiate(scope: Scope) -> str | None:
     return None
 
 
-def host_of(scope: Scope) -> Authority:
-    """Raises Refusal unless there is one well-formed Host (RFC 9112 section 3.2)."""
-    values = header(scope, b"host")
-    host = authority(values[0].decode("latin-1")) if len(values) == 1 else None
-    if host is None:
-        raise Refusal(400, "host", "Send one Host header, with the name and port of this server.")
-    return host
+def is_loopback(host: str) -> bool:
+    """127.0.0.0/8 and ::1, also as IPv6 sockets show IPv4 (::ffff:127.0.0.1); and the names that resolve there
+    whatever DNS says (RFC 6761 section 6.3).
+    """
+    with suppress(ValueError):
+        ip = ipaddress.ip_address(host.strip("[]"))
+        return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
 
 
-def host_allowed(host: Authority, server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
+def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
     """Whether an entry names it, with any port or with this one.
 
     Without a list, a connection to a loopback address must name one: a web page whose own name was made to
     resolve there would name that (DNS rebinding).
     """
     if not allowed:
-        return not server or not is_loopback(str(server[0])) or is_loopback_name(host.name)
-    named = [entry for entry in map(authority, allowed) if entry and entry.name == host.name]
-    return "*" in allowed or any(entry.port is None or entry.port in host.ports for entry in named)
+        return not server or not is_loopback(str(server[0])) or is_loopback(name)
+    fitting = {"*", name, *(f"{name}:{port}" for port in ports)}
+    return any(entry.lower() in fitting for entry in allowed)
 
 
-def same_origin(origin: str, host: Authority) -> bool:
-    """Whether the host is where a page of this http or https origin (RFC 6454) came from."""
-    scheme, _, rest = origin.partition("://")
-    page = authority(rest)
-    if page is None or scheme not in DEFAULT_PORTS:
-        return False
-    port = DEFAULT_PORTS[scheme] if page.port is None else page.port
-    return page.name == host.name and port in host.ports
-
-
-def origin_allowed(origins: Sequence[str], host: Authority, allowed: Sequence[str]) -> bool:
-    """`origins`: the header's values, in lower case. "null", as sandboxed pages send, is never allowed."""
-    if not origins:
-        return True
-    if len(origins) > 1 or origins[0] == "null":
-        return False
-    listed = [entry.lower() for entry in allowed]
-    return "*" in listed or origins[0] in listed or same_origin(origins[0], host)
+def origin_allowed(origin: str, name: str, ports: set[int], allowed: Sequence[str]) -> bool:
+    """Whether this host (RFC 6454), or an entry. "null", as sandboxed pages send, is neither, and not meant by "*"."""
+    fitting = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
+    fitting |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
+    fitting |= {entry.lower() for entry in allowed}
+    return origin in fitting or ("*" in fitting and origin != "null")
 
 
 def check_host_and_origin(scope: Scope, settings: Settings) -> None:
-    """Raises Refusal for a request that a web page of another site may have caused."""
-    host = host_of(scope)
-    if not host_allowed(host, scope.get("server"), settings.mcp_allowed_hosts):
-        sent = shown(header(scope, b"host")[0].decode("latin-1"))
-        message = f"Host {sent} is not served here: use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset."
-        raise Refusal(421, "host", message)
+    """Raises Refusal for a request that a web page of another site may have caused, or without one well-formed Host
+    (RFC 9112 section 3.2). Where that names no port, http's and https's are meant: behind a gateway, the client's
+    scheme is not known.
+    """
+    host = b", ".join(header(scope, b"host")).decode("latin-1")
+    match = AUTHORITY.fullmatch(host.lower())
+    if not match:
+        raise Refusal(400, "host", "Send one Host header, with the name and port of this server.")
+    name, ports = match[1], {int(match[2])} if match[2] else set(DEFAULT_PORTS.values())
+    if not host_allowed(name, ports, scope.get("server"), settings.mcp_allowed_hosts):
+        rule = "use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset"
+        raise Refusal(421, "host", f"Host {host[:100]!a} is not served here: {rule}.")
     origins = [value.decode("latin-1").lower() for value in header(scope, b"origin")]
-    if not origin_allowed(origins, host, settings.mcp_allowed_origins):
-        sent = shown(", ".join(origins))
-        raise Refusal(403, "origin", f"Origin {sent} is neither this host's nor listed in MCP_ALLOWED_ORIGINS.")
+    if len(origins) > 1 or not all(origin_allowed(each, name, ports, settings.mcp_allowed_origins) for each in origins):
+        sent = ", ".join(origins)[:100]
+        raise Refusal(403, "origin", f"Origin {sent!a} is neither this host's nor listed in MCP_ALLOWED_ORIGINS.")
 
 
 class Access:
@@ -169,8 +125,7 @@ class Access:
 
     async def admit(self, scope: Scope) -> Admission:
         """What a WebSocket handshake gets; raises Refusal."""
-        check_path(scope)
-        check_http_version(scope)
+        check_request_line(scope)
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
         return Admission(subprotocol, await self.authorize(scope))

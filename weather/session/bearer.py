@@ -9,18 +9,16 @@ import codecs
 import hmac
 import json
 import logging
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
 
-import anyio
 import anyio.to_thread
 import jwt
+from pydantic import HttpUrl
 
 from weather import __version__
 from weather.config import KIB, MIB, MINUTES, SECONDS, Settings
@@ -43,27 +41,25 @@ FIRST_FETCH_RETRY_S = 5 * SECONDS
 Clock = Callable[[], float]
 
 
-def challenge(**parameters: str) -> dict[str, str]:
-    """The `WWW-Authenticate` header of RFC 6750 section 3."""
-    parts = ", ".join(f'{name}="{value}"' for name, value in {"realm": "weather", **parameters}.items())
-    return {"www-authenticate": f"Bearer {parts}"}
+def refusal(status: int, reason: str, message: str, **challenge: str) -> Refusal:
+    """With the `WWW-Authenticate` header of RFC 6750 section 3."""
+    parts = ", ".join(f'{name}="{value}"' for name, value in {"realm": "weather", **challenge}.items())
+    return Refusal(status, reason, message, {"www-authenticate": f"Bearer {parts}"})
 
 
 def invalid(description: str = "The access token is not valid") -> Refusal:
-    headers = challenge(error="invalid_token", error_description=description)
-    return Refusal(401, "token_invalid", f"{description}.", headers)
+    return refusal(401, "token_invalid", f"{description}.", error="invalid_token", error_description=description)
 
 
 def presented(authorization: Sequence[bytes], query: bytes) -> bytes:
     """The token of the one `Authorization: Bearer` header (RFC 6750 section 2.1); raises Refusal."""
     if len(authorization) > 1:
-        message = "Send one Authorization header, not several."
-        raise Refusal(400, "token_invalid", message, challenge(error="invalid_request"))
+        raise refusal(400, "token_invalid", "Send one Authorization header, not several.", error="invalid_request")
     scheme, _, rest = b"".join(authorization).partition(b" ")
     token = rest.strip()
     if scheme.lower() != b"bearer" or not token:
         more = "; a token in the query string is not accepted." if b"access_token=" in query else "."
-        raise Refusal(401, "token_missing", f"Send the header 'Authorization: Bearer <token>'{more}", challenge())
+        raise refusal(401, "token_missing", f"Send the header 'Authorization: Bearer <token>'{more}")
     if len(token) > MAX_TOKEN_BYTES:
         raise invalid(f"The access token is longer than {MAX_TOKEN_BYTES} bytes")
     return token
@@ -74,10 +70,9 @@ def is_among(token: bytes, known: Iterable[bytes]) -> bool:
     return sum(hmac.compare_digest(token, each) for each in known) > 0
 
 
-def granted(claims: Mapping[str, Any]) -> set[str]:
+def granted(*claims: object) -> set[str]:
     """What `scope` (RFC 8693 section 4.2, a string) and `scp` (some issuers' name, a string or list) hold."""
-    found = (claims.get("scope"), claims.get("scp"))
-    parts = (claim.split() if isinstance(claim, str) else claim for claim in found)
+    parts = (claim.split() if isinstance(claim, str) else claim for claim in claims)
     return {scope for part in parts if isinstance(part, list) for scope in part if isinstance(scope, str)}
 
 
@@ -87,11 +82,15 @@ class KeySet(jwt.PyJWKClient):
     Not fetched at a stranger's pace; all who wait share one fetch; the keys of before stay in use when it fails.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        super().__init__(url, cache_jwk_set=False)
+    def __init__(self, url: HttpUrl, clock: Clock) -> None:
+        """Raises SettingError for a URL that holds a password: http.client would take it for a port, and tell it."""
+        if url.username or url.password:
+            raise SettingError("MCP_AUTH_JWKS_URL", "***", "a URL without user and password")
+        super().__init__(str(url), cache_jwk_set=False)
         self._keys: list[jwt.PyJWK] = []
         self._clock, self._fetching = clock, anyio.Lock()
-        self._fetched_at = self._tried_at = -math.inf
+        self._fetched_at = self._tried_at = float("-inf")
+        self._proxies: dict[str, str] | None = {} if url.host in ("127.0.0.1", "[::1]", "localhost") else None
 
     async def find(self, kid: str | None, algorithm: str | None) -> jwt.PyJWK:
         """The only key that fits; raises ValueError unless there is one, and Refusal while there are none at all."""
@@ -133,8 +132,7 @@ class KeySet(jwt.PyJWKClient):
         """
         opener, deadline, body = OpenerDirector(), time.monotonic() + FETCH_TIMEOUT_S, b""
         opener.addheaders = [("User-Agent", f"weather-mcp-websocket/{__version__}")]
-        local = urlsplit(self.uri).hostname in ("127.0.0.1", "::1", "localhost")
-        for handler in (ProxyHandler({} if local else None), HTTPHandler(), HTTPSHandler()):  # none follows redirects
+        for handler in (ProxyHandler(self._proxies), HTTPHandler(), HTTPSHandler()):  # none follows redirects
             opener.add_handler(handler)
         with opener.open(self.uri, timeout=FETCH_TIMEOUT_S) as answer:
             if answer.status != 200:
@@ -154,9 +152,9 @@ class Bearer:
         self._settings = settings
         self._fixed = tuple(token.get_secret_value().encode() for token in settings.mcp_auth_tokens)
         self._keys = KeySet(settings.mcp_auth_jwks_url, clock) if settings.mcp_auth_jwks_url else None
-        self._file, self._file_passes = settings.mcp_auth_tokens_file, True
-        if self._file and not self._in_file():
-            raise SettingError("MCP_AUTH_TOKENS_FILE", str(self._file), "a readable file with a token in each line")
+        self._listed: tuple[bytes, ...] = ()
+        if (file := settings.mcp_auth_tokens_file) and not self._in_file():
+            raise SettingError("MCP_AUTH_TOKENS_FILE", str(file), "a readable file with a token in each line")
 
     async def check(self, authorization: Sequence[bytes], query: bytes) -> float | None:
         """When the token ends (epoch seconds), None if it does not; raises Refusal (RFC 6750 section 3.1)."""
@@ -168,23 +166,21 @@ class Bearer:
         if self._keys is None:
             raise invalid()
         scopes, expires_at = await self._verified(token, self._keys)
-        required = (self._settings.mcp_auth_scope or "").split()
-        if not scopes.issuperset(required):
-            scope = " ".join(required)
-            headers = challenge(error="insufficient_scope", scope=scope)
-            raise Refusal(403, "scope", f"The access token needs the scope '{scope}'.", headers)
+        scope = " ".join((self._settings.mcp_auth_scope or "").split())
+        if not scopes.issuperset(scope.split()):
+            said = f"The access token needs the scope '{scope}'."
+            raise refusal(403, "scope", said, error="insufficient_scope", scope=scope)
         return expires_at
 
     def _in_file(self) -> tuple[bytes, ...]:
         """One in a line, # begins a comment; none while it cannot be read, which is logged once."""
-        lines: list[bytes] = []
+        file, before, lines = self._settings.mcp_auth_tokens_file, self._listed, list[bytes]()
         with suppress(OSError):
-            lines = self._file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if self._file else []
-        tokens = tuple(line for line in map(bytes.strip, lines) if line and not line.startswith(b"#"))
-        if self._file and self._file_passes and not tokens:
-            log.error("No token of MCP_AUTH_TOKENS_FILE passes: %s cannot be read, or holds none", self._file)
-        self._file_passes = bool(tokens)
-        return tokens
+            lines = file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if file else []
+        self._listed = tuple(line for line in map(bytes.strip, lines) if line and not line.startswith(b"#"))
+        if before and not self._listed:
+            log.error("No token of MCP_AUTH_TOKENS_FILE passes: %s cannot be read, or holds none", file)
+        return self._listed
 
     async def _verified(self, token: bytes, keys: KeySet) -> tuple[set[str], float]:
         """Its scopes, and when it ends."""
@@ -197,9 +193,9 @@ class Bearer:
                 issuer=self._settings.mcp_auth_issuer,
                 audience=audience,
                 leeway=LEEWAY_S,
-                options={"require": ["exp"], "verify_aud": audience is not None, "enforce_minimum_key_length": True},
+                options={"require": ["exp"], "verify_aud": bool(audience), "enforce_minimum_key_length": True},
             )
-            return granted(claims), float(claims["exp"])
+            return granted(claims.get("scope"), claims.get("scp")), float(claims["exp"])
         except jwt.ExpiredSignatureError:
             raise invalid("The access token expired") from None
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
