@@ -100,21 +100,21 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     access: Access = scope["state"]["access"]
     sessions.meet(serving.connection.get())
     try:
-        found = await answer(scope, receive, sessions, access)
+        found = await answer(scope, receive, send, sessions, access)
     except Refusal as refusal:
         found = refused(scope, refusal, sessions)
-    if found:  # Otherwise the client has gone away.
+    if found:  # Otherwise it is answered already, or the client is gone.
         shared = access.shared(scope) if scope["path"] == MCP else {}
         await respond(scope, receive, send, found, shared)
 
 
-async def answer(scope: Scope, receive: Receive, sessions: Sessions, access: Access) -> Answer | None:
+async def answer(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
     """Raises Refusal."""
     path = scope["path"]
     if path not in ("/health", "/ready"):
         check_host_and_origin(scope, sessions.settings)
     if path == MCP:
-        return await mcp(scope, receive, sessions, access)
+        return await mcp(scope, receive, send, sessions, access)
     if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT, *PROTECTED_RESOURCES):
         raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoints are {ENDPOINT} and {MCP}.")
     if scope["method"] not in ("GET", "HEAD"):

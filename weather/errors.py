@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 AGAIN = "Try again in a minute."
 
@@ -52,6 +53,7 @@ class InvalidMessage(Exception):
     code: int
     message: str
     request_id: int | str | None = None
+    data: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return self.message

@@ -68,8 +68,8 @@ def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     raise BadArgument(name, got, str(takes[name].description))
 
 
-def shortened(text: str) -> str:
-    """At most 60 printable characters of what a client sent."""
+def shortened(text: str, most: int = SHOWN) -> str:
+    """At most so many printable characters of what a client sent."""
     plain = text.encode("ascii", "backslashreplace").decode()
     plain = "".join(character if character.isprintable() else "?" for character in plain)
-    return plain if len(plain) <= SHOWN else plain[: SHOWN - 3] + "..."
+    return plain if len(plain) <= most else plain[: most - 3] + "..."

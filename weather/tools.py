@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -74,13 +75,13 @@ async def call(
     arguments: Mapping[str, Any],
     progress: Progress = silent,
     transport: str = "websocket",
-) -> types.CallToolResult:
-    """Never raises but for cancellation; what went wrong is in a result with `isError`."""
+) -> str:
+    """The result as JSON; never raises but for cancellation: what went wrong is in a result with `isError`."""
     started, outcome = time.perf_counter(), "cancelled"
     try:
         ready = await answers.answer(name, arguments, progress)
         outcome = ready.outcome
-        return types.CallToolResult.model_validate_json(ready.json)
+        return ready.json
     except (BadArgument, NotCovered) as error:
         outcome = "argument_error"
         return _error(str(error))
@@ -96,8 +97,8 @@ async def call(
         answers.metrics.built += 1
 
 
-def _error(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], isError=True)
+def _error(text: str) -> str:
+    return json.dumps({"content": [{"type": "text", "text": text}], "isError": True})
 
 
 def instructions(settings: Settings) -> str:

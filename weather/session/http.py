@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import re
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -20,11 +22,11 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.questions import shortened
-from weather.session import legacy, messages
+from weather.session import legacy, messages, modern
 from weather.session.access import Access, header
-from weather.session.messages import INVALID_REQUEST, PARSE_ERROR, Request
+from weather.session.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Request
 from weather.session.screen import Receive, Scope, Send
-from weather.session.sessions import Sessions
+from weather.session.sessions import RETRY, Sessions
 
 JSON, EVENTS = "application/json", "text/event-stream"
 BODY_TIMEOUT_S = 5 * SECONDS
@@ -36,7 +38,10 @@ PREFLIGHT = {
     "access-control-max-age": "600",
 }
 
+HEADER_MISMATCH = -32020
+
 T = TypeVar("T")
+Stream = Callable[[Callable[[modern.Notify], Awaitable[None]]], Awaitable[None]]
 
 log = logging.getLogger("weather")
 
@@ -87,53 +92,95 @@ async def respond(
             pass  # An upload that nobody reads would block hypercorn.
 
 
-async def mcp(scope: Scope, receive: Receive, sessions: Sessions, access: Access) -> Answer | None:
-    """What the MCP endpoint answers; None when the client has gone away. Raises Refusal."""
+async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
+    """What the MCP endpoint answers; None when it has answered already, or the client is gone. Raises Refusal."""
+    begun = False
+
+    async def stream(work: Callable[[modern.Notify], Awaitable[None]]) -> None:
+        nonlocal begun
+        begun = True
+        await _stream(receive, send, work, access.shared(scope))
+
     if scope["method"] == "OPTIONS":
         return Answer(b"", 204, headers=PREFLIGHT | ALLOW)
     if scope["method"] != "POST":
         raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
     await access.authorize(scope)
     with sessions.request():
-        return await _posted(scope, receive, sessions)
+        return await _posted(scope, receive, sessions, stream)
+    if begun:
+        return None
+    raise Refusal(503, "capacity", "This server is going down.", RETRY)
 
 
-async def _posted(scope: Scope, receive: Receive, sessions: Sessions) -> Answer | None:
-    """None when the client has gone away; raises Refusal."""
+async def _posted(scope: Scope, receive: Receive, sessions: Sessions, stream: Stream) -> Answer | None:
+    """Raises Refusal."""
     version = _version(scope)
     body = await _body(scope, receive, sessions.settings.mcp_max_message_bytes)
     started, answers = perf_counter(), sessions.answers
     call = messages.plain_call(body)
+    era: Any = legacy
     try:
-        if call and (ready := answers.known(call.key)):
-            return Answer(legacy.reply(answers, call.id, ready, "http", started).encode())
         request = messages.message(body)
         if not isinstance(request, Request):
             return Answer(b"", 202)
-        if reply := legacy.answered(answers, request, call.key if call else None, "http", started):
+        if modern.speaks(request) or version == modern.VERSION:
+            era = modern
+            _check_mirrors(scope, version, request)
+        elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
+            spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, modern.VERSION))
+            raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
+        if reply := era.answered(answers, request, call.key if call else None, "http", started):
             return Answer(reply.encode())
     except InvalidMessage as invalid:
-        status = 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
-        return Answer(messages.error(invalid).encode(), status)
-    if request.method == "initialize" and request.params:
-        info = request.params["clientInfo"]
-        fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
-        log.info("client initialized over HTTP", extra={"fields": fields})
-    text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
+        return Answer(messages.error(invalid).encode(), _status(invalid, era))
+    if era is modern:
+        if "progressToken" in request.meta:
+
+            async def work(notify: modern.Notify) -> None:
+                await notify(await modern.work(answers, request, notify, "http"))
+
+            await stream(work)
+            return None
+        text = await _unless_gone(receive, partial(modern.work, answers, request, _silent, "http"))
+    else:
+        if request.method == "initialize":
+            info = request.params["clientInfo"]
+            fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
+            log.info("client initialized over HTTP", extra={"fields": fields})
+        text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
     return None if text is None else Answer(text.encode())
+
+
+def _status(invalid: InvalidMessage, era: Any) -> int:
+    if era is modern:
+        return 404 if invalid.code == METHOD_NOT_FOUND else 400
+    return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
 
 
 def _version(scope: Scope) -> str:
     """The revision in the headers, "" where there is none; raises Refusal."""
-    content, accepts, version = (_one(scope, name) for name in ("content-type", "accept", "mcp-protocol-version"))
+    content, accepts = _one(scope, "content-type"), _one(scope, "accept")
     if content.partition(";")[0].strip().lower() != JSON:
         raise Refusal(415, "content_type", f"Send the message as {JSON}.")
     if not re.search(r"application/(json|\*)|\*/\*|^$", accepts):
         raise Refusal(406, "accept", f"The answer is {JSON}: accept that, and {EVENTS}.")
-    if version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
-        spoken = ", ".join(SUPPORTED_PROTOCOL_VERSIONS)
-        raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
-    return version
+    return _one(scope, "mcp-protocol-version")
+
+
+def _check_mirrors(scope: Scope, version: str, request: Request) -> None:
+    """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
+    said = {"MCP-Protocol-Version": request.meta.get(messages.META["version"], version), "Mcp-Method": request.method}
+    if request.method in ("tools/call", "resources/read", "prompts/get"):
+        said["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
+    for name, value in said.items():
+        sent = _one(scope, name.lower())
+        if name == "Mcp-Name" and (encoded := re.fullmatch(r"=\?base64\?(.*)\?=", sent)):
+            with suppress(ValueError):
+                sent = b64decode(encoded[1], validate=True).decode()
+        if sent != value:
+            why = f"Header mismatch: {name} is {shortened(sent)!r}, and the body says {shortened(str(value))!r}."
+            raise InvalidMessage(HEADER_MISMATCH, why, request.id)
 
 
 def _one(scope: Scope, name: str) -> str:
@@ -152,6 +199,29 @@ async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
     if len(body) > most:
         raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
     return body
+
+
+async def _silent(_: str) -> None:
+    """Nobody asked for progress."""
+
+
+async def _stream(receive: Receive, send: Send, work: Callable[[modern.Notify], Awaitable[None]], more: Any) -> None:
+    """What `work` sends, as server-sent events; closing the stream ends it."""
+    lines = {"content-type": EVENTS, "cache-control": "no-store", "x-accel-buffering": "no", **more}
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(k.encode(), v.encode()) for k, v in lines.items()]}
+    )
+
+    async def event(text: str) -> None:
+        await send(
+            {"type": "http.response.body", "body": f"event: message\ndata: {text}\n\n".encode(), "more_body": True}
+        )
+
+    try:
+        await _unless_gone(receive, partial(work, event))
+    finally:
+        with anyio.move_on_after(BODY_TIMEOUT_S, shield=True):
+            await send({"type": "http.response.body", "body": b""})
 
 
 async def _unless_gone(receive: Receive, work: Callable[[], Awaitable[T]]) -> T | None:

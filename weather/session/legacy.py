@@ -8,7 +8,6 @@ import logging
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from time import perf_counter
@@ -42,15 +41,7 @@ REQUESTS: dict[str, type[BaseModel]] = {
 log = logging.getLogger("weather.session")
 
 
-@dataclass(slots=True)
-class Work:
-    """What the SDK does about a request that it has not answered yet."""
-
-    method: str
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-
-in_flight: ContextVar[Mapping[RequestId, Work]] = ContextVar("in_flight")
+in_flight: ContextVar[Mapping[RequestId, messages.Work]] = ContextVar("in_flight")
 """The requests of the session that a task works for; not set over HTTP, where a request is a session."""
 
 
@@ -71,8 +62,10 @@ def params(request: Request) -> Any:
 
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
     """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
+    if request.method == "tools/call" and (ready := answers.known(key)):
+        return reply(answers, request.id, ready, transport, started)
     asked = params(request)
-    if request.method == "tools/list" and "cursor" not in (request.params or {}):
+    if request.method == "tools/list" and "cursor" not in request.params:
         return messages.result(request.id, LISTING)
     if request.method == "tools/call" and (ready := answers.ready(asked.name, asked.arguments or {}, key)):
         return reply(answers, request.id, ready, transport, started)
@@ -147,13 +140,13 @@ def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
 
     async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
         """Cancelled, it ends with a result that the screen drops: a cancelled request is not answered."""
-        name, result, session = request.params.name, types.CallToolResult(content=[]), in_flight.get(None)
+        name, result, session = request.params.name, '{"content":[]}', in_flight.get(None)
         if name not in TAKES:
             raise _invalid_params(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
         with session[server.request_context.request_id].scope if session else nullcontext():
             transport = "http" if session is None else "websocket"
             result = await call(answers, name, request.params.arguments or {}, _progress(server), transport)
-        return types.ServerResult(result)
+        return types.ServerResult(types.CallToolResult.model_validate_json(result))
 
     server.request_handlers[types.ListToolsRequest] = list_tools
     server.request_handlers[types.CallToolRequest] = call_tool

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import anyio
 import msgspec
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from pydantic_core import from_json
@@ -14,6 +16,14 @@ from weather.questions import shortened
 
 RequestId = int | str
 
+PREFIX = "io.modelcontextprotocol/"
+META = {
+    "version": f"{PREFIX}protocolVersion",
+    "capabilities": f"{PREFIX}clientCapabilities",
+    "client": f"{PREFIX}clientInfo",
+    "log_level": f"{PREFIX}logLevel",
+    "progress_token": "progressToken",
+}
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 DEEPEST = 200  # of brackets, as pydantic reads them
 
@@ -21,12 +31,25 @@ DEEPEST = 200  # of brackets, as pydantic reads them
 class Request(Struct):
     id: RequestId
     method: str
-    params: dict[str, Any] | None
+    params: dict[str, Any]
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        found = self.params.get("_meta")
+        return found if isinstance(found, dict) else {}
 
 
 class Notification(Struct):
     method: str
-    params: dict[str, Any] | None
+    params: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Work:
+    """What is done about a request that is not answered yet."""
+
+    method: str
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
 class Response(Struct):
@@ -42,8 +65,24 @@ class _Message(Struct):
     error: Raw | UnsetType = UNSET
 
 
-class Meta(Struct, forbid_unknown_fields=True, rename={"progress_token": "progressToken"}):
+class Implementation(Struct):
+    name: str
+    version: str
+
+
+class Meta(Struct, rename=META.get):
+    """Of a request of either era; one of 2026-07-28 has the first two (basic, per-request protocol fields)."""
+
+    version: str | UnsetType = UNSET
+    capabilities: dict[str, Any] | UnsetType = UNSET
+    client: Implementation | UnsetType = UNSET
+    log_level: str | UnsetType = UNSET
     progress_token: RequestId | UnsetType = UNSET
+
+    @property
+    def modern(self) -> bool:
+        """Whether it is, or is meant to be, of the era that has such metadata."""
+        return not (self.version is self.capabilities is self.client is self.log_level is UNSET)
 
 
 class Arguments(Struct, forbid_unknown_fields=True, rename={"meta": "_meta"}):
@@ -116,10 +155,10 @@ def message(data: str | bytes) -> Request | Notification | Response:
     if read.method is UNSET:
         return Response()
     if read.id is UNSET:
-        return Notification(read.method, read.params)
+        return Notification(read.method, read.params or {})
     if read.id is None:
         raise InvalidMessage(INVALID_REQUEST, "An id is a string or an integer.")
-    return Request(read.id, read.method, read.params)
+    return Request(read.id, read.method, read.params or {})
 
 
 def usable(request_id: object) -> RequestId | None:
@@ -136,5 +175,5 @@ def result(request_id: RequestId, json: str) -> str:
 def error(invalid: InvalidMessage) -> str:
     """The answer, without an id where the message had none that can be used."""
     known = {} if invalid.request_id is None else {"id": invalid.request_id}
-    told = {"code": invalid.code, "message": str(invalid)}
+    told = {"code": invalid.code, "message": str(invalid), **({"data": invalid.data} if invalid.data else {})}
     return json.dumps({"jsonrpc": "2.0", **known, "error": told})

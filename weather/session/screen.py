@@ -15,17 +15,18 @@ from typing import Any
 import anyio
 from msgspec import UNSET
 
-from weather.answers import Answers, Ready
-from weather.config import Settings
+from weather.answers import Answers
 from weather.errors import InvalidMessage
 from weather.questions import shortened
-from weather.session import legacy, messages
+from weather.session import legacy, messages, modern
 from weather.session.messages import (
     INVALID_REQUEST,
+    Call,
     Notification,
     Request,
     RequestId,
 )
+from weather.session.sessions import Sessions
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,17 +45,20 @@ class State(Enum):
 
 
 class Screen:
-    """`close` ends the session: with code, reason, and a name for it. Times are of `perf_counter`."""
+    """`close` ends the session: with code, reason, and a name for it. Times are of `perf_counter`; `stateless` says
+    that the new era was spoken.
+    """
 
-    def __init__(self, answers: Answers, settings: Settings, receive: Receive, send: Send, close: Close) -> None:
-        self._answers, self._receive, self._send, self._close = answers, receive, send, close
+    def __init__(self, sessions: Sessions, receive: Receive, send: Send, close: Close) -> None:
+        self._answers, self._start, settings = sessions.answers, sessions.start, sessions.settings
+        self._receive, self._send, self._close = receive, send, close
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._changed: anyio.Event | None = None
         self.state = State.NEW
-        self.in_flight: dict[RequestId, legacy.Work] = {}
+        self.in_flight: dict[RequestId, messages.Work] = {}
         self.client = ""
         self.calls = self.errors = self.sending = 0
-        self.gone = False
+        self.gone = self.stateless = False
         self.received_at = self.sent_at = perf_counter()
 
     async def receive(self) -> Message:
@@ -72,19 +76,18 @@ class Screen:
             text = event.get("text")
             if text is None:
                 self._close(UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
-            elif (call := messages.plain_call(text)) and (ready := self._ready(call)):
-                await self.write(legacy.reply(self._answers, call.id, ready, "websocket", self.received_at))
+            elif (call := messages.plain_call(text)) and (reply := self._ready(call)):
                 self.calls += 1
+                await self.write(reply)
             elif await self._passes(text, call):
                 return event
 
-    def _ready(self, call: messages.Call) -> Ready | None:
-        """The hot path: a call is known by the name of its tool and the bytes of its arguments."""
-        if self.state is not State.READY or call.id in self.in_flight:
+    def _ready(self, call: Call) -> str | None:
+        if call.id in self.in_flight:
             return None
-        return self._answers.known(call.key)
+        return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
-    async def _passes(self, text: str, call: messages.Call | None) -> bool:
+    async def _passes(self, text: str, call: Call | None) -> bool:
         """True for a message that the SDK shall see."""
         if 4 * len(text) > self._most_bytes and len(text.encode()) > self._most_bytes:
             self._close(TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
@@ -92,7 +95,7 @@ class Screen:
         try:
             match messages.message(text):
                 case Request() as request:
-                    return await self._requested(request, call)
+                    return await self._requested(request, call.key if call else None)
                 case Notification() as notification:
                     self._notified(notification)
             return False
@@ -101,25 +104,44 @@ class Screen:
             await self.write(messages.error(invalid))
             return False
 
-    async def _requested(self, request: Request, call: messages.Call | None) -> bool:
-        request_id, method = request.id, request.method
-        if problem := self._problem(request_id, method):
-            raise InvalidMessage(INVALID_REQUEST, problem, request_id)
-        key = call.key if call else None
-        self.calls += method == "tools/call"
-        if reply := legacy.answered(self._answers, request, key, "websocket", self.received_at):
+    async def _requested(self, request: Request, key: Any) -> bool:
+        era = modern if modern.speaks(request) else legacy
+        if problem := self._problem(request, era):
+            raise InvalidMessage(INVALID_REQUEST, problem, request.id)
+        self.calls += request.method == "tools/call"
+        reply = era.answered(self._answers, request, key, "websocket", self.received_at)
+        self.stateless |= era is modern
+        if reply:
             await self.write(reply)
             return False
-        if method == "initialize":
+        self.in_flight[request.id] = messages.Work(request.method)
+        if era is modern:
+            self._start(self._work, request)
+        elif request.method == "initialize":
             self.state = State.INITIALIZING
-            info = (request.params or {})["clientInfo"]
+            info = request.params["clientInfo"]
             self.client = shortened(f"{info['name']} {info['version']}")
-        self.in_flight[request_id] = legacy.Work(method)
-        return True
+        return era is legacy
 
-    def _problem(self, request_id: RequestId, method: str) -> str | None:
-        if request_id in self.in_flight:
+    async def _work(self, request: Request) -> None:
+        with self.in_flight[request.id].scope as scope:
+            reply = await modern.work(self._answers, request, self.write, "websocket")
+        self._done(request.id)
+        if not scope.cancelled_caught:
+            self.errors += '"isError":true' in reply
+            await self.write(reply)
+
+    def _done(self, request_id: RequestId) -> messages.Work | None:
+        if self._changed:
+            self._changed.set()
+        return self.in_flight.pop(request_id, None)
+
+    def _problem(self, request: Request, era: Any) -> str | None:
+        method = request.method
+        if request.id in self.in_flight:
             return "A request with this id is still at work: ids must differ."
+        if era is modern:
+            return None
         if self.state is State.NEW and method not in ("initialize", "ping"):
             return "The session is not initialized: send 'initialize' first."
         if self.state is State.READY and method == "initialize":
@@ -129,7 +151,7 @@ class Screen:
     def _notified(self, notification: Notification) -> None:
         """Unknown notifications are ignored, as JSON-RPC asks; of `initialized`, the SDK need not know."""
         if notification.method == "notifications/cancelled":
-            request_id = messages.usable((notification.params or {}).get("requestId"))
+            request_id = messages.usable(notification.params.get("requestId"))
             work = None if request_id is None else self.in_flight.get(request_id)
             if work and work.method != "initialize":
                 work.scope.cancel()
@@ -143,9 +165,7 @@ class Screen:
         if reply.method == "notifications/message":
             return
         if reply.method is UNSET:
-            work = self.in_flight.pop(reply.id, None) if reply.id is not UNSET else None
-            if self._changed:
-                self._changed.set()
+            work = None if reply.id is UNSET else self._done(reply.id)
             if work is None or work.scope.cancel_called:
                 return
             failed = reply.result is UNSET
@@ -164,3 +184,14 @@ class Screen:
         finally:
             self.sending -= 1
             self.sent_at = perf_counter()
+
+
+def at_once(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:
+    """The hot path: a call is known by the name of its tool and the bytes of its arguments."""
+    ready, meta = answers.known(call.key), call.params.meta
+    if ready is None:
+        return None
+    if meta is UNSET or not meta.modern:
+        return legacy.reply(answers, call.id, ready, transport, started) if session else None
+    spoken = meta.version == modern.VERSION and meta.capabilities is not UNSET
+    return modern.reply(answers, call.id, ready, transport, started) if spoken else None

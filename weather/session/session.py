@@ -41,7 +41,7 @@ class Session:
     def __init__(self, sessions: Sessions, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         self._sessions, self._admission, self._settings = sessions, admission, sessions.settings
         self._scope, self._receive, self._send = scope, receive, send
-        self._screen = Screen(sessions.answers, sessions.settings, receive, send, self.close)
+        self._screen = Screen(sessions, receive, send, self.close)
         self._opened_at = time.perf_counter()
         self._life = anyio.CancelScope()
         self._ending: tuple[int, str, str] | None = None
@@ -65,6 +65,8 @@ class Session:
             self.close(SERVICE_RESTART, "the server is going down", "shutdown")
             raise
         finally:
+            for work in self._screen.in_flight.values():
+                work.scope.cancel()
             code, reason, ended = self._ending or (NORMAL, "", "client")
             if not self._screen.gone:
                 with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
@@ -75,6 +77,8 @@ class Session:
     async def _serve(self) -> None:
         screen = self._screen
         first = await screen.receive()
+        if screen.gone:
+            return
         if not await legacy.over_websocket(self._sessions.server, self._scope, screen.receive, screen.send, first):
             self.close(INTERNAL_ERROR, "internal error", "error")
 
@@ -86,7 +90,10 @@ class Session:
 
     def check(self, now: float) -> None:
         screen, settings = self._screen, self._settings
-        if screen.state is not State.READY and now - self._opened_at > settings.mcp_initialize_timeout_seconds:
+        if (
+            not (screen.stateless or screen.state is State.READY)
+            and now - self._opened_at > settings.mcp_initialize_timeout_seconds
+        ):
             reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
             self.close(POLICY_VIOLATION, reason, "not_initialized")
         elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:

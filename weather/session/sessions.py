@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Literal, Protocol
@@ -44,7 +44,8 @@ class Sessions:
         self._drained_at: float | None = None
         self._open: set[Open] = set()
         self._requests: set[anyio.CancelScope] = set()
-        self._tasks: TaskGroup | None = None
+        self._tasks: TaskGroup
+        self._met = False
         metrics.sessions_open.set_function(lambda: len(self._open))
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
         in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))
@@ -79,30 +80,32 @@ class Sessions:
                 session.check(now)
             self._close_idle(now)
 
+    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Runs work apart from its caller."""
+        self._tasks.start_soon(work, *args)
+
     def meet(self, served: Connection | None) -> None:
         """To be told what serves each request and handshake, if that is mended; looks at the first."""
-        tasks, self._tasks = self._tasks, None
-        if tasks and served:
-            tasks.start_soon(self._drain, served.going_down)
+        first, self._met = not self._met, True
+        if first and served:
+            self.start(self._drain, served.going_down)
             if served.beyond_loopback and not self.settings.checks_tokens:
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
-        elif tasks:
+        elif first:
             log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Room for the work on an HTTP request. Raises Refusal; also where the server goes down before it is done."""
-        room, scope = Refusal(503, "capacity", "There is no room for another request now.", RETRY), anyio.CancelScope()
+        """Room for the work on an HTTP request, which ends early where the server goes down. Raises Refusal."""
+        scope = anyio.CancelScope()
         if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_requests:
-            raise room
+            raise Refusal(503, "capacity", "There is no room for another request now.", RETRY)
         self._requests.add(scope)
         try:
             with scope:
                 yield
         finally:
             self._requests.discard(scope)
-        if scope.cancelled_caught:
-            raise room
 
     async def _drain(self, going_down: Any) -> None:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
