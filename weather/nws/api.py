@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -17,25 +17,14 @@ from cachetools import TTLCache
 from weather.config import HOURS, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.breaker import Clock
-from weather.nws.document import ANY, Document, Question
+from weather.nws.exchange import Question
 from weather.nws.flight import Progress, silent
-from weather.nws.host import Host
+from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
-from weather.nws.upstream import Upstream
+from weather.nws.upstream import MOST_REMEMBERED, Document, Upstream
 
-MOST_WITHDRAWN = 10_000
 OBSERVATION_FRESH = timedelta(hours=2)
-NO_FORECAST: Mapping[tuple[int, str], Callable[[], WeatherError]] = {
-    (404, "MarineForecastNotSupported"): lambda: NoForecast(
-        "it is on the water, and NWS makes no point forecast there; ask for its alerts"
-    ),
-    (404, ANY): Withdrawn,  # not the CDN's, which is no problem in JSON
-    (503, "ForecastGridExpired"): lambda: Unavailable(
-        "its forecast for this area has expired, and a new one is not out yet", again="Try again in an hour."
-    ),
-}
 
 
 class NWS(AsyncContextManagerMixin):
@@ -56,7 +45,7 @@ class NWS(AsyncContextManagerMixin):
         self.upstream = Upstream(self.host)
         self.now, self.start = self.host.now, self.upstream.start
         self._base = "https://simulator.invalid" if settings.simulated else settings.nws_api_base
-        self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_WITHDRAWN, MINUTES, clock)
+        self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_REMEMBERED, MINUTES, clock)
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
@@ -75,7 +64,7 @@ class NWS(AsyncContextManagerMixin):
             longest_s=24 * HOURS,
             stale_s=48 * HOURS,
             note="Resolving the place",
-            refusals={(404, "InvalidPoint"): partial(NotCovered, latitude, longitude)},
+            refusal=partial(_not_covered, latitude, longitude),
             passing=lambda point: point.forecast is None,
         )
         return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
@@ -136,7 +125,6 @@ class NWS(AsyncContextManagerMixin):
             longest_s=MINUTES,
             stale_s=self.settings.nws_alerts_stale_seconds,
             note="Asking for the alerts",
-            weight=2.0,
         )
         return await self.upstream.get(question, ahead=ahead, progress=progress)
 
@@ -152,8 +140,7 @@ class NWS(AsyncContextManagerMixin):
             longest_s=HOURS,
             stale_s=self.settings.nws_forecast_stale_seconds,
             note="Asking for the forecast",
-            refusals=NO_FORECAST,
-            weight=3.5,  # many small values
+            refusal=_no_forecast,
         )
 
     def _here(self, link: str) -> str:
@@ -169,3 +156,17 @@ class NWS(AsyncContextManagerMixin):
 def _decimal(degrees: float) -> str:
     """At most four decimals and no trailing zero: anything else is answered with a redirect."""
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
+
+
+def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
+    return NotCovered(latitude, longitude) if (status, problem) == (404, "InvalidPoint") else None
+
+
+def _no_forecast(status: int, problem: str) -> WeatherError | None:
+    match status, problem:
+        case 404, "MarineForecastNotSupported":
+            return NoForecast("it is on the water, and NWS makes no point forecast there; ask for its alerts")
+        case 503, "ForecastGridExpired":
+            expired = "its forecast for this area has expired, and a new one is not out yet"
+            return Unavailable(expired, again="Try again in an hour.")
+    return Withdrawn() if status == 404 and problem else None  # a 404 of the CDN's is no problem in JSON

@@ -48,9 +48,6 @@ class Flight(Generic[T]):
     def tell(self, note: str) -> None:
         """Says to every caller what is being waited for."""
         self._notes.append(note)
-        self._wake()
-
-    def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
@@ -65,7 +62,7 @@ class Flight(Generic[T]):
             self._error = error
         finally:
             self._done = True
-            self._wake()
+            self._changed.set()
 
     async def wait(self, progress: Progress = silent) -> T:
         """The result, or the error of the work; `progress` gets the note of now and each one to come."""

@@ -1,4 +1,4 @@
-"""What NWS answered, asked once and kept as long as it says.
+"""What NWS answered, asked once, kept as long as it says, and given in place of a newer one where that does not come.
 
 A question in flight is a task of its own: callers wait for it, and one that goes away takes nothing from the
 others. What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 from cachetools import LRUCache, TTLCache
 
-from weather.config import HOURS, MINUTES, SECONDS
+from weather.config import HOURS, KIB, MINUTES, SECONDS
 from weather.errors import BadAnswer, UpstreamError, WeatherError
-from weather.nws.document import Document, Question
+from weather.nws.exchange import Question, Reply
 from weather.nws.flight import Flight, Progress, silent
 from weather.nws.host import Host
 
@@ -24,10 +26,39 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+REFRESH_AHEAD = 0.9
+SPARE_REFRESH_S = 5 * SECONDS
+SPARE_LIFE_S = 10 * SECONDS
 PATIENCE_WITH_SPARE_S = 3 * SECONDS
 REFUSAL_LIFE_S = 1 * HOURS
 FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
+# A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
+DOCUMENT_BYTES = 2 * KIB
+BYTES_PER_BYTE = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[T]):
+    """Times ending in `_at` are seconds on the clock of NWS; `size` is what it weighs in the cache, in bytes."""
+
+    digest: T
+    fetched: datetime
+    refresh_at: float
+    expires_at: float
+    spoils_at: float
+    simulated: bool
+    size: int
+    stale: bool = False
+
+    def spare(self, now: float) -> Self | None:
+        """Itself in place of an answer that does not come, to be asked for anew soon; None when too old."""
+        refresh_at = now + SPARE_REFRESH_S
+        if now < self.expires_at:
+            return replace(self, refresh_at=refresh_at)
+        if now > self.spoils_at:
+            return None
+        return replace(self, stale=True, refresh_at=refresh_at, expires_at=now + SPARE_LIFE_S)
 
 
 class Upstream:
@@ -58,7 +89,7 @@ class Upstream:
     def spare(self, question: Question[T]) -> Document[T] | None:
         """The last good answer, marked as stale where its time is over; None when it is too old to be given."""
         document: Document[T] | None = self._cache.get(question.url)
-        return document.spare(self.clock(), question.stale_s) if document else None
+        return document.spare(self.clock()) if document else None
 
     async def get(
         self, question: Question[T], *, ahead: bool = False, anew: bool = False, progress: Progress = silent
@@ -71,15 +102,14 @@ class Upstream:
             self.metrics.cache("hit", question.name)
             raise refusal.with_traceback(None)  # it is raised again and again: its traceback would only grow
         document: Document[T] | None = self._cache.get(question.url)
-        now = self.clock()
-        if document and not anew and now < (document.refresh_at if ahead else document.expires_at):
+        if document and not anew and self.clock() < (document.refresh_at if ahead else document.expires_at):
             self.metrics.cache("hit", question.name)
             return document
         self.metrics.cache("refresh" if ahead else "miss", question.name)
         spare = self.spare(question)
         flight = self._flights.get(question.url)
         if flight is None or flight.stopped:
-            flight = self._launch(question, document)
+            flight = self._launch(question)
         flight.kept |= spare is not None
         try:
             with anyio.fail_after(self._patience_s if spare else None):
@@ -89,16 +119,16 @@ class Upstream:
                 raise
             return spare
 
-    def _launch(self, question: Question[T], last: Document[T] | None) -> Flight[Document[T]]:
-        flight: Flight[Document[T]] = self.start(lambda: self._ask(question, last, flight))
+    def _launch(self, question: Question[T]) -> Flight[Document[T]]:
+        flight: Flight[Document[T]] = self.start(lambda: self._ask(question, flight))
         self._flights[question.url] = flight
         if question.note:
             flight.tell(question.note)
         return flight
 
-    async def _ask(self, question: Question[T], last: Document[T] | None, flight: Flight[Document[T]]) -> Document[T]:
+    async def _ask(self, question: Question[T], flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self.host.ask(question, last, flight.tell)
+            document = self._document(question, await self.host.ask(question, flight.tell))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
                 log.warning("%s: %s", question.url, error)
@@ -117,3 +147,17 @@ class Upstream:
         if document.size <= self._cache.maxsize:
             self._cache[question.url] = document
         return document
+
+    def _document(self, question: Question[T], reply: Reply) -> Document[T]:
+        digest, now = question.read(reply.body), self.clock()
+        longest_s = question.shortest_s if question.passing(digest) else question.longest_s
+        life_s = min(max(reply.max_age_s, question.shortest_s), longest_s)
+        return Document(
+            digest,
+            fetched=self.host.now(),
+            refresh_at=now + REFRESH_AHEAD * life_s,
+            expires_at=now + life_s,
+            spoils_at=now + question.stale_s,
+            simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
+            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
+        )
