@@ -57,9 +57,9 @@ class InvalidMessage(Exception):
 
 
 class WeatherError(Exception):
-    """Its text is shown to the caller: no URL, no exception's name. `lasting`: it will hold for a while."""
+    """Its text is shown to the caller: no URL, no exception's name. It will hold for `lasts_s`."""
 
-    lasting = True
+    lasts_s = 3600.0
 
 
 class BadArgument(WeatherError):
@@ -76,15 +76,14 @@ class NotCovered(WeatherError):
 
 
 class NoForecast(WeatherError):
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, lasts_s: float = 3600.0) -> None:
         super().__init__(f"The National Weather Service has no forecast for this point: {why}.")
+        self.lasts_s = lasts_s
 
 
 class Withdrawn(NoForecast):
-    lasting = False
-
     def __init__(self) -> None:
-        super().__init__("the link to it leads nowhere")
+        super().__init__("the link to it leads nowhere", lasts_s=0.0)
 
 
 class UpstreamError(WeatherError):

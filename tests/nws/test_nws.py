@@ -166,15 +166,22 @@ async def test_a_place_at_sea_is_told_to_have_no_forecast(world):
 
 
 async def test_a_place_without_a_link_is_told_to_have_no_forecast(world):
-    world.edits = [("-122.33", change(forecast=None, observationStations=None))]
+    world.edits = [("-122.33", change(forecast=None))]
     async with world.nws() as nws:
-        with pytest.raises(NoForecast, match="no forecast link"):
-            await nws.forecast(*SEATTLE)
-        point = await nws.point(*SEATTLE)
-        assert await nws.observation(point) is None
+        for later_s, asked in ((0, 1), (299, 0)):
+            world.clock.now += later_s
+            with pytest.raises(NoForecast, match="no forecast link"):
+                await nws.forecast(*SEATTLE)
+            assert len(world.asked) == asked
         world.edits = []
-        world.clock.now += 300
+        world.clock.now += 1
         assert (await nws.forecast(*SEATTLE))[1].digest.periods
+
+
+async def test_a_place_without_a_link_to_stations_has_no_observation(world):
+    world.edits = [("-122.33", change(observationStations=None))]
+    async with world.nws() as nws:
+        assert await observed(nws) is None
 
 
 async def test_an_empty_forecast_is_an_error_and_the_last_good_one_serves(world):

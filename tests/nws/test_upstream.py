@@ -422,15 +422,6 @@ async def test_what_is_asked_aside_is_tried_once_and_says_nothing_of_the_host(cl
         assert await outcome(upstream) == 1
 
 
-async def test_what_is_missing_something_lives_no_longer_than_it_has_to(clock):
-    host = Scripted(ok(0, max_age=LIVES_S), ok(1, max_age=LIVES_S))
-    async with asking(host, clock) as upstream:
-        for later_s, value in ((0, 0), (9, 0), (1, 1), (99, 1)):
-            clock.now += later_s
-            assert await outcome(upstream, item(passing=lambda value: value == 0)) == value
-    assert len(host) == 2
-
-
 async def test_an_error_that_the_host_means_is_kept_a_while_and_never_longer(clock):
     host = Scripted(status(404, **{"Cache-Control": "max-age=86400"}), status(500))
     async with asking(host, clock) as upstream:

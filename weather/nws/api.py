@@ -64,8 +64,7 @@ class NWS(AsyncContextManagerMixin):
             longest_s=24 * HOURS,
             stale_s=48 * HOURS,
             note="Resolving the place",
-            refusal=partial(_not_covered, latitude, longitude),
-            passing=lambda point: point.forecast is None,
+            refusal=lambda *seen: NotCovered(latitude, longitude) if seen == (404, "InvalidPoint") else None,
         )
         return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
 
@@ -129,11 +128,8 @@ class NWS(AsyncContextManagerMixin):
         return await self.upstream.get(question, ahead=ahead, progress=progress)
 
     def _forecast(self, point: Document[Point]) -> Question[ForecastDigest]:
-        link = point.digest.forecast
-        if link is None:
-            raise NoForecast("NWS gives no forecast link for it")
         return Question(
-            self._here(link),
+            self._here(point.digest.forecast),
             "forecast",
             read_forecast,
             shortest_s=MINUTES,
@@ -156,10 +152,6 @@ class NWS(AsyncContextManagerMixin):
 def _decimal(degrees: float) -> str:
     """At most four decimals and no trailing zero: anything else is answered with a redirect."""
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
-
-
-def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
-    return NotCovered(latitude, longitude) if (status, problem) == (404, "InvalidPoint") else None
 
 
 def _no_forecast(status: int, problem: str) -> WeatherError | None:

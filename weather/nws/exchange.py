@@ -24,10 +24,9 @@ MOST_REDIRECTS = 5
 class Question(Generic[T]):
     """`name` is its kind in the metrics; `note` is what a caller who has to wait is told first.
 
-    An answer lives from `shortest_s` to `longest_s`, whatever Cache-Control says; no longer than it has to where it is
-    `passing`, missing something that may soon be there. `stale_s` after it came it may still stand in for another.
-    `refusal` is what a status and a type of problem mean here, None for what they mean anywhere. What is asked `aside`
-    is good to have beside what is needed: it must not hold that up, whatever becomes of it.
+    An answer lives from `shortest_s` to `longest_s`, whatever Cache-Control says; `stale_s` after it came it may still
+    stand in for another. `refusal` is what a status and a type of problem mean here, None for what they mean anywhere.
+    What is asked `aside` is good to have beside what is needed: it must not hold that up, whatever becomes of it.
     """
 
     url: str
@@ -38,7 +37,6 @@ class Question(Generic[T]):
     stale_s: float
     note: str = ""
     refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
-    passing: Callable[[T], bool] = lambda digest: False
     aside: bool = False
 
 

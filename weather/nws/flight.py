@@ -70,11 +70,11 @@ class Flight(Generic[T]):
         told = 0
         try:
             while not self._done:
-                if told < len(self._notes):
+                if told == len(self._notes):
+                    await self._changed.wait()
+                else:
                     told = len(self._notes)
                     await progress(self._notes[-1])
-                else:
-                    await self._changed.wait()
         finally:
             self._callers -= 1
             if not self._done and not self.kept:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from weather.errors import BadAnswer
+from weather.config import MINUTES
+from weather.errors import BadAnswer, NoForecast
 from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, Period, Point, Severity, Urgency, Wire
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
@@ -23,11 +24,13 @@ _Model = TypeVar("_Model", bound=Wire)
 
 
 def read_point(latitude: float, longitude: float, body: object) -> Point:
-    """The coordinates are those asked for: not every answer repeats them."""
+    """The coordinates are those asked for: not every answer repeats them. Raises NoForecast where there is no link."""
     raw = _part(body, "properties", dict, "the point")
     near = raw.get("relativeLocation")
     place = {} if near is None else _part(near, "properties", dict, "the nearest place")
     location = {**place, "latitude": latitude, "longitude": longitude, "timeZone": raw.get("timeZone")}
+    if raw.get("forecast", 0) in (None, ""):
+        raise NoForecast("NWS gives no forecast link for it", lasts_s=5 * MINUTES)
     return _read(Point, {**raw, "location": location}, "the point")
 
 
@@ -68,8 +71,7 @@ def read_alerts(body: object) -> AlertDigest:
     messages = [_read(Alert, raw, "an alert") for raw in meant]
     gone = {old for alert, raw in zip(messages, meant, strict=True) for old in _replaced(raw) if old != alert.id}
     said = [alert for alert in messages if (alert.message_type or "").lower() != "cancel"]
-    current = {alert.id: alert for alert in said if alert.id not in gone}
-    alerts = tuple(sorted(current.values(), key=_rank))
+    alerts = tuple(sorted({alert.id: alert for alert in said if alert.id not in gone}.values(), key=_rank))
     counts = Counter(alert.severity or "Unknown" for alert in alerts)
     return AlertDigest(issued=_object(body, what).get("updated"), alerts=alerts, counts=dict(counts))
 

@@ -137,7 +137,7 @@ class Point(Wire):
     """`forecast` and `stations` are links to follow as they are; None: NWS offers none here."""
 
     location: Location
-    forecast: Text
+    forecast: str
     stations: Text = Field(default=None, validation_alias="observationStations")
 
 

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache, TLRUCache, TTLCache
 
-from weather.config import HOURS, KIB, MINUTES, SECONDS
+from weather.config import KIB, MINUTES, SECONDS
 from weather.errors import BadAnswer, UpstreamError, WeatherError
 from weather.nws.exchange import Question, Reply
 from weather.nws.flight import Flight, Progress, silent
@@ -30,7 +30,6 @@ REFRESH_AHEAD = 0.9
 SPARE_REFRESH_S = 5 * SECONDS
 SPARE_LIFE_S = 10 * SECONDS
 PATIENCE_WITH_SPARE_S = 3 * SECONDS
-REFUSAL_LIFE_S = 1 * HOURS
 FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
 # A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
@@ -69,7 +68,9 @@ class Upstream:
         self.host, self.metrics, self.clock = host, host.metrics, host.clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self._flights: dict[str, Flight[Document[Any]]] = {}
-        self._refusals: TTLCache[str, WeatherError] = TTLCache(MOST_REMEMBERED, REFUSAL_LIFE_S, self.clock)
+        self._refusals = TLRUCache[str, WeatherError](
+            MOST_REMEMBERED, lambda url, refusal, now: now + refusal.lasts_s, self.clock
+        )
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, self.clock)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
         self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
@@ -137,8 +138,7 @@ class Upstream:
             error.since_s = self.clock() - since
             raise
         except WeatherError as refusal:
-            if refusal.lasting:
-                self._refusals[question.url] = refusal
+            self._refusals[question.url] = refusal
             raise
         finally:
             if self._flights.get(question.url) is flight:
@@ -149,11 +149,9 @@ class Upstream:
         return document
 
     def _document(self, question: Question[T], reply: Reply) -> Document[T]:
-        digest, now = question.read(reply.body), self.clock()
-        longest_s = question.shortest_s if question.passing(digest) else question.longest_s
-        life_s = min(max(reply.max_age_s, question.shortest_s), longest_s)
+        now, life_s = self.clock(), min(max(reply.max_age_s, question.shortest_s), question.longest_s)
         return Document(
-            digest,
+            question.read(reply.body),
             fetched=self.host.now(),
             refresh_at=now + REFRESH_AHEAD * life_s,
             expires_at=now + life_s,
