@@ -18,11 +18,10 @@ from weather.config import HOURS, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
 from weather.nws.exchange import Question
-from weather.nws.flight import Progress, silent
 from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
-from weather.nws.upstream import MOST_REMEMBERED, Document, Upstream
+from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
 OBSERVATION_FRESH = timedelta(hours=2)
 

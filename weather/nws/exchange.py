@@ -54,17 +54,10 @@ class Reply:
         """The type of a problem (RFC 9457), the end of its URI; "" for an answer that is none."""
         return str(self.body.get("type")).rpartition("/")[2] if isinstance(self.body, dict) else ""
 
-    @property
-    def max_age_s(self) -> float:
-        """By Cache-Control; 0 where nothing is said."""
-        found = re.search(r"(?<![\w-])max-age=(\d{1,9})", self.headers.get("Cache-Control", ""), re.IGNORECASE)
+    def seconds(self, header: str, pattern: str) -> float:
+        """What `pattern` finds in a header; 0 where nothing is said."""
+        found = re.search(pattern, self.headers.get(header, ""), re.IGNORECASE)
         return float(found[1]) if found else 0.0
-
-    @property
-    def retry_after_s(self) -> float:
-        """0 where nothing is said in seconds (RFC 9110, 10.2.3)."""
-        value = self.headers.get("Retry-After", "")
-        return float(value) if value.isdecimal() else 0.0
 
 
 async def get(http: httpx.AsyncClient, url: str) -> Reply:

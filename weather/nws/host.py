@@ -24,7 +24,6 @@ from weather.nws.exchange import MOST_BYTES, Question, Reply
 Clock = Callable[[], float]
 
 FAILURES = {403, 429, 500, 502, 503, 504}  # The 403 is the CDN's, whatever the question.
-STATUS = "it answered with status {}"
 BACKOFF_S = 0.25 * SECONDS
 LONGEST_REST_S = 1 * MINUTES
 ASIDE_TIMEOUT_S = 2 * SECONDS
@@ -34,11 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class _AttemptError(Exception):
-    """The host failed. Where `again` is true another attempt may be made, after `rest_s` if the host named a time."""
+    """The host failed. Another attempt may be made after `rest_s` at the earliest; None: none may."""
 
-    def __init__(self, what: str, rest_s: float = 0.0, *, again: bool = True) -> None:
+    def __init__(self, what: str, rest_s: float | None = 0.0) -> None:
         super().__init__(what)
-        self.what, self.rest_s, self.again = what, rest_s, again
+        self.what, self.rest_s = what, rest_s
 
 
 class Breaker:
@@ -113,7 +112,7 @@ class Host:
 
         def pause(error: Exception) -> bool | float:
             """Seconds until the next attempt, False for none: not worth it, or the deadline comes first."""
-            if not isinstance(error, _AttemptError) or not error.again or attempt.num == attempts:
+            if not isinstance(error, _AttemptError) or error.rest_s is None or attempt.num == attempts:
                 return False
             jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
             wait_s = max(BACKOFF_S * (1 << attempt.num) * jitter, error.rest_s)
@@ -152,10 +151,8 @@ class Host:
                 raise
         if not question.aside:
             self._breaker.answered()
-        if refusal:
-            raise refusal
         if reply.status != HTTPStatus.OK:
-            raise Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
+            raise refusal or (Rejected(reply.status) if reply.status < 500 else Unavailable(_status(reply)))
         if reply.size > MOST_BYTES:
             raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
         return reply
@@ -185,8 +182,12 @@ class Host:
         if reply.status == HTTPStatus.OK and reply.body is None and reply.size <= MOST_BYTES:
             raise _AttemptError("it sent something that is not weather data")
         if reply.status in FAILURES:
-            again = reply.status != HTTPStatus.FORBIDDEN
-            rest_s = reply.retry_after_s if again else 0.0
+            # Not the HTTP date that a Retry-After may hold as well (RFC 9110, 10.2.3).
+            rest_s = None if reply.status == HTTPStatus.FORBIDDEN else reply.seconds("Retry-After", r"^(\d+)$")
             if rest_s:
                 self._rests_until = max(self._rests_until, self.clock() + min(rest_s, LONGEST_REST_S))
-            raise _AttemptError(STATUS.format(reply.status), rest_s, again=again)
+            raise _AttemptError(_status(reply), rest_s)
+
+
+def _status(reply: Reply) -> str:
+    return f"it answered with status {reply.status}"

@@ -92,12 +92,8 @@ def _replaced(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _rank(alert: Alert) -> tuple[int, int, float]:
-    end = alert.ends or alert.expires
-    return (
-        get_args(Severity).index(alert.severity or "Unknown"),
-        get_args(Urgency).index(alert.urgency or "Unknown"),
-        end.timestamp() if end else math.inf,
-    )
+    severity, urgency, end = alert.severity or "Unknown", alert.urgency or "Unknown", alert.ends or alert.expires
+    return get_args(Severity).index(severity), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
