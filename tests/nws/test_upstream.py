@@ -87,7 +87,7 @@ def gone(code, problem):
 
 
 def item(url=URL, read=read, **changes):
-    bounds = {"shortest_s": 10, "longest_s": 1000, "stale_s": STALE_S, "refusal": gone, **changes}
+    bounds = {"lives_s": (10, 1000), "stale_s": STALE_S, "refusal": gone, **changes}
     return Question(url, "item", read, **bounds)
 
 
@@ -425,7 +425,7 @@ async def test_what_is_asked_aside_is_tried_once_and_says_nothing_of_the_host(cl
 async def test_an_error_that_the_host_means_is_kept_a_while_and_never_longer(clock):
     host = Scripted(status(404, **{"Cache-Control": "max-age=86400"}), status(500))
     async with asking(host, clock) as upstream:
-        question = item(longest_s=86400, stale_s=86400)
+        question = item(lives_s=(10, 86400), stale_s=86400)
         for _ in range(2):
             with pytest.raises(NoForecast):
                 await upstream.get(question)

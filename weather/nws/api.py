@@ -27,10 +27,7 @@ OBSERVATION_FRESH = timedelta(hours=2)
 
 
 class NWS(AsyncContextManagerMixin):
-    """Every method raises WeatherError, with a text for the caller; fresh answers come from the cache.
-
-    `now` is the time of day by `clock`; `start` runs other work apart from its callers, in the same way.
-    """
+    """All methods raise WeatherError. `now` is the time of day by `clock`; `start` runs work apart from its callers."""
 
     def __init__(
         self,
@@ -55,16 +52,10 @@ class NWS(AsyncContextManagerMixin):
         self, latitude: float, longitude: float, *, ahead: bool = False, anew: bool = False, progress: Progress = silent
     ) -> Document[Point]:
         """The grid cell of a place, whose coordinates have at most four decimals."""
-        question = Question(
-            f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}",
-            "point",
-            partial(read_point, latitude, longitude),
-            shortest_s=5 * MINUTES,
-            longest_s=24 * HOURS,
-            stale_s=48 * HOURS,
-            note="Resolving the place",
-            refusal=lambda *seen: NotCovered(latitude, longitude) if seen == (404, "InvalidPoint") else None,
-        )
+        url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
+        read = partial(read_point, latitude, longitude)
+        refusal = partial(_not_covered, latitude, longitude)
+        question = Question(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
         return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
 
     async def forecast(
@@ -76,10 +67,8 @@ class NWS(AsyncContextManagerMixin):
         ahead: bool = False,
         progress: Progress = silent,
     ) -> tuple[Document[Point], Document[ForecastDigest]]:
-        """The place (`point`, when it is known already) and its forecast.
-
-        A link that leads nowhere is resolved anew once. Where that leads nowhere either, the last good forecast
-        serves, and the link is left alone for a minute.
+        """The place (`point`, when it is known already) and its forecast. A link that leads nowhere is resolved anew
+        once; where that leads nowhere either, the last good forecast serves, and the link is left alone for a minute.
         """
         point = point or await self.point(latitude, longitude, ahead=ahead, progress=progress)
         first = question = self._forecast(point)
@@ -101,12 +90,11 @@ class NWS(AsyncContextManagerMixin):
         """What the nearest station with a fresh observation measured."""
         if point.digest.stations is None:
             return None
-        stations = Question(
-            self._here(point.digest.stations), "stations", read_stations, HOURS, 24 * HOURS, 48 * HOURS, aside=True
-        )
+        link = self._here(point.digest.stations)
+        stations = Question(link, "stations", read_stations, (HOURS, 24 * HOURS), 48 * HOURS, aside=True)
         for station in (await self.upstream.get(stations, ahead=ahead)).digest:
             link = self._here(f"{station}/observations/latest")
-            latest = Question(link, "observation", read_observation, MINUTES, 5 * MINUTES, 0, aside=True)
+            latest = Question(link, "observation", read_observation, (MINUTES, 5 * MINUTES), 0, aside=True)
             with suppress(WeatherError):
                 observation = await self.upstream.get(latest, ahead=ahead)
                 measured = observation.digest
@@ -115,28 +103,13 @@ class NWS(AsyncContextManagerMixin):
         return None
 
     async def alerts(self, area: str, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
-        question = Question(
-            f"{self._base}/alerts/active?area={area}&status=actual",
-            "alerts",
-            read_alerts,
-            shortest_s=15 * SECONDS,
-            longest_s=MINUTES,
-            stale_s=self.settings.nws_alerts_stale_seconds,
-            note="Asking for the alerts",
-        )
+        url, stale_s = f"{self._base}/alerts/active?area={area}&status=actual", self.settings.nws_alerts_stale_seconds
+        question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s)
         return await self.upstream.get(question, ahead=ahead, progress=progress)
 
     def _forecast(self, point: Document[Point]) -> Question[ForecastDigest]:
-        return Question(
-            self._here(point.digest.forecast),
-            "forecast",
-            read_forecast,
-            shortest_s=MINUTES,
-            longest_s=HOURS,
-            stale_s=self.settings.nws_forecast_stale_seconds,
-            note="Asking for the forecast",
-            refusal=_no_forecast,
-        )
+        link, stale_s = self._here(point.digest.forecast), self.settings.nws_forecast_stale_seconds
+        return Question(link, "forecast", read_forecast, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""
@@ -151,6 +124,10 @@ class NWS(AsyncContextManagerMixin):
 def _decimal(degrees: float) -> str:
     """At most four decimals and no trailing zero: anything else is answered with a redirect."""
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
+
+
+def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
+    return NotCovered(latitude, longitude) if (status, problem) == (404, "InvalidPoint") else None
 
 
 def _no_forecast(status: int, problem: str) -> WeatherError | None:

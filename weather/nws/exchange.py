@@ -22,20 +22,16 @@ MOST_REDIRECTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
-    """`name` is its kind in the metrics; `note` is what a caller who has to wait is told first.
-
-    An answer lives from `shortest_s` to `longest_s`, whatever Cache-Control says; `stale_s` after it came it may still
-    stand in for another. `refusal` is what a status and a type of problem mean here, None for what they mean anywhere.
-    What is asked `aside` is good to have beside what is needed: it must not hold that up, whatever becomes of it.
+    """`name` is its kind in the metrics. An answer's life is within `lives_s`, whatever Cache-Control says; `stale_s`
+    after it came it may still stand in for another. `refusal` is what a status and a type of problem mean here; None:
+    what they mean anywhere. What is asked `aside` is good to have beside what is needed: it must not hold that up.
     """
 
     url: str
     name: str
     read: Callable[[object], T]
-    shortest_s: float
-    longest_s: float
+    lives_s: tuple[float, float]
     stale_s: float
-    note: str = ""
     refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
     aside: bool = False
 
@@ -61,7 +57,7 @@ class Reply:
 
 
 async def get(http: httpx.AsyncClient, url: str) -> Reply:
-    """Redirects are followed on the same host: another has no say. Raises what httpx does, see `failure`."""
+    """Redirects are followed on the same host: another has no say. Raises what httpx does."""
     request = http.build_request("GET", url)
     for _ in range(MOST_REDIRECTS + 1):
         async with aclosing(await http.send(request, stream=True)) as response:
@@ -84,15 +80,3 @@ async def _read(response: httpx.Response) -> Reply:
         with suppress(ValueError):  # also raised for half a surrogate pair, which JSON can escape and UTF-8 not write
             body = from_json(content)
     return Reply(response.status_code, response.headers, len(content), body)
-
-
-def failure(error: Exception) -> str:
-    """What httpx raised, as it may be told."""
-    match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            return "it cannot be reached"
-        case httpx.TimeoutException() | TimeoutError():
-            return "it takes too long"
-        case httpx.TooManyRedirects():
-            return "it redirects to nowhere"
-    return "the connection broke"

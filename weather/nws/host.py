@@ -18,12 +18,13 @@ import stamina
 from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
-from weather.nws import exchange
-from weather.nws.exchange import MOST_BYTES, Question, Reply
+from weather.nws.exchange import MOST_BYTES, Question, Reply, get
 
 Clock = Callable[[], float]
 
 FAILURES = {403, 429, 500, 502, 503, 504}  # The 403 is the CDN's, whatever the question.
+ACCEPTED = {"Accept": "application/geo+json", "Accept-Encoding": "identity"}
+STATUS = "it answered with status {}"
 BACKOFF_S = 0.25 * SECONDS
 LONGEST_REST_S = 1 * MINUTES
 ASIDE_TIMEOUT_S = 2 * SECONDS
@@ -90,11 +91,7 @@ class Host:
         self._rooms = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // ASIDE_SHARE))
         self._http = httpx.AsyncClient(
             transport=transport,
-            headers={
-                "User-Agent": settings.nws_user_agent,
-                "Accept": "application/geo+json",
-                "Accept-Encoding": "identity",
-            },
+            headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
             timeout=httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds),
             limits=httpx.Limits(),  # none but the rooms
         )
@@ -152,7 +149,9 @@ class Host:
         if not question.aside:
             self._breaker.answered()
         if reply.status != HTTPStatus.OK:
-            raise refusal or (Rejected(reply.status) if reply.status < 500 else Unavailable(_status(reply)))
+            raise refusal or (
+                Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
+            )
         if reply.size > MOST_BYTES:
             raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
         return reply
@@ -164,11 +163,17 @@ class Host:
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, ASIDE_TIMEOUT_S) if question.aside else longest_s):
-                reply = await exchange.get(self._http, question.url)
+                reply = await get(self._http, question.url)
             status = str(reply.status)
             return reply
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise _AttemptError(exchange.failure(error)) from None
+        except (httpx.ConnectTimeout, httpx.ConnectError):
+            raise _AttemptError("it cannot be reached") from None
+        except (httpx.TimeoutException, TimeoutError):
+            raise _AttemptError("it takes too long") from None
+        except httpx.TooManyRedirects:
+            raise _AttemptError("it redirects to nowhere") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise _AttemptError("the connection broke") from None
         except anyio.get_cancelled_exc_class():
             status = "cancelled"
             raise
@@ -186,8 +191,4 @@ class Host:
             rest_s = None if reply.status == HTTPStatus.FORBIDDEN else reply.seconds("Retry-After", r"^(\d+)$")
             if rest_s:
                 self._rests_until = max(self._rests_until, self.clock() + min(rest_s, LONGEST_REST_S))
-            raise _AttemptError(_status(reply), rest_s)
-
-
-def _status(reply: Reply) -> str:
-    return f"it answered with status {reply.status}"
+            raise _AttemptError(STATUS.format(reply.status), rest_s)

@@ -45,8 +45,8 @@ def read_forecast(body: object) -> ForecastDigest:
 def read_stations(body: object) -> tuple[str, ...]:
     """The links of the nearest, nearest first: NWS sorts them by distance."""
     features = _part(body, "features", list, "the list of stations")[:NEAREST_STATIONS]
-    properties = (_part(feature, "properties", dict, "a station") for feature in features)
-    return tuple(_part(station, "@id", str, "a station") for station in properties)
+    stations = (_part(feature, "properties", dict, "a station") for feature in features)
+    return tuple(_part(station, "@id", str, "a station") for station in stations)
 
 
 def read_observation(body: object) -> Observation:

@@ -1,9 +1,7 @@
 """What is kept of api.weather.gov's answers. The models read NWS's names and forms, and write those of the tools.
 
 Only a field that is `Maybe` is left out when it cannot be read. Shapes: https://api.weather.gov/openapi.json
-
-A quantity is `{unitCode, value}` there, and a whole number in the units that Americans read here. Null is None, and so
-is what quality control rejects: flags X and B.
+A quantity there, `{unitCode, value}`, is here a whole number in the units that Americans read.
 """
 
 from __future__ import annotations
@@ -68,6 +66,7 @@ def _whole(number: float) -> int:
 
 
 def _measured(units: Conversions, quantity: Any, *, key: str = "value") -> int | None:
+    """None for null, and for what quality control rejects: flags X and B."""
     if quantity is None:
         return None
     if not isinstance(quantity, dict):
@@ -82,9 +81,8 @@ def _measured(units: Conversions, quantity: Any, *, key: str = "value") -> int |
 
 
 def _bare_or_measured(temperature: Any) -> int | None:
-    if temperature is None or isinstance(temperature, dict):
-        return _measured(TEMPERATURE, temperature)
-    return _whole(_number(temperature))
+    bare = isinstance(temperature, int | float)
+    return _whole(_number(temperature)) if bare else _measured(TEMPERATURE, temperature)
 
 
 def _compass(direction: Any) -> str | None:

@@ -1,7 +1,6 @@
 """What NWS answered, asked once, kept as long as it says, and given in place of a newer one where that does not come.
 
-A question in flight is a task of its own: callers wait for it, and one that goes away takes nothing from the
-others. What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
+What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 from cachetools import LRUCache, TLRUCache, TTLCache
@@ -26,6 +25,7 @@ Progress = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
+NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", "alerts": "Asking for the alerts"}
 REFRESH_AHEAD = 0.9
 SPARE_REFRESH_S = 5 * SECONDS
 SPARE_LIFE_S = 10 * SECONDS
@@ -49,15 +49,6 @@ class Document(Generic[T]):
     simulated: bool
     size: int
     stale: bool = False
-
-    def spare(self, now: float) -> Self | None:
-        """Itself in place of an answer that does not come, to be asked for anew soon; None when too old."""
-        refresh_at = now + SPARE_REFRESH_S
-        if now < self.expires_at:
-            return replace(self, refresh_at=refresh_at)
-        if now > self.spoils_at:
-            return None
-        return replace(self, stale=True, refresh_at=refresh_at, expires_at=now + SPARE_LIFE_S)
 
 
 async def silent(_: str) -> None:
@@ -132,14 +123,12 @@ class Upstream:
     """The one cache of a process. Raises WeatherError, with a text for the caller."""
 
     def __init__(self, host: Host) -> None:
-        settings = host.settings
-        self.host, self.metrics, self.clock = host, host.metrics, host.clock
+        settings, clock = host.settings, host.clock
+        self.host, self.metrics, self.clock = host, host.metrics, clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self._flights: dict[str, Flight[Document[Any]]] = {}
-        self._refusals = TLRUCache[str, WeatherError](
-            MOST_REMEMBERED, lambda url, refusal, now: now + refusal.lasts_s, self.clock
-        )
-        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, self.clock)
+        self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
+        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
         self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
 
@@ -156,9 +145,14 @@ class Upstream:
         return flight
 
     def spare(self, question: Question[T]) -> Document[T] | None:
-        """The last good answer, marked as stale where its time is over; None when it is too old to be given."""
+        """The last good answer, marked as stale where its time is over, to be asked for anew soon; None: too old."""
         document: Document[T] | None = self._cache.get(question.url)
-        return document.spare(self.clock()) if document else None
+        now = self.clock()
+        if document and now < document.expires_at:
+            return replace(document, refresh_at=now + SPARE_REFRESH_S)
+        if document and now <= document.spoils_at:
+            return replace(document, stale=True, refresh_at=now + SPARE_REFRESH_S, expires_at=now + SPARE_LIFE_S)
+        return None
 
     async def get(
         self, question: Question[T], *, ahead: bool = False, anew: bool = False, progress: Progress = silent
@@ -191,8 +185,8 @@ class Upstream:
     def _launch(self, question: Question[T]) -> Flight[Document[T]]:
         flight: Flight[Document[T]] = self.start(lambda: self._ask(question, flight))
         self._flights[question.url] = flight
-        if question.note:
-            flight.tell(question.note)
+        if note := NOTES.get(question.name):
+            flight.tell(note)
         return flight
 
     async def _ask(self, question: Question[T], flight: Flight[Document[T]]) -> Document[T]:
@@ -218,7 +212,8 @@ class Upstream:
 
     def _document(self, question: Question[T], reply: Reply) -> Document[T]:
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
-        now, life_s = self.clock(), min(max(max_age_s, question.shortest_s), question.longest_s)
+        _, life_s, _ = sorted((*question.lives_s, max_age_s))
+        now = self.clock()
         return Document(
             question.read(reply.body),
             fetched=self.host.now(),
