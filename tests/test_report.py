@@ -27,7 +27,7 @@ OLD = Freshness("live", fetched=NOON, stale=True, now=NOON + timedelta(minutes=4
 
 def here(**location):
     location = {"latitude": 42.5, "longitude": -73.5, "time_zone": "America/New_York"} | location
-    return Point(location=Location(**location), forecast=None)
+    return Point(location=Location(**location), forecast="")
 
 
 def period(**fields):

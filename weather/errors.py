@@ -13,7 +13,6 @@
     + Unavailable              errors, refused connections, an outage
     + Rejected                 a 4xx that nobody foresaw
     + TooSlow                  no answer within the deadline of the call
-    + Busy                     the queue for NWS is longer than the deadline allows
 """
 
 from __future__ import annotations
@@ -60,53 +59,39 @@ class InvalidMessage(Exception):
 
 
 class WeatherError(Exception):
-    """Its text is shown to the caller: no URL, no exception's name. `lasting`: it will hold for a while."""
+    """Its text is shown to the caller: no URL, no exception's name. It will hold for `lasts_s`."""
 
-    lasting = True
+    lasts_s = 3600.0
 
 
 class BadArgument(WeatherError):
     def __init__(self, argument: str, got: str, expected: str) -> None:
-        super().__init__(argument, got, expected)
-        self.argument, self.got, self.expected = argument, got, expected
-
-    def __str__(self) -> str:
-        return f"Argument '{self.argument}' is {self.got}; it should be {self.expected}."
+        super().__init__(f"Argument '{argument}' is {got}; it should be {expected}.")
 
 
 class NotCovered(WeatherError):
     def __init__(self, latitude: float, longitude: float) -> None:
-        super().__init__(latitude, longitude)
-        self.latitude, self.longitude = latitude, longitude
-
-    def __str__(self) -> str:
-        return (
-            f"The National Weather Service has no data for {self.latitude}, {self.longitude}: it covers the"
-            " United States, its territories and adjacent waters. Ask for a point there (west longitudes are"
-            " negative)."
+        super().__init__(
+            f"The National Weather Service has no data for {latitude}, {longitude}: it covers the United States, its"
+            " territories and adjacent waters. Ask for a point there (west longitudes are negative)."
         )
 
 
 class NoForecast(WeatherError):
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"The National Weather Service has no forecast for this point: {self.why}."
+    def __init__(self, why: str, lasts_s: float = 3600.0) -> None:
+        super().__init__(f"The National Weather Service has no forecast for this point: {why}.")
+        self.lasts_s = lasts_s
 
 
 class Withdrawn(NoForecast):
-    lasting = False
-
     def __init__(self) -> None:
-        super().__init__("the link to it leads nowhere")
+        super().__init__("the link to it leads nowhere", lasts_s=0.0)
 
 
 class UpstreamError(WeatherError):
     """The weather is unknown: NWS `did` something, for `since_s` seconds by now; asking again later may help."""
 
-    def __init__(self, did: str = "", since_s: float = 0.0, again: str = AGAIN) -> None:
+    def __init__(self, did: str, since_s: float = 0.0, again: str = AGAIN) -> None:
         super().__init__(did)
         self.did, self.since_s, self.again = did, since_s, again
 
@@ -133,11 +118,6 @@ class Rejected(UpstreamError):
 class TooSlow(UpstreamError):
     def __init__(self, deadline_s: float) -> None:
         super().__init__(f"did not answer within {deadline_s:g} seconds")
-
-
-class Busy(UpstreamError):
-    def __str__(self) -> str:
-        return "Too many questions to the National Weather Service are waiting. Try again in a few seconds."
 
 
 def _duration(seconds: float) -> str:

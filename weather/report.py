@@ -35,12 +35,7 @@ class Freshness:
 
     def stamp(self, issued: datetime | None) -> dict[str, Any]:
         """The fields that all structured content begins with; `issued` is NWS's own time."""
-        return {
-            "issued": issued,
-            "source": self.source,
-            "stale": self.stale,
-            "age_seconds": self.age_seconds,
-        }
+        return {"issued": issued, "source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
 
     def line(self, time_zone: str | None = None) -> list[str]:
         """Stale: "As of 14:05 EST, 40 minutes ago: ...". Otherwise nothing."""
@@ -106,23 +101,15 @@ def weather_answer(
         *(_observed(observation, zone) if observation else ()),
         *freshness.line(zone),
     ]
-    structured = Weather(
-        location=point.location,
-        period=period,
-        observation=observation,
-        **freshness.stamp(forecast.issued),
-    )
+    dated = freshness.stamp(forecast.issued)
+    structured = Weather(location=point.location, period=period, observation=observation, **dated)
     return Answer("\n".join(lines), structured)
 
 
 def forecast_answer(point: Point, forecast: ForecastDigest, freshness: Freshness) -> Answer:
     keys = {"name", "temperature", "temperature_unit", "short_forecast"}
     text = json.dumps([period.model_dump(include=keys) for period in forecast.periods], indent=2)
-    structured = Forecast(
-        location=point.location,
-        periods=forecast.periods,
-        **freshness.stamp(forecast.issued),
-    )
+    structured = Forecast(location=point.location, periods=forecast.periods, **freshness.stamp(forecast.issued))
     return Answer(text, structured, tuple(freshness.line(point.location.time_zone)))
 
 

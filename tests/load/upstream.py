@@ -54,7 +54,7 @@ class ShortForecasts(httpx.ASGITransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
-        if request.url.path.endswith("/forecast") and response.status_code in (200, 304):
+        if request.url.path.endswith("/forecast") and response.status_code == 200:
             response.headers["Cache-Control"] = f"max-age={FORECAST_MAX_AGE_S}"
         return response
 

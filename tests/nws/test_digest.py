@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from weather.errors import BadAnswer
+from weather.errors import BadAnswer, NoForecast
 from weather.nws import Location
 from weather.nws.readers import read_alerts, read_forecast, read_observation, read_point, read_stations
 
@@ -115,10 +115,17 @@ def test_a_point_is_where_it_was_asked_for_whatever_the_answer_says(geometry):
     assert (read.location.latitude, read.location.longitude) == (42.5, -73.5)
 
 
-def test_a_point_may_lack_links_and_place():
-    bare = read_here(point(forecast=None, observationStations="", relativeLocation=None, timeZone=None))
-    assert (bare.forecast, bare.stations) == (None, None)
+def test_a_point_may_lack_stations_and_place():
+    bare = read_here(point(observationStations="", relativeLocation=None, timeZone=None))
+    assert bare.stations is None
     assert bare.location == Location(latitude=42.5, longitude=-73.5)
+
+
+@pytest.mark.parametrize("link", [None, ""])
+def test_a_point_without_a_link_to_a_forecast_has_none_for_five_minutes(link):
+    with pytest.raises(NoForecast, match="NWS gives no forecast link for it") as told:
+        read_here(point(forecast=link))
+    assert told.value.lasts_s == 300
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """The National Weather Service, api.weather.gov: asked once, kept as long as it says, given stale when it fails."""
 
 from weather.nws.api import NWS
-from weather.nws.document import Document
-from weather.nws.flight import Flight, Progress, silent
-from weather.nws.host import REFRESH_AHEAD
 from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
+from weather.nws.upstream import REFRESH_AHEAD, Document, Flight, Progress, silent
 
 __all__ = ["NWS", "REFRESH_AHEAD", "Document", "Flight", "Progress", "silent"]
 __all__ += ["Alert", "AlertDigest", "ForecastDigest", "Location", "Observation", "Period", "Point", "Severity", "Wire"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -17,32 +17,17 @@ from cachetools import TTLCache
 from weather.config import HOURS, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.breaker import Clock
-from weather.nws.document import ANY, Document, Question
-from weather.nws.flight import Progress, silent
-from weather.nws.host import Host
+from weather.nws.exchange import Question
+from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
-from weather.nws.upstream import Upstream
+from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
-MOST_WITHDRAWN = 10_000
 OBSERVATION_FRESH = timedelta(hours=2)
-NO_FORECAST: Mapping[tuple[int, str], Callable[[], WeatherError]] = {
-    (404, "MarineForecastNotSupported"): lambda: NoForecast(
-        "it is on the water, and NWS makes no point forecast there; ask for its alerts"
-    ),
-    (404, ANY): Withdrawn,  # not the CDN's, which is no problem in JSON
-    (503, "ForecastGridExpired"): lambda: Unavailable(
-        "its forecast for this area has expired, and a new one is not out yet", again="Try again in an hour."
-    ),
-}
 
 
 class NWS(AsyncContextManagerMixin):
-    """Every method raises WeatherError, with a text for the caller; fresh answers come from the cache.
-
-    `now` is the time of day by `clock`; `start` runs other work apart from its callers, in the same way.
-    """
+    """All methods raise WeatherError. `now` is the time of day by `clock`; `start` runs work apart from its callers."""
 
     def __init__(
         self,
@@ -56,7 +41,7 @@ class NWS(AsyncContextManagerMixin):
         self.upstream = Upstream(self.host)
         self.now, self.start = self.host.now, self.upstream.start
         self._base = "https://simulator.invalid" if settings.simulated else settings.nws_api_base
-        self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_WITHDRAWN, MINUTES, clock)
+        self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_REMEMBERED, MINUTES, clock)
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
@@ -67,17 +52,10 @@ class NWS(AsyncContextManagerMixin):
         self, latitude: float, longitude: float, *, ahead: bool = False, anew: bool = False, progress: Progress = silent
     ) -> Document[Point]:
         """The grid cell of a place, whose coordinates have at most four decimals."""
-        question = Question(
-            f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}",
-            "point",
-            partial(read_point, latitude, longitude),
-            shortest_s=5 * MINUTES,
-            longest_s=24 * HOURS,
-            stale_s=48 * HOURS,
-            note="Resolving the place",
-            refusals={(404, "InvalidPoint"): partial(NotCovered, latitude, longitude)},
-            passing=lambda point: point.forecast is None,
-        )
+        url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
+        read = partial(read_point, latitude, longitude)
+        refusal = partial(_not_covered, latitude, longitude)
+        question = Question(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
         return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
 
     async def forecast(
@@ -89,10 +67,8 @@ class NWS(AsyncContextManagerMixin):
         ahead: bool = False,
         progress: Progress = silent,
     ) -> tuple[Document[Point], Document[ForecastDigest]]:
-        """The place (`point`, when it is known already) and its forecast.
-
-        A link that leads nowhere is resolved anew once. Where that leads nowhere either, the last good forecast
-        serves, and the link is left alone for a minute.
+        """The place (`point`, when it is known already) and its forecast. A link that leads nowhere is resolved anew
+        once; where that leads nowhere either, the last good forecast serves, and the link is left alone for a minute.
         """
         point = point or await self.point(latitude, longitude, ahead=ahead, progress=progress)
         first = question = self._forecast(point)
@@ -114,12 +90,11 @@ class NWS(AsyncContextManagerMixin):
         """What the nearest station with a fresh observation measured."""
         if point.digest.stations is None:
             return None
-        stations = Question(
-            self._here(point.digest.stations), "stations", read_stations, HOURS, 24 * HOURS, 48 * HOURS, aside=True
-        )
+        link = self._here(point.digest.stations)
+        stations = Question(link, "stations", read_stations, (HOURS, 24 * HOURS), 48 * HOURS, aside=True)
         for station in (await self.upstream.get(stations, ahead=ahead)).digest:
             link = self._here(f"{station}/observations/latest")
-            latest = Question(link, "observation", read_observation, MINUTES, 5 * MINUTES, 0, aside=True)
+            latest = Question(link, "observation", read_observation, (MINUTES, 5 * MINUTES), 0, aside=True)
             with suppress(WeatherError):
                 observation = await self.upstream.get(latest, ahead=ahead)
                 measured = observation.digest
@@ -128,33 +103,13 @@ class NWS(AsyncContextManagerMixin):
         return None
 
     async def alerts(self, area: str, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
-        question = Question(
-            f"{self._base}/alerts/active?area={area}&status=actual",
-            "alerts",
-            read_alerts,
-            shortest_s=15 * SECONDS,
-            longest_s=MINUTES,
-            stale_s=self.settings.nws_alerts_stale_seconds,
-            note="Asking for the alerts",
-            weight=2.0,
-        )
+        url, stale_s = f"{self._base}/alerts/active?area={area}&status=actual", self.settings.nws_alerts_stale_seconds
+        question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s)
         return await self.upstream.get(question, ahead=ahead, progress=progress)
 
     def _forecast(self, point: Document[Point]) -> Question[ForecastDigest]:
-        link = point.digest.forecast
-        if link is None:
-            raise NoForecast("NWS gives no forecast link for it")
-        return Question(
-            self._here(link),
-            "forecast",
-            read_forecast,
-            shortest_s=MINUTES,
-            longest_s=HOURS,
-            stale_s=self.settings.nws_forecast_stale_seconds,
-            note="Asking for the forecast",
-            refusals=NO_FORECAST,
-            weight=3.5,  # many small values
-        )
+        link, stale_s = self._here(point.digest.forecast), self.settings.nws_forecast_stale_seconds
+        return Question(link, "forecast", read_forecast, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""
@@ -169,3 +124,17 @@ class NWS(AsyncContextManagerMixin):
 def _decimal(degrees: float) -> str:
     """At most four decimals and no trailing zero: anything else is answered with a redirect."""
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
+
+
+def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
+    return NotCovered(latitude, longitude) if (status, problem) == (404, "InvalidPoint") else None
+
+
+def _no_forecast(status: int, problem: str) -> WeatherError | None:
+    match status, problem:
+        case 404, "MarineForecastNotSupported":
+            return NoForecast("it is on the water, and NWS makes no point forecast there; ask for its alerts")
+        case 503, "ForecastGridExpired":
+            expired = "its forecast for this area has expired, and a new one is not out yet"
+            return Unavailable(expired, again="Try again in an hour.")
+    return Withdrawn() if status == 404 and problem else None  # a 404 of the CDN's is no problem in JSON

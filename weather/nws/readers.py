@@ -12,7 +12,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from weather.errors import BadAnswer
+from weather.config import MINUTES
+from weather.errors import BadAnswer, NoForecast
 from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, Period, Point, Severity, Urgency, Wire
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
@@ -23,11 +24,13 @@ _Model = TypeVar("_Model", bound=Wire)
 
 
 def read_point(latitude: float, longitude: float, body: object) -> Point:
-    """The coordinates are those asked for: not every answer repeats them."""
+    """The coordinates are those asked for: not every answer repeats them. Raises NoForecast where there is no link."""
     raw = _part(body, "properties", dict, "the point")
     near = raw.get("relativeLocation")
     place = {} if near is None else _part(near, "properties", dict, "the nearest place")
     location = {**place, "latitude": latitude, "longitude": longitude, "timeZone": raw.get("timeZone")}
+    if raw.get("forecast", 0) in (None, ""):
+        raise NoForecast("NWS gives no forecast link for it", lasts_s=5 * MINUTES)
     return _read(Point, {**raw, "location": location}, "the point")
 
 
@@ -42,8 +45,8 @@ def read_forecast(body: object) -> ForecastDigest:
 def read_stations(body: object) -> tuple[str, ...]:
     """The links of the nearest, nearest first: NWS sorts them by distance."""
     features = _part(body, "features", list, "the list of stations")[:NEAREST_STATIONS]
-    properties = (_part(feature, "properties", dict, "a station") for feature in features)
-    return tuple(_part(station, "@id", str, "a station") for station in properties)
+    stations = (_part(feature, "properties", dict, "a station") for feature in features)
+    return tuple(_part(station, "@id", str, "a station") for station in stations)
 
 
 def read_observation(body: object) -> Observation:
@@ -68,8 +71,7 @@ def read_alerts(body: object) -> AlertDigest:
     messages = [_read(Alert, raw, "an alert") for raw in meant]
     gone = {old for alert, raw in zip(messages, meant, strict=True) for old in _replaced(raw) if old != alert.id}
     said = [alert for alert in messages if (alert.message_type or "").lower() != "cancel"]
-    current = {alert.id: alert for alert in said if alert.id not in gone}
-    alerts = tuple(sorted(current.values(), key=_rank))
+    alerts = tuple(sorted({alert.id: alert for alert in said if alert.id not in gone}.values(), key=_rank))
     counts = Counter(alert.severity or "Unknown" for alert in alerts)
     return AlertDigest(issued=_object(body, what).get("updated"), alerts=alerts, counts=dict(counts))
 
@@ -90,12 +92,8 @@ def _replaced(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _rank(alert: Alert) -> tuple[int, int, float]:
-    end = alert.ends or alert.expires
-    return (
-        get_args(Severity).index(alert.severity or "Unknown"),
-        get_args(Urgency).index(alert.urgency or "Unknown"),
-        end.timestamp() if end else math.inf,
-    )
+    severity, urgency, end = alert.severity or "Unknown", alert.urgency or "Unknown", alert.ends or alert.expires
+    return get_args(Severity).index(severity), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

@@ -1,29 +1,36 @@
 """What is kept of api.weather.gov's answers. The models read NWS's names and forms, and write those of the tools.
 
 Only a field that is `Maybe` is left out when it cannot be read. Shapes: https://api.weather.gov/openapi.json
+A quantity there, `{unitCode, value}`, is here a whole number in the units that Americans read.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from weather.nws.units import Compass, Fahrenheit, Mph, Percent, Temperature, WindWords
-
 _Value = TypeVar("_Value")
+Conversions = Mapping[str, Callable[[float], float]]
+
+# From WMO's names of units and UCUM's; a prefix as in "wmoUnit:degC" is cut before.
+TEMPERATURE: Conversions = {
+    **dict.fromkeys(("degC", "Cel"), lambda celsius: celsius * 9 / 5 + 32),
+    **dict.fromkeys(("degF", "[degF]"), float),
+}
+SPEED: Conversions = {
+    **dict.fromkeys(("km_h-1", "km/h"), lambda kmh: kmh / 1.609344),
+    **dict.fromkeys(("m_s-1", "m/s"), lambda ms: ms * 3.6 / 1.609344),
+    **dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), float),
+}
+PERCENT: Conversions = dict.fromkeys(("percent", "%"), float)
+ANGLE: Conversions = dict.fromkeys(("degree_(angle)", "deg"), float)
+_WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
 
 def _time(value: object) -> object:
@@ -34,35 +41,84 @@ def _time(value: object) -> object:
     return time
 
 
-def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+def _or_none(value: object, read: Callable[[object], object]) -> object:
     try:
         return read(value)
     except ValidationError:
         return None
 
 
-def _or_unknown(value: object, read: ValidatorFunctionWrapHandler) -> object:
+def _or_unknown(value: object, read: Callable[[object], object]) -> object:
     """A term that nobody has heard of hides no alert."""
     return (_or_none(value, read) or "Unknown") if value else None
+
+
+def _number(value: Any) -> float:
+    """The bounds also refuse NaN, infinity, and integers that no float can hold."""
+    if type(value) not in (int, float) or not -1e9 < value < 1e9:
+        raise ValueError("not a number")
+    return float(value)
+
+
+def _whole(number: float) -> int:
+    """The nearest integer; halves go up, where `round()` takes them to the even neighbour."""
+    return math.floor(number + 0.5)
+
+
+def _measured(units: Conversions, quantity: Any, *, key: str = "value") -> int | None:
+    """None for null, and for what quality control rejects: flags X and B."""
+    if quantity is None:
+        return None
+    if not isinstance(quantity, dict):
+        raise ValueError("not a quantity")
+    value = quantity.get(key)
+    if value is None or quantity.get("qualityControl") in ("X", "B"):
+        return None
+    convert = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
+    if convert is None:
+        raise ValueError("an unknown unit")
+    return _whole(convert(_number(value)))
+
+
+def _bare_or_measured(temperature: Any) -> int | None:
+    bare = isinstance(temperature, int | float)
+    return _whole(_number(temperature)) if bare else _measured(TEMPERATURE, temperature)
+
+
+def _compass(direction: Any) -> str | None:
+    degrees = _measured(ANGLE, direction)
+    return None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16]
+
+
+def _words(wind: Any) -> Any:
+    """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph"; words as they are."""
+    if not isinstance(wind, dict):
+        return None if wind == "" else wind
+    found = [_measured(SPEED, wind, key=key) for key in ("minValue", "value", "maxValue")]
+    speeds = sorted({speed for speed in found if speed is not None})
+    if not speeds:
+        return None
+    return f"{speeds[0]} to {speeds[-1]} mph" if len(speeds) > 1 else f"{speeds[0]} mph"
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
 Ending = Annotated[str, AfterValidator(lambda link: link.rpartition("/")[2])]
 Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
+Fahrenheit = Annotated[int | None, BeforeValidator(partial(_measured, TEMPERATURE))]
+Temperature = Annotated[int | None, BeforeValidator(_bare_or_measured)]
+Mph = Annotated[int | None, BeforeValidator(partial(_measured, SPEED))]
+Percent = Annotated[int | None, BeforeValidator(partial(_measured, PERCENT))]
+Compass = Annotated[str | None, BeforeValidator(_compass)]
+WindWords = Annotated[str | None, BeforeValidator(_words)]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
 
 
 class Wire(BaseModel):
     # Strict: lax pydantic reads "yes" as true and 5 as a time.
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        serialize_by_alias=True,
-    )
+    model_config = {"frozen": True, "strict": True, "validate_by_name": True, "alias_generator": to_camel}
+    model_config["serialize_by_alias"] = True
 
 
 class Location(Wire):
@@ -79,7 +135,7 @@ class Point(Wire):
     """`forecast` and `stations` are links to follow as they are; None: NWS offers none here."""
 
     location: Location
-    forecast: Text
+    forecast: str
     stations: Text = Field(default=None, validation_alias="observationStations")
 
 

@@ -1,7 +1,6 @@
-"""What NWS answered, asked once and kept as long as it says.
+"""What NWS answered, asked once, kept as long as it says, and given in place of a newer one where that does not come.
 
-A question in flight is a task of its own: callers wait for it, and one that goes away takes nothing from the
-others. What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
+What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
 """
 
 from __future__ import annotations
@@ -9,37 +8,127 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import anyio
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache, TLRUCache, TTLCache
 
-from weather.config import HOURS, MINUTES, SECONDS
-from weather.errors import BadAnswer, UpstreamError, WeatherError
-from weather.nws.document import Document, Question
-from weather.nws.flight import Flight, Progress, silent
+from weather.config import KIB, MINUTES, SECONDS
+from weather.errors import BadAnswer, Unavailable, UpstreamError, WeatherError
+from weather.nws.exchange import Question, Reply
 from weather.nws.host import Host
 
 T = TypeVar("T")
+Progress = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
+NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", "alerts": "Asking for the alerts"}
+REFRESH_AHEAD = 0.9
+SPARE_REFRESH_S = 5 * SECONDS
+SPARE_LIFE_S = 10 * SECONDS
 PATIENCE_WITH_SPARE_S = 3 * SECONDS
-REFUSAL_LIFE_S = 1 * HOURS
 FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
+# A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
+DOCUMENT_BYTES = 2 * KIB
+BYTES_PER_BYTE = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[T]):
+    """Times ending in `_at` are seconds on the clock of NWS; `size` is what it weighs in the cache, in bytes."""
+
+    digest: T
+    fetched: datetime
+    refresh_at: float
+    expires_at: float
+    spoils_at: float
+    simulated: bool
+    size: int
+    stale: bool = False
+
+
+async def silent(_: str) -> None:
+    """The progress of a caller who did not ask for any."""
+
+
+class Flight(Generic[T]):
+    """The work runs in a task of its own, so that a caller who goes away takes nothing from the others.
+
+    When all have gone away it stops, unless it is `kept`: somebody will want what it brings.
+    """
+
+    def __init__(self, *, kept: bool = False) -> None:
+        self.kept = kept
+        self._callers = 0
+        self._work = anyio.CancelScope()
+        self._changed = anyio.Event()
+        self._notes: list[str] = []
+        self._done = False
+        self._result: T
+        self._error: Exception | None = Unavailable("this server is stopping")
+
+    @property
+    def stopped(self) -> bool:
+        """True of one that nobody waited for: who comes now needs another."""
+        return self._work.cancel_called
+
+    def stop(self) -> None:
+        if not self._callers:
+            self._work.cancel()
+
+    def tell(self, note: str) -> None:
+        """Says to every caller what is being waited for."""
+        self._notes.append(note)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def fly(self, work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            with self._work:
+                self._result = await work()
+                self._error = None
+        except Exception as error:
+            if not isinstance(error, WeatherError):
+                log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
+            self._error = error
+        finally:
+            self._done = True
+            self._changed.set()
+
+    async def wait(self, progress: Progress = silent) -> T:
+        """The result, or the error of the work; `progress` gets the note of now and each one to come."""
+        self._callers += 1
+        told = 0
+        try:
+            while not self._done:
+                if told == len(self._notes):
+                    await self._changed.wait()
+                else:
+                    told = len(self._notes)
+                    await progress(self._notes[-1])
+        finally:
+            self._callers -= 1
+            if not self._done and not self.kept:
+                self.stop()
+        if self._error is not None:
+            raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
+        return self._result
 
 
 class Upstream:
     """The one cache of a process. Raises WeatherError, with a text for the caller."""
 
     def __init__(self, host: Host) -> None:
-        settings = host.settings
-        self.host, self.metrics, self.clock = host, host.metrics, host.clock
+        settings, clock = host.settings, host.clock
+        self.host, self.metrics, self.clock = host, host.metrics, clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self._flights: dict[str, Flight[Document[Any]]] = {}
-        self._refusals: TTLCache[str, WeatherError] = TTLCache(MOST_REMEMBERED, REFUSAL_LIFE_S, self.clock)
-        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, self.clock)
+        self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
+        self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
         self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
 
@@ -56,9 +145,14 @@ class Upstream:
         return flight
 
     def spare(self, question: Question[T]) -> Document[T] | None:
-        """The last good answer, marked as stale where its time is over; None when it is too old to be given."""
+        """The last good answer, marked as stale where its time is over, to be asked for anew soon; None: too old."""
         document: Document[T] | None = self._cache.get(question.url)
-        return document.spare(self.clock(), question.stale_s) if document else None
+        now = self.clock()
+        if document and now < document.expires_at:
+            return replace(document, refresh_at=now + SPARE_REFRESH_S)
+        if document and now <= document.spoils_at:
+            return replace(document, stale=True, refresh_at=now + SPARE_REFRESH_S, expires_at=now + SPARE_LIFE_S)
+        return None
 
     async def get(
         self, question: Question[T], *, ahead: bool = False, anew: bool = False, progress: Progress = silent
@@ -71,15 +165,14 @@ class Upstream:
             self.metrics.cache("hit", question.name)
             raise refusal.with_traceback(None)  # it is raised again and again: its traceback would only grow
         document: Document[T] | None = self._cache.get(question.url)
-        now = self.clock()
-        if document and not anew and now < (document.refresh_at if ahead else document.expires_at):
+        if document and not anew and self.clock() < (document.refresh_at if ahead else document.expires_at):
             self.metrics.cache("hit", question.name)
             return document
         self.metrics.cache("refresh" if ahead else "miss", question.name)
         spare = self.spare(question)
         flight = self._flights.get(question.url)
         if flight is None or flight.stopped:
-            flight = self._launch(question, document)
+            flight = self._launch(question)
         flight.kept |= spare is not None
         try:
             with anyio.fail_after(self._patience_s if spare else None):
@@ -89,16 +182,16 @@ class Upstream:
                 raise
             return spare
 
-    def _launch(self, question: Question[T], last: Document[T] | None) -> Flight[Document[T]]:
-        flight: Flight[Document[T]] = self.start(lambda: self._ask(question, last, flight))
+    def _launch(self, question: Question[T]) -> Flight[Document[T]]:
+        flight: Flight[Document[T]] = self.start(lambda: self._ask(question, flight))
         self._flights[question.url] = flight
-        if question.note:
-            flight.tell(question.note)
+        if note := NOTES.get(question.name):
+            flight.tell(note)
         return flight
 
-    async def _ask(self, question: Question[T], last: Document[T] | None, flight: Flight[Document[T]]) -> Document[T]:
+    async def _ask(self, question: Question[T], flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self.host.ask(question, last, flight.tell)
+            document = self._document(question, await self.host.ask(question, flight.tell))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
                 log.warning("%s: %s", question.url, error)
@@ -107,8 +200,7 @@ class Upstream:
             error.since_s = self.clock() - since
             raise
         except WeatherError as refusal:
-            if refusal.lasting:
-                self._refusals[question.url] = refusal
+            self._refusals[question.url] = refusal
             raise
         finally:
             if self._flights.get(question.url) is flight:
@@ -117,3 +209,17 @@ class Upstream:
         if document.size <= self._cache.maxsize:
             self._cache[question.url] = document
         return document
+
+    def _document(self, question: Question[T], reply: Reply) -> Document[T]:
+        max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
+        _, life_s, _ = sorted((*question.lives_s, max_age_s))
+        now = self.clock()
+        return Document(
+            question.read(reply.body),
+            fetched=self.host.now(),
+            refresh_at=now + REFRESH_AHEAD * life_s,
+            expires_at=now + life_s,
+            spoils_at=now + question.stale_s,
+            simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
+            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
+        )
