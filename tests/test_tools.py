@@ -80,7 +80,7 @@ class World(httpx.AsyncBaseTransport):
         return counts
 
     async def call(self, name="get-forecast", arguments=SEATTLE, **options):
-        return await call(self.answers, name, arguments, **options)
+        return types.CallToolResult.model_validate_json(await call(self.answers, name, arguments, **options))
 
     def ready(self, name="get-forecast", arguments=SEATTLE):
         return self.answers.ready(name, arguments)
