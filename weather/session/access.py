@@ -14,15 +14,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
+
 from weather.config import Settings
 from weather.errors import Refusal
 from weather.session.bearer import Bearer, Clock
+from weather.session.messages import VERSION
 
 ENDPOINT = "/ws"
 MCP = "/mcp"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 PROTECTED_RESOURCES = (PROTECTED_RESOURCE, PROTECTED_RESOURCE + MCP, PROTECTED_RESOURCE + ENDPOINT)
-SUBPROTOCOL = "mcp"
+SUBPROTOCOL, AUTH = "mcp", "mcp.auth."
+SUBPROTOCOLS = (
+    SUBPROTOCOL,
+    *(f"mcp.version.{version}" for version in (VERSION, *reversed(SUPPORTED_PROTOCOL_VERSIONS))),
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
 
@@ -55,16 +62,23 @@ def check_request_line(scope: Scope) -> None:
 def negotiate(scope: Scope) -> str | None:
     """The subprotocol to accept (RFC 6455 section 4.2.2), None when none was offered; raises Refusal.
 
-    hypercorn takes its offers from the last header line alone, and fails when another one is accepted.
+    hypercorn takes its offers from the last header line alone, and fails when another one is accepted. Beside "mcp" the
+    names of a draft are understood, SEP-1288: "mcp.version.<version>", and "mcp.auth.<token>", which is never accepted.
     """
-    if SUBPROTOCOL in scope["subprotocols"]:
-        return SUBPROTOCOL
-    offered = {offer.strip() for line in header(scope, b"sec-websocket-protocol") for offer in line.split(b",")}
-    if SUBPROTOCOL.encode() in offered:
+    for subprotocol in SUBPROTOCOLS:
+        if subprotocol in scope["subprotocols"]:
+            return subprotocol
+    offered = _offered(scope)
+    if SUBPROTOCOL in offered:
         raise Refusal(400, "subprotocol", "Send all subprotocols in one Sec-WebSocket-Protocol header line.")
     if any(offered) or any(scope["subprotocols"]):
         raise Refusal(400, "subprotocol", f"Offer the subprotocol '{SUBPROTOCOL}', or none at all.")
     return None
+
+
+def _offered(scope: Scope) -> list[str]:
+    lines = b",".join(header(scope, b"sec-websocket-protocol")).decode("latin-1")
+    return [offer.strip() for offer in lines.split(",")]
 
 
 def is_loopback(host: str) -> bool:
@@ -132,8 +146,11 @@ class Access:
 
     async def authorize(self, scope: Scope) -> float | None:
         """When the token ends, in epoch seconds; raises Refusal, which says where to get one (RFC 9728, 5.1)."""
+        sent = header(scope, b"authorization")
+        tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
+        sent += [f"Bearer {token}".encode() for token in tokens]  # Browsers send no headers on a WebSocket.
         try:
-            return await self._bearer.check(header(scope, b"authorization"), scope.get("query_string", b""))
+            return await self._bearer.check(sent, scope.get("query_string", b""))
         except Refusal as refusal:
             if self._settings.mcp_auth_issuer and "www-authenticate" in refusal.headers:
                 url = f"{base_url(scope)}{PROTECTED_RESOURCE}{scope['path']}"

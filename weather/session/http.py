@@ -124,11 +124,11 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, stream: St
         request = messages.message(body)
         if not isinstance(request, Request):
             return Answer(b"", 202)
-        if modern.speaks(request) or version == modern.VERSION:
+        if modern.speaks(request) or version == messages.VERSION:
             era = modern
             _check_mirrors(scope, version, request)
         elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
-            spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, modern.VERSION))
+            spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
         if reply := era.answered(answers, request, call.key if call else None, "http", started):
             return Answer(reply.encode())

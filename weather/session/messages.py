@@ -16,6 +16,7 @@ from weather.questions import shortened
 
 RequestId = int | str
 
+VERSION = "2026-07-28"  # the first without sessions
 PREFIX = "io.modelcontextprotocol/"
 META = {
     "version": f"{PREFIX}protocolVersion",

@@ -20,10 +20,9 @@ from weather.errors import InvalidMessage
 from weather.nws import silent
 from weather.questions import TAKES, shortened
 from weather.session import messages
-from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, PREFIX, Meta, Request, RequestId
+from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, PREFIX, VERSION, Meta, Request, RequestId
 from weather.tools import KNOWN, LISTING, NAME, TITLE, call, instructions
 
-VERSION = "2026-07-28"
 UNSUPPORTED_VERSION = -32022
 METHODS = ("server/discover", "tools/list", "tools/call")
 LISTING_LIFE_S = 60 * MINUTES

@@ -193,5 +193,5 @@ def at_once(answers: Answers, call: Call, transport: str, started: float, *, ses
         return None
     if meta is UNSET or not meta.modern:
         return legacy.reply(answers, call.id, ready, transport, started) if session else None
-    spoken = meta.version == modern.VERSION and meta.capabilities is not UNSET
+    spoken = meta.version == messages.VERSION and meta.capabilities is not UNSET
     return modern.reply(answers, call.id, ready, transport, started) if spoken else None
