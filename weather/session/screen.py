@@ -110,7 +110,9 @@ class Screen:
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
         self.calls += request.method == "tools/call"
         reply = era.answered(self._answers, request, key, "websocket", self.received_at)
-        self.stateless |= era is modern
+        if era is modern and not self.stateless:
+            self.stateless, info = True, request.meta.get(messages.META["client"])
+            self.client = self.client or (shortened(f"{info['name']} {info['version']}") if info else "")
         if reply:
             await self.write(reply)
             return False
