@@ -32,6 +32,14 @@ class Metrics(Collector):
         self.sessions_open = Gauge("mcp_sessions_open", "Sessions open now", registry=registry)
         self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
         self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
+        self.subscriptions = Gauge("mcp_subscriptions_open", "Subscriptions open now", registry=registry)
+        self.notifications = Counter("mcp_notifications", "Notifications of changed resources", registry=registry)
+        self.notified = Histogram(
+            "mcp_notification_seconds",
+            "Time from a refresh that brought a change to its last notification",
+            buckets=CALL_SECONDS,
+            registry=registry,
+        )
         self._calls = Counter("mcp_calls", "Tool calls by outcome", ["tool", "outcome", "transport"], registry=registry)
         self._call_seconds = Histogram(
             "mcp_call_duration_seconds",

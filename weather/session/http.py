@@ -29,7 +29,7 @@ from weather.session.screen import Receive, Scope, Send
 from weather.session.sessions import RETRY, Sessions
 
 JSON, EVENTS = "application/json", "text/event-stream"
-BODY_TIMEOUT_S = 5 * SECONDS
+BODY_TIMEOUT_S, BEAT_S = 5 * SECONDS, 15 * SECONDS
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
@@ -132,24 +132,33 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, stream: St
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
         if reply := era.answered(answers, request, call.key if call else None, "http", started):
             return Answer(reply.encode())
+        if era is legacy:
+            text = await _unless_gone(receive, partial(_initialized, scope, sessions, request, version, body))
+        elif "progressToken" in request.meta or request.method == "subscriptions/listen":
+            await stream(partial(_streamed, sessions, request))
+            return None
+        else:
+            work = partial(modern.work, answers, sessions.subscriptions, request, _silent, "http")
+            text = await _unless_gone(receive, work)
     except InvalidMessage as invalid:
         return Answer(messages.error(invalid).encode(), _status(invalid, era))
-    if era is modern:
-        if "progressToken" in request.meta:
-
-            async def work(notify: modern.Notify) -> None:
-                await notify(await modern.work(answers, request, notify, "http"))
-
-            await stream(work)
-            return None
-        text = await _unless_gone(receive, partial(modern.work, answers, request, _silent, "http"))
-    else:
-        if request.method == "initialize":
-            info = request.params["clientInfo"]
-            fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
-            log.info("client initialized over HTTP", extra={"fields": fields})
-        text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
     return None if text is None else Answer(text.encode())
+
+
+async def _streamed(sessions: Sessions, request: Request, notify: modern.Notify) -> None:
+    try:
+        reply = await modern.work(sessions.answers, sessions.subscriptions, request, notify, "http")
+    except InvalidMessage as invalid:
+        reply = messages.error(invalid)
+    await notify(reply)
+
+
+async def _initialized(scope: Scope, sessions: Sessions, request: Request, version: str, body: bytes) -> str:
+    if request.method == "initialize":
+        info = request.params["clientInfo"]
+        fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
+        log.info("client initialized over HTTP", extra={"fields": fields})
+    return await legacy.over_http(sessions.server, version, body)
 
 
 def _status(invalid: InvalidMessage, era: Any) -> int:
@@ -212,16 +221,30 @@ async def _stream(receive: Receive, send: Send, work: Callable[[modern.Notify], 
         {"type": "http.response.start", "status": 200, "headers": [(k.encode(), v.encode()) for k, v in lines.items()]}
     )
 
+    async def write(text: str) -> None:
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
     async def event(text: str) -> None:
-        await send(
-            {"type": "http.response.body", "body": f"event: message\ndata: {text}\n\n".encode(), "more_body": True}
-        )
+        await write(f"event: message\ndata: {text}\n\n")
+
+    async def all_of_it() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_beat, write)
+            await work(event)
+            tasks.cancel_scope.cancel()
 
     try:
-        await _unless_gone(receive, partial(work, event))
+        await _unless_gone(receive, all_of_it)
     finally:
         with anyio.move_on_after(BODY_TIMEOUT_S, shield=True):
             await send({"type": "http.response.body", "body": b""})
+
+
+async def _beat(write: Callable[[str], Awaitable[None]]) -> None:
+    """A comment now and then, so that nobody between takes a quiet stream for dead."""
+    while True:
+        await anyio.sleep(BEAT_S)
+        await write(":\n\n")
 
 
 async def _unless_gone(receive: Receive, work: Callable[[], Awaitable[T]]) -> T | None:

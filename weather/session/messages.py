@@ -25,7 +25,7 @@ META = {
     "log_level": f"{PREFIX}logLevel",
     "progress_token": "progressToken",
 }
-PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 DEEPEST = 200  # of brackets, as pydantic reads them
 
 
@@ -51,6 +51,7 @@ class Work:
 
     method: str
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    uris: int = 0  # that it listens for
 
 
 class Response(Struct):
