@@ -104,7 +104,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     except Refusal as refusal:
         found = refused(scope, refusal, sessions)
     if found:  # Otherwise it is answered already, or the client is gone.
-        shared = access.shared(scope) if scope["path"] == MCP else {}
+        shared = access.shared(scope) if scope["path"] in (MCP, *PROTECTED_RESOURCES) else {}
         await respond(scope, receive, send, found, shared)
 
 

@@ -102,7 +102,7 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
         await _stream(receive, send, work, access.shared(scope))
 
     if scope["method"] == "OPTIONS":
-        return Answer(b"", 204, headers=PREFLIGHT | ALLOW)
+        return Answer(b"", headers=PREFLIGHT | ALLOW)
     if scope["method"] != "POST":
         raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
     await access.authorize(scope)
@@ -116,7 +116,9 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
 async def _posted(scope: Scope, receive: Receive, sessions: Sessions, stream: Stream) -> Answer | None:
     """Raises Refusal."""
     version = _version(scope)
-    body = await _body(scope, receive, sessions.settings.mcp_max_message_bytes)
+    body = await _body(receive, sessions.settings.mcp_max_message_bytes)
+    if body is None:
+        return None
     started, answers = perf_counter(), sessions.answers
     call = messages.plain_call(body)
     era: Any = legacy
@@ -196,17 +198,21 @@ def _one(scope: Scope, name: str) -> str:
     return b", ".join(header(scope, name.encode())).decode("latin-1")
 
 
-async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """Raises Refusal."""
-    body, event = b"", {"more_body": True}
-    with anyio.move_on_after(BODY_TIMEOUT_S) as limit:
-        while event.get("more_body") and len(body) <= most:
-            event = await receive()  # type: ignore[assignment]
-            body += event.get("body", b"")  # type: ignore[operator]
-    if limit.cancelled_caught:
-        raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """None when the client has gone away; raises Refusal."""
+    body, more = b"", True
+    with anyio.move_on_after(BODY_TIMEOUT_S):
+        while more:  # To the end though it is too big: who is still writing may never see an answer.
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return None
+            more = event.get("more_body", False)
+            if len(body) <= most:
+                body += event.get("body", b"")
     if len(body) > most:
         raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
+    if more:
+        raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
     return body
 
 

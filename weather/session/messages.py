@@ -130,7 +130,7 @@ _anything = msgspec.json.Decoder().decode
 def plain_call(text: str | bytes) -> Call | None:
     try:
         return _call(text)
-    except (DecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
