@@ -93,6 +93,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     log.info("MCP at %s and %s, weather from %s", ENDPOINT, MCP, settings.source)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:

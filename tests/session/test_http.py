@@ -676,7 +676,8 @@ def test_calls_are_counted_as_http(http, plain):
     assert {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)} == {
         'mcp_calls_total{outcome="ok",tool="get-alerts",transport="http"}': 2,
         'mcp_calls_total{outcome="argument_error",tool="get-alerts",transport="http"}': 1,
-        'mcp_call_duration_seconds_count{tool="get-alerts",transport="http"}': 3,
+        'mcp_call_duration_seconds_count{outcome="ok",tool="get-alerts",transport="http"}': 2,
+        'mcp_call_duration_seconds_count{outcome="argument_error",tool="get-alerts",transport="http"}': 1,
         "mcp_ready_answers_total": 1,
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,12 +47,15 @@ Stream = Callable[[Callable[[modern.Notify], Awaitable[None]]], Awaitable[None]]
 log = logging.getLogger("weather")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
+    """`read`: nothing of the request is still to come."""
+
     body: bytes
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    read: bool = False
 
     @classmethod
     def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -87,9 +91,10 @@ async def respond(
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
     await send({"type": f"{kind}.response.start", "status": answer.status, "headers": raw})
     await send({"type": f"{kind}.response.body", "body": answer.body})
-    with anyio.move_on_after(BODY_TIMEOUT_S):
-        while kind == "http" and (await receive()).get("more_body"):
-            pass  # An upload that nobody reads would block hypercorn.
+    if kind == "http" and not answer.read:
+        with anyio.move_on_after(BODY_TIMEOUT_S):
+            while (await receive()).get("more_body"):
+                pass  # An upload that nobody reads would block hypercorn.
 
 
 async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
@@ -106,19 +111,29 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
     if scope["method"] != "POST":
         raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
     await access.authorize(scope)
-    with sessions.request():
-        return await _posted(scope, receive, sessions, stream)
+    version = _version(scope)
+    body: bytes | None = None
+    with sessions.request() as room:
+        room.deadline = anyio.current_time() + BODY_TIMEOUT_S
+        body = await _body(receive, sessions.settings.mcp_max_message_bytes)
+        if body is None:
+            return None
+        room.deadline = math.inf
+        answer = await _posted(scope, receive, sessions, version, body, stream)
+        if answer:
+            answer.read = True
+        return answer
     if begun:
         return None
-    raise Refusal(503, "capacity", "This server is going down.", RETRY)
+    if body or sessions.status == "draining":
+        raise Refusal(503, "capacity", "This server is going down.", RETRY)
+    raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
 
 
-async def _posted(scope: Scope, receive: Receive, sessions: Sessions, stream: Stream) -> Answer | None:
-    """Raises Refusal."""
-    version = _version(scope)
-    body = await _body(receive, sessions.settings.mcp_max_message_bytes)
-    if body is None:
-        return None
+async def _posted(
+    scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes, stream: Stream
+) -> Answer | None:
+    """None when it has answered already, or the client is gone. Raises Refusal."""
     started, answers = perf_counter(), sessions.answers
     call = messages.plain_call(body)
     era: Any = legacy
@@ -201,18 +216,15 @@ def _one(scope: Scope, name: str) -> str:
 async def _body(receive: Receive, most: int) -> bytes | None:
     """None when the client has gone away; raises Refusal."""
     body, more = b"", True
-    with anyio.move_on_after(BODY_TIMEOUT_S):
-        while more:  # To the end though it is too big: who is still writing may never see an answer.
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                return None
-            more = event.get("more_body", False)
-            if len(body) <= most:
-                body += event.get("body", b"")
+    while more:  # To the end though it is too big: who is still writing may never see an answer.
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        more = event.get("more_body", False)
+        if len(body) <= most:
+            body += event.get("body", b"")
     if len(body) > most:
         raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
-    if more:
-        raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
     return body
 
 

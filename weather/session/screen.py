@@ -213,7 +213,8 @@ class Screen:
             await self._send({"type": "websocket.send", "text": text})
         finally:
             self.sending -= 1
-            self.sent_at = perf_counter()
+            if self.sending:
+                self.sent_at = perf_counter()
 
 
 def at_once(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:

@@ -97,7 +97,7 @@ class Sessions:
             log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> Iterator[anyio.CancelScope]:
         """Room for the work on an HTTP request, which ends early where the server goes down. Raises Refusal."""
         scope = anyio.CancelScope()
         if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_requests:
@@ -105,7 +105,7 @@ class Sessions:
         self._requests.add(scope)
         try:
             with scope:
-                yield
+                yield scope
         finally:
             self._requests.discard(scope)
 
