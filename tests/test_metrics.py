@@ -196,8 +196,8 @@ OK = {"outcome": "ok", "transport": "websocket"}
 @pytest.mark.parametrize(
     ("name", "labels", "calls"),
     [
-        ("mcp_call_duration_seconds", OK | {"tool": "get-alerts"}, 2),
-        ("mcp_call_duration_seconds", OK | {"tool": "get-forecast"}, 1),
+        ("mcp_call_duration_seconds", OK | {"tool": "get-alerts"}, 3),
+        ("mcp_call_duration_seconds", OK | {"tool": "get-forecast", "outcome": "argument_error"}, 1),
         ("nws_request_duration_seconds", {"endpoint": "alerts"}, 2),
     ],
 )
