@@ -29,7 +29,7 @@ from weather.session.screen import Receive, Scope, Send
 from weather.session.sessions import RETRY, Sessions
 
 JSON, EVENTS = "application/json", "text/event-stream"
-BODY_TIMEOUT_S = 5 * SECONDS
+BODY_TIMEOUT_S, END_TIMEOUT_S = 5 * SECONDS, 1 * SECONDS
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
@@ -94,12 +94,13 @@ async def respond(
 
 async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
     """What the MCP endpoint answers; None when it has answered already, or the client is gone. Raises Refusal."""
-    begun = False
+    begun, settings = False, sessions.settings
 
     async def stream(work: Callable[[modern.Notify], Awaitable[None]]) -> None:
         nonlocal begun
         begun = True
-        await _stream(receive, send, work, access.shared(scope))
+        with anyio.move_on_after(settings.nws_deadline_seconds + settings.mcp_send_timeout_seconds):
+            await _stream(receive, send, work, access.shared(scope))  # Who does not read it takes no room for good.
 
     if scope["method"] == "OPTIONS":
         return Answer(b"", 204, headers=PREFLIGHT | ALLOW)
@@ -220,7 +221,7 @@ async def _stream(receive: Receive, send: Send, work: Callable[[modern.Notify], 
     try:
         await _unless_gone(receive, partial(work, event))
     finally:
-        with anyio.move_on_after(BODY_TIMEOUT_S, shield=True):
+        with anyio.move_on_after(END_TIMEOUT_S, shield=True):
             await send({"type": "http.response.body", "body": b""})
 
 

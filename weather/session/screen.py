@@ -8,6 +8,7 @@ unchanged.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
 from typing import Any
@@ -83,7 +84,8 @@ class Screen:
                 return event
 
     def _ready(self, call: Call) -> str | None:
-        if call.id in self.in_flight:
+        """Once it is known how the client speaks, and who it is."""
+        if call.id in self.in_flight or not (self.stateless or self.state is State.READY):
             return None
         return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
@@ -126,12 +128,14 @@ class Screen:
         return era is legacy
 
     async def _work(self, request: Request) -> None:
-        with self.in_flight[request.id].scope as scope:
-            reply = await modern.work(self._answers, request, self.write, "websocket")
+        """At work until its answer is written: a client that does not read is held back."""
+        with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
+            with self.in_flight[request.id].scope as scope:
+                reply = await modern.work(self._answers, request, self.write, "websocket")
+            if not scope.cancel_called:
+                self.errors += messages.reply(reply).failed
+                await self.write(reply)
         self._done(request.id)
-        if not scope.cancelled_caught:
-            self.errors += '"isError":true' in reply
-            await self.write(reply)
 
     def _done(self, request_id: RequestId) -> messages.Work | None:
         if self._changed:
@@ -170,10 +174,9 @@ class Screen:
             work = None if reply.id is UNSET else self._done(reply.id)
             if work is None or work.scope.cancel_called:
                 return
-            failed = reply.result is UNSET
-            self.errors += reply.result is UNSET or reply.result.is_error
+            self.errors += reply.failed
             if work.method == "initialize":
-                self.state = State.NEW if failed else State.READY
+                self.state = State.NEW if reply.failed else State.READY
                 text = legacy.titled(text)
         await self.write(text)
 
