@@ -30,7 +30,7 @@ from weather.session.screen import Receive, Scope, Send
 from weather.session.sessions import RETRY, Sessions
 
 JSON, EVENTS = "application/json", "text/event-stream"
-BODY_TIMEOUT_S, BEAT_S = 5 * SECONDS, 15 * SECONDS
+BODY_TIMEOUT_S, BEAT_S, END_TIMEOUT_S = 5 * SECONDS, 15 * SECONDS, 1 * SECONDS
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
@@ -99,12 +99,12 @@ async def respond(
 
 async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
     """What the MCP endpoint answers; None when it has answered already, or the client is gone. Raises Refusal."""
-    begun = False
+    begun, settings = False, sessions.settings
 
     async def stream(work: Callable[[modern.Notify], Awaitable[None]]) -> None:
         nonlocal begun
         begun = True
-        await _stream(receive, send, work, access.shared(scope))
+        await _stream(receive, send, work, access.shared(scope), settings.mcp_send_timeout_seconds)
 
     if scope["method"] == "OPTIONS":
         return Answer(b"", headers=PREFLIGHT | ALLOW)
@@ -232,29 +232,36 @@ async def _silent(_: str) -> None:
     """Nobody asked for progress."""
 
 
-async def _stream(receive: Receive, send: Send, work: Callable[[modern.Notify], Awaitable[None]], more: Any) -> None:
-    """What `work` sends, as server-sent events; closing the stream ends it."""
+async def _stream(
+    receive: Receive, send: Send, work: Callable[[modern.Notify], Awaitable[None]], more: Any, patience_s: float
+) -> None:
+    """What `work` sends, as server-sent events; closing the stream ends it, and not reading it for so long."""
     lines = {"content-type": EVENTS, "cache-control": "no-store", "x-accel-buffering": "no", **more}
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [(k.encode(), v.encode()) for k, v in lines.items()]}
-    )
+    headers = [(name.encode(), value.encode()) for name, value in lines.items()]
 
-    async def write(text: str) -> None:
-        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-    async def event(text: str) -> None:
-        await write(f"event: message\ndata: {text}\n\n")
-
-    async def all_of_it() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_beat, write)
-            await work(event)
+    async def bounded(event: dict[str, Any]) -> None:
+        with anyio.move_on_after(patience_s) as patience:
+            await send(event)
+        if patience.cancelled_caught:
             tasks.cancel_scope.cancel()
 
+    async def write(text: str) -> None:
+        await bounded({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        tasks.cancel_scope.cancel()
+
     try:
-        await _unless_gone(receive, all_of_it)
+        async with anyio.create_task_group() as tasks:
+            await bounded({"type": "http.response.start", "status": 200, "headers": headers})
+            tasks.start_soon(watch)
+            tasks.start_soon(_beat, write)
+            await work(lambda text: write(f"event: message\ndata: {text}\n\n"))
+            tasks.cancel_scope.cancel()
     finally:
-        with anyio.move_on_after(BODY_TIMEOUT_S, shield=True):
+        with anyio.move_on_after(END_TIMEOUT_S, shield=True):
             await send({"type": "http.response.body", "body": b""})
 
 

@@ -25,6 +25,7 @@ META = {
     "log_level": f"{PREFIX}logLevel",
     "progress_token": "progressToken",
 }
+MODERN = {name for name in META.values() if name.startswith(PREFIX)}
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 DEEPEST = 200  # of brackets, as pydantic reads them
 
@@ -119,6 +120,10 @@ class Reply(Struct):
     id: RequestId | UnsetType = UNSET
     method: str | UnsetType = UNSET
     result: Outcome | UnsetType = UNSET
+
+    @property
+    def failed(self) -> bool:
+        return self.result is UNSET or self.result.is_error
 
 
 reply = msgspec.json.Decoder(Reply).decode

@@ -35,10 +35,12 @@ Notify = Callable[[str], Awaitable[None]]
 
 
 def speaks(request: Request) -> bool:
-    """Whether the request is of this era: its metadata say so, or its method is of no other."""
-    return request.method in ("server/discover", "subscriptions/listen") or any(
-        key.startswith(PREFIX) for key in request.meta
-    )
+    """Whether the request is of this era: its metadata say so, or its method is of no other.
+
+    Not by their prefix alone: 2025-11-25 has `related-task`.
+    """
+    own = request.method in ("server/discover", "subscriptions/listen")
+    return own or not messages.MODERN.isdisjoint(request.meta)
 
 
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:

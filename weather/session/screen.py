@@ -8,6 +8,7 @@ unchanged.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
 from typing import Any
@@ -88,7 +89,8 @@ class Screen:
                 return event
 
     def _ready(self, call: Call) -> str | None:
-        if call.id in self.in_flight:
+        """Once it is known how the client speaks, and who it is."""
+        if call.id in self.in_flight or not (self.stateless or self.state is State.READY):
             return None
         return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
@@ -140,13 +142,15 @@ class Screen:
         return era is legacy
 
     async def _work(self, request: Request, work: messages.Work) -> None:
-        with work.scope:
-            try:
-                reply = await modern.work(self._answers, self._hub, request, self.write, "websocket")
-            except InvalidMessage as invalid:
-                reply = messages.error(invalid)
-            if self._done(request.id):
-                self.errors += '"isError":true' in reply
+        """At work until its answer is written: a client that does not read is held back."""
+        with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
+            with work.scope as scope:
+                try:
+                    reply = await modern.work(self._answers, self._hub, request, self.write, "websocket")
+                except InvalidMessage as invalid:
+                    reply = messages.error(invalid)
+            if not scope.cancel_called:
+                self.errors += messages.reply(reply).failed
                 await self.write(reply)
         self._done(request.id)
 
@@ -198,10 +202,9 @@ class Screen:
             work = None if reply.id is UNSET else self._done(reply.id)
             if work is None or work.scope.cancel_called:
                 return
-            failed = reply.result is UNSET
-            self.errors += reply.result is UNSET or reply.result.is_error
+            self.errors += reply.failed
             if work.method == "initialize":
-                self.state = State.NEW if failed else State.READY
+                self.state = State.NEW if reply.failed else State.READY
                 text = legacy.titled(text)
         await self.write(text)
 
