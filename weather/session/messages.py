@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from weather.errors import InvalidMessage
 from weather.questions import shortened
 
 RequestId = int | str
+Notify = Callable[[str], Awaitable[None]]
 
 VERSION = "2026-07-28"  # the first without sessions
 PREFIX = "io.modelcontextprotocol/"

@@ -6,7 +6,6 @@ Nothing here knows how messages travel. Shapes: schema.json of that revision.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -30,8 +29,6 @@ METHODS = ("server/discover", "tools/list", "tools/call", *resources.METHODS, "s
 LISTING_LIFE_S = 60 * MINUTES
 _IDENTITY = {f"{PREFIX}serverInfo": {"name": NAME, "title": TITLE, "version": __version__}}
 _META = json.dumps(_IDENTITY)
-
-Notify = Callable[[str], Awaitable[None]]
 
 
 def speaks(request: Request) -> bool:
@@ -85,7 +82,7 @@ def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str,
     return messages.result(request_id, _complete(ready.json))
 
 
-async def work(answers: Answers, hub: Subscriptions, request: Request, notify: Notify, transport: str) -> str:
+async def work(answers: Answers, hub: Subscriptions, request: Request, notify: messages.Notify, transport: str) -> str:
     """The answer to what `answered` has let pass; `notify` sends what goes before it. Raises InvalidMessage."""
     match request.method:
         case "resources/read":
@@ -102,7 +99,7 @@ async def work(answers: Answers, hub: Subscriptions, request: Request, notify: N
     return messages.result(request.id, _complete(result))
 
 
-async def _listen(hub: Subscriptions, request: Request, notify: Notify) -> str:
+async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify) -> str:
     """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions)."""
     uris, own = wanted(request), {f"{PREFIX}subscriptionId": request.id}
     honoured = {"resourceSubscriptions": list(uris)} if uris else {}
