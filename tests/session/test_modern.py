@@ -438,13 +438,21 @@ def test_progress_is_told_to_who_asked_for_it(gate, waiting, areas, token):
     waiting.send(alerts(1, area, progressToken=token))
     note = valid(waiting.receive(), "tools/call")["params"]
     assert repr(note["progressToken"]) == repr(token)
-    steps = [note["progress"]]
     gate.open()
-    while "method" in (answer := valid(waiting.receive(), "tools/call")):
-        steps.append(answer["params"]["progress"])
-    assert steps == sorted(set(steps))
-    assert complete(answer)
+    assert complete(valid(waiting.receive(), "tools/call"))
     assert complete(waiting(alerts(2, area, progressToken=token)))  # ready: nothing to tell
+
+
+def test_progress_grows_with_each_note(server):
+    place = {"name": "get-weather", "arguments": {"latitude": 44.4759, "longitude": -73.2121}}
+    with OverWebSocket(server.port) as raw:
+        raw.send(ask(1, "tools/call", place, progressToken=1))
+        steps = []
+        while "method" in (answer := valid(raw.receive(), "tools/call")):
+            steps.append(answer["params"]["progress"])
+    assert complete(answer)
+    assert len(steps) > 1
+    assert steps == sorted(set(steps))
 
 
 def test_without_a_token_nothing_is_told(gate, waiting, areas):
