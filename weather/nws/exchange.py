@@ -15,6 +15,7 @@ from weather.config import MIB
 from weather.errors import WeatherError
 
 T = TypeVar("T")
+Refusal = Callable[[int, str], WeatherError | None]
 
 MOST_BYTES = 8 * MIB  # The longest answer seen, the alerts of the whole country, had 1.7 MB.
 MOST_REDIRECTS = 5
@@ -32,7 +33,7 @@ class Question(Generic[T]):
     read: Callable[[object], T]
     lives_s: tuple[float, float]
     stale_s: float
-    refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
+    refusal: Refusal = lambda status, problem: None
     aside: bool = False
 
 

@@ -25,7 +25,12 @@ Progress = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", "alerts": "Asking for the alerts"}
+NOTES = {
+    "point": "Resolving the place",
+    "forecast": "Asking for the forecast",
+    "hourly": "Asking for the forecast by the hour",
+    "alerts": "Asking for the alerts",
+}
 REFRESH_AHEAD = 0.9
 SPARE_REFRESH_S = 5 * SECONDS
 SPARE_LIFE_S = 10 * SECONDS
