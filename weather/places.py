@@ -6,6 +6,7 @@ once, and writes what is needed as one sorted text, in which a name is found by 
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import unicodedata
@@ -14,12 +15,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
+from subprocess import CalledProcessError
 from typing import Any, NamedTuple
 
 import anyio
 
 from weather.areas import AREAS, area_code
 from weather.errors import NoPlaces
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent
 LONG = {"st": "saint", "ste": "sainte", "ft": "fort", "mt": "mount"}
@@ -50,9 +54,11 @@ class Places:
         async with self._loading:
             if self.loaded:
                 return
-            made = await anyio.run_process([sys.executable, "-m", __name__], cwd=ROOT, check=False)
-            if made.returncode or not made.stdout:
-                raise NoPlaces
+            try:
+                made = await anyio.run_process([sys.executable, "-m", __name__], cwd=ROOT)
+            except (OSError, CalledProcessError) as error:
+                log.error("places cannot be read: %r", error)
+                raise NoPlaces from None
             self._text = made.stdout.decode()
 
     def find(self, said: str) -> list[Place]:

@@ -38,9 +38,9 @@ def times_of(location: Location) -> str | None:
 def period_line(period: Period) -> str:
     """ "Tonight, Tue Jan 15 18:00 to Wed 06:00: low 21°F, wind 5 to 10 mph NW. Light snow. Low 21."."""
     kind = {True: "high ", False: "low ", None: ""}[period.is_daytime]
-    told, trend = temperature(period), period.temperature_trend
+    degrees, trend = temperature(period), period.temperature_trend
     facts = (
-        told and kind + told,
+        degrees and kind + degrees,
         trend and f"temperature {trend}",
         wind(period) and f"wind {wind(period)}",
         period.wind_gust and f"gusts {period.wind_gust}",
@@ -50,8 +50,9 @@ def period_line(period: Period) -> str:
     )
     hours = _hours(period)
     when = hours if hours.startswith(period.name) else ", ".join(filter(None, (period.name, hours)))
+    told = ", ".join(filter(None, facts))
     sentence = " ".join((period.detailed_forecast or period.short_forecast or "").split())
-    return " ".join(filter(None, (f"{when}: {', '.join(filter(None, facts))}.", sentence)))
+    return f"{when}: {' '.join(filter(None, (told and f'{told}.', sentence))) or 'nothing told.'}"
 
 
 def _hours(period: Period) -> str:

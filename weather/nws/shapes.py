@@ -91,7 +91,7 @@ class Point(Wire):
 
     location: Location
     forecast: str
-    hourly: Text = Field(default=None, validation_alias="forecastHourly")
+    hourly: Maybe[Text] = Field(default=None, validation_alias="forecastHourly")
     stations: Text = Field(default=None, validation_alias="observationStations")
 
 
