@@ -32,6 +32,7 @@ NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = {"latitude": 47.61, "longitude": -122.33}
 CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
 PLACES = """\
+02108\tMA\tBoston, MA 02108\t42.36\t-71.07
 98101\tWA\tSeattle, WA 98101\t47.61\t-122.33
 oak\tCA\tOak, CA\t38.5\t-121.5
 oak\tVT\tOak, VT\t44.48\t-73.21
@@ -178,7 +179,10 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
             " latitude and longitude.",
         ),
         ("get-weather", {"place": "Nowhere"}, PLACE.format('"Nowhere"', "")),
-        ("get-weather", {"place": 2108}, PLACE.format("2108", "")),
+        ("get-weather", {"place": 2109}, PLACE.format('"02109"', "")),
+        ("get-weather", {"place": -2108}, PLACE.format('"-2108"', "")),
+        ("get-weather", {"place": True}, PLACE.format("true", "")),
+        ("get-weather", {"place": 2108.0}, PLACE.format("2108.0", "")),
         ("get-weather", {"place": None}, PLACE.format("null", "")),
         ("get-weather", {"place": "x" * 101}, PLACE.format('"' + "x" * 56 + "...", "")),
         (
@@ -314,6 +318,7 @@ async def test_a_limit_hides_alerts_and_counts_them_all_the_same():
 SPELLINGS = [
     ("get-weather", {"place": "Seattle, WA"}, {"place": " seattle  washington", "units": "US "}),
     ("get-weather", {"place": "98101", "units": "si"}, {"units": "SI", "place": "seattle wa 98101-0001"}),
+    ("get-weather", {"place": "02108"}, {"place": 2108}),
     ("get-forecast", {"place": "Seattle"}, {"place": "SEATTLE, WA, USA", "hourly": False}),
     ("get-forecast", {**SEATTLE, "hourly": True}, {"hourly": True, "units": "us", **SEATTLE}),
     ("get-alerts", {"place": "Oak, CA"}, {"place": "oak california", "limit": 25.0}),
@@ -970,3 +975,10 @@ def test_instructions_are_three_sentences_and_say_where_the_weather_is_from(base
     assert told.count(".") == 3
     assert source in told
     assert "United States" in told
+
+
+@pytest.mark.parametrize("event", ["\ud800", "\x00", "\u2028", "é ß", "%s {x}", "---"])
+async def test_any_words_of_an_event_are_answered(world, event):
+    result = await world.call("get-alerts", {"state": "CA", "event": event})
+    assert result.isError == (event == "\ud800")
+    assert "Something went wrong" not in text(result)

@@ -28,6 +28,11 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _zip_code(value: object) -> object:
+    """Sent as a number, it has lost its zeros."""
+    return f"{value:05}" if type(value) is int else value
+
+
 def _words(text: str) -> str:
     return " ".join(text.lower().split())
 
@@ -53,7 +58,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    place: str = Field(
+    place: Annotated[str, BeforeValidator(_zip_code)] = Field(
         default=NOTHING,
         max_length=100,
         description="a US city with its state, such as Boston, MA, or a five-digit ZIP code",

@@ -23,6 +23,7 @@ from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_ob
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
+HOURS_KEPT = 0.5  # 60 of 156, and a margin
 OBSERVATION_FRESH = timedelta(hours=2)
 
 
@@ -129,7 +130,8 @@ class NWS(AsyncContextManagerMixin):
             return Question(link, "forecast", read_forecast, lives_s, stale_s, _no_forecast)
         if point.digest.hourly is None:
             raise NoForecast("NWS gives no link to one by the hour; ask without hourly", lasts_s=5 * MINUTES)
-        return Question(self._here(point.digest.hourly), "hourly", read_hourly, lives_s, stale_s, _no_forecast)
+        link = self._here(point.digest.hourly)
+        return Question(link, "hourly", read_hourly, lives_s, stale_s, _no_forecast, share=HOURS_KEPT)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""

@@ -26,6 +26,7 @@ class Question(Generic[T]):
     """`name` is its kind in the metrics. An answer's life is within `lives_s`, whatever Cache-Control says; `stale_s`
     after it came it may still stand in for another. `refusal` is what a status and a type of problem mean here; None:
     what they mean anywhere. What is asked `aside` is good to have beside what is needed: it must not hold that up.
+    `read` keeps a `share` of an answer.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Question(Generic[T]):
     stale_s: float
     refusal: Refusal = lambda status, problem: None
     aside: bool = False
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

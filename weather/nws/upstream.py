@@ -226,5 +226,5 @@ class Upstream:
             expires_at=now + life_s,
             spoils_at=now + question.stale_s,
             simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
-            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
+            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size * question.share),
         )
