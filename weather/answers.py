@@ -84,8 +84,8 @@ class Answers:
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                if "place" in arguments:
-                    await self.places.load()
+                if "place" in arguments and not self.places.loaded:
+                    await self.nws.start(self.places.load, kept=True).wait()
                 asked = self._asked(tool, arguments)
                 return self._fresh(asked) or await self._build(asked).wait(progress)
         except TimeoutError:
@@ -132,20 +132,22 @@ class Answers:
         return ready
 
     async def _ask(self, asked: Asked, ahead: bool, progress: Progress) -> Ready:
-        tool = asked.tool
-        match tool, asked.question:
-            case _, Alerts() as sought:
-                return await self._alerts(tool, sought, ahead, progress)
-            case _, Forecast(latitude=latitude, longitude=longitude, hourly=hourly) as q:
-                point, forecast = await self.nws.forecast(
-                    latitude, longitude, hourly=hourly, ahead=ahead, progress=progress
-                )
-                freshness = self._freshness(forecast)
-                answer = report.forecast_answer(point.digest, forecast.digest, freshness, q.place, q.units, hourly)
-                return self._kept(tool, answer, forecast, point)
-            case _, Weather() as question:
-                return await self._weather(tool, question, ahead, progress)
-        raise AssertionError(tool)
+        match asked.question:
+            case Alerts() as question:
+                return await self._alerts(asked.tool, question, ahead, progress)
+            case Forecast() as question:
+                return await self._forecast(asked.tool, question, ahead, progress)
+            case Weather() as question:
+                return await self._weather(asked.tool, question, ahead, progress)
+        raise AssertionError(asked)
+
+    async def _forecast(self, tool: str, question: Forecast, ahead: bool, progress: Progress) -> Ready:
+        where, hourly = (question.latitude, question.longitude), question.hourly
+        point, forecast = await self.nws.forecast(*where, hourly=hourly, ahead=ahead, progress=progress)
+        answer = report.forecast_answer(
+            point.digest, forecast.digest, self._freshness(forecast), question.place, question.units, hourly
+        )
+        return self._kept(tool, answer, forecast, point)
 
     async def _alerts(self, tool: str, question: Alerts, ahead: bool, progress: Progress) -> Ready:
         if question.state is None:
