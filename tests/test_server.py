@@ -213,10 +213,10 @@ async def test_tools_are_described_for_a_model(server):
         jsonschema.Draft202012Validator.check_schema(tool.outputSchema)
     *places, alerts = (tool.inputSchema for tool in listed.tools)
     for place in places:
-        assert place["required"] == ["latitude", "longitude"]
+        assert "required" not in place
         ranges = [(place["properties"][name]["minimum"], place["properties"][name]["maximum"]) for name in PLACE]
         assert ranges == [(-90, 90), (-180, 180)]
-    assert alerts["required"] == ["state"]
+    assert "required" not in alerts
     assert alerts["properties"]["state"]["anyOf"][0]["enum"] == sorted(AREAS)
     limit = alerts["properties"]["limit"]
     assert (limit["default"], limit["minimum"], limit["maximum"]) == (25, 1, 200)
@@ -225,6 +225,7 @@ async def test_tools_are_described_for_a_model(server):
 PERIOD = r'  \{\n    "name": "[^"]+",\n    "temperature": -?\d+,\n    "temperatureUnit": "F",\n'
 PERIOD += r'    "shortForecast": "[^"]+"\n  \}'
 ALERT = r"Event: [^\n]+\nArea: [^\n]+\nSeverity: (Extreme|Severe|Moderate|Minor|Unknown)"
+ALERT += r"\nStarts: [^\n]+(\nEnds: [^\n]+)?\nHeadline: [^\n]+\nSender: [^\n]+"
 ALERT += r"(\nDescription: ((?!\n---\n)[\s\S])+?)?(\nInstructions: ((?!\n---\n)[\s\S])+?)?"
 
 
@@ -238,6 +239,8 @@ ALERT += r"(\nDescription: ((?!\n---\n)[\s\S])+?)?(\nInstructions: ((?!\n---\n)[
             r"(\nObserved at [^\n]+ \d\d:\d\d [A-Z]+: [^\n]+)?",
         ),
         ("get-forecast", {"latitude": 48.7519, "longitude": -122.4787}, rf"\[\n{PERIOD}(,\n{PERIOD})*\n\]"),
+        ("get-forecast", {"place": "Boston, MA", "hourly": True}, rf"\[\n{PERIOD}(,\n{PERIOD}){{47}}\n\]"),
+        ("get-alerts", {"place": "02108"}, rf"No active alerts for Boston, MA 02108\.|{ALERT}(\n---\n{ALERT})*"),
         ("get-alerts", {"state": "WY", "limit": 7}, rf"No active alerts for Wyoming\.|{ALERT}(\n---\n{ALERT})*"),
     ],
 )
@@ -253,7 +256,7 @@ async def test_tool_answers_the_same_when_asked_and_when_ready(server, tool, arg
         validate = (await validators(session))[tool]
     assert asked == ready
     assert asked.isError is False
-    assert [block.type for block in asked.content] == ["text"]
+    assert [block.type for block in asked.content] == ["text", "text"]
     assert re.fullmatch(text, asked.content[0].text)
     validate(asked.structuredContent)
     assert asked.structuredContent["source"] == "simulated"
@@ -288,6 +291,7 @@ async def test_structured_forecast_tells_where_and_when(server):
 
 NORTH = "degrees north, a number from -90 to 90"
 EAST = "degrees east, a number from -180 to 180 (negative in the United States)"
+NAMED = "a US city with its state, such as Boston, MA, or a five-digit ZIP code"
 STATE = "a two-letter code of a US state, territory or marine area, such as CA, or its full name"
 LIMIT = "how many alerts at most, from 1 to 200"
 
@@ -295,7 +299,7 @@ LIMIT = "how many alerts at most, from 1 to 200"
 @pytest.mark.parametrize(
     ("tool", "arguments", "argument", "got", "expected"),
     [
-        ("get-weather", {}, "latitude", "missing", NORTH),
+        ("get-weather", {}, "place", "missing", f"{NAMED}; or else give latitude and longitude"),
         ("get-weather", {"latitude": 1}, "longitude", "missing", EAST),
         ("get-forecast", {"latitude": "38.9", "longitude": -77}, "latitude", '"38.9"', NORTH),
         ("get-forecast", {"latitude": True, "longitude": -77}, "latitude", "true", NORTH),
@@ -305,12 +309,12 @@ LIMIT = "how many alerts at most, from 1 to 200"
         ("get-weather", {"latitude": 38.9, "longitude": -180.1}, "longitude", "-180.1", EAST),
         (
             "get-weather",
-            PLACE | {"units": "si"},
-            "units",
+            PLACE | {"hourly": True},
+            "hourly",
             "not known",
-            "left out: get-weather takes latitude, longitude",
+            "left out: get-weather takes place, latitude, longitude, units",
         ),
-        ("get-alerts", {}, "state", "missing", STATE),
+        ("get-alerts", {}, "state", "missing", f"{STATE}; or else give place or latitude and longitude"),
         ("get-alerts", {"state": None}, "state", "null", STATE),
         ("get-alerts", {"state": 6}, "state", "6", STATE),
         ("get-alerts", {"state": "XX"}, "state", '"XX"', STATE),
@@ -322,7 +326,14 @@ LIMIT = "how many alerts at most, from 1 to 200"
         ("get-alerts", {"state": "CA", "limit": "5"}, "limit", '"5"', LIMIT),
         ("get-alerts", {"state": "CA", "limit": True}, "limit", "true", LIMIT),
         ("get-alerts", {"state": "CA", "limit": None}, "limit", "null", LIMIT),
-        ("get-alerts", {"state": "CA", "area": "LA"}, "area", "not known", "left out: get-alerts takes state, limit"),
+        (
+            "get-alerts",
+            {"state": "CA", "area": "LA"},
+            "area",
+            "not known",
+            "left out: get-alerts takes place, latitude, longitude, state, severity, event, limit",
+        ),
+        ("get-forecast", {"place": "Atlantis, Sea"}, "place", '"Atlantis, Sea"', NAMED),
     ],
 )
 async def test_wrong_argument_is_named_in_one_sentence(server, tool, arguments, argument, got, expected):
@@ -385,9 +396,10 @@ async def test_connect_gives_python_an_initialized_session(server):
 @pytest.mark.parametrize(
     ("argv", "code", "out", "err"),
     [
-        ([], 0, r"get-weather latitude=… longitude=…\n[\s\S]+", ""),
+        ([], 0, r"get-weather \[place=…\] \[latitude=…\] \[longitude=…\] \[units=…\]\n[\s\S]+", ""),
         (["get-weather", *HERE], 0, r"Weather forecast for [\s\S]+", r"(\w.+\n)*"),
-        (["get-forecast", *HERE], 0, r"\[\n  \{\n[\s\S]+\]\n", r"(\w.+\n)*"),
+        (["get-forecast", *HERE], 0, r"\[\n  \{\n[\s\S]+\]\nForecast for [\s\S]+\n", r"(\w.+\n)*"),
+        (["get-weather", "place=98101", "units=si"], 0, r"[\s\S]+°C\n[\s\S]+Seattle, WA 98101[\s\S]+", r"(\w.+\n)*"),
         (["get-alerts", "state=california", "limit=1"], 0, r"(Event: |No active alerts for Cal)[\s\S]+", r"(\w.+\n)*"),
         (["get-alerts", "state=nowhere"], 1, "", r"Argument 'state' is \"nowhere\"; it should be .+\.\n"),
     ],

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import anyio
 import anyio.lowlevel
@@ -19,16 +20,25 @@ from weather.areas import AREAS
 from weather.config import Settings
 from weather.metrics import Metrics
 from weather.nws import NWS
+from weather.places import Places
 from weather.questions import shortened
 from weather.session import build_server
 from weather.simulator import Faults, Simulator
-from weather.tools import DEFINITIONS, call, instructions
+from weather.tools import DEFINITIONS, LISTING, call, instructions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
 NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = {"latitude": 47.61, "longitude": -122.33}
 CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
+PLACES = """\
+02108\tMA\tBoston, MA 02108\t42.36\t-71.07
+98101\tWA\tSeattle, WA 98101\t47.61\t-122.33
+oak\tCA\tOak, CA\t38.5\t-121.5
+oak\tVT\tOak, VT\t44.48\t-73.21
+paris\tTX\tParis, TX\t48.85\t2.35
+seattle\tWA\tSeattle, WA\t47.61\t-122.33
+"""
 FORECAST_LIFE_S, OBSERVATION_LIFE_S, ALERTS_LIFE_S = 3600, 300, 30
 
 
@@ -52,6 +62,7 @@ class World(httpx.AsyncBaseTransport):
         self.nws = NWS(self.settings, self.metrics, self, self.clock)
         self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
         self.answers = Answers(self.nws, self.settings, self.metrics)
+        self.answers.places = Places(PLACES)
 
     async def handle_async_request(self, request):
         await self.gate.wait()
@@ -65,7 +76,7 @@ class World(httpx.AsyncBaseTransport):
         if self.lengthen:
             body = json.loads(await response.aread())
             for feature in body["features"]:
-                feature["properties"]["description"] += "More of it. " * 1000
+                feature["properties"]["description"] += "\U0001f327" * 12_000
             return httpx.Response(200, json=body)
         return response
 
@@ -115,8 +126,16 @@ def tallied(metrics):
 LATITUDE = "Argument 'latitude' is {}; it should be degrees north, a number from -90 to 90."
 STATE = (
     "Argument 'state' is {}; it should be a two-letter code of a US state, territory or marine area, such as CA, or"
-    " its full name."
+    " its full name{}."
 )
+PLACE = "Argument 'place' is {}; it should be a US city with its state, such as Boston, MA, or a five-digit ZIP code{}."
+UNITS = "Argument 'units' is {}; it should be us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa."
+HOURLY = "Argument 'hourly' is {}; it should be true for the next 48 hours one by one, false for half days."
+SEVERITY = (
+    "Argument 'severity' is {}; it should be the least severity that counts: Extreme, Severe, Moderate, Minor or"
+    " Unknown."
+)
+EVENT = "Argument 'event' is {}; it should be words of the event's name, such as flood or tornado warning."
 LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to 200."
 
 
@@ -135,14 +154,55 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
         (
             "get-weather",
             {**SEATTLE, "city": "x"},
-            "Argument 'city' is not known; it should be left out: get-weather takes latitude, longitude.",
+            "Argument 'city' is not known; it should be left out: get-weather takes place, latitude, longitude, units.",
         ),
-        ("get-alerts", {}, STATE.format("missing")),
-        ("get-alerts", {"state": "XX"}, STATE.format('"XX"')),
-        ("get-alerts", {"state": ""}, STATE.format('""')),
-        ("get-alerts", {"state": "\u00e9\n\ud800"}, STATE.format('"\\u00e9\\n\\ud800"')),
-        ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...")),
-        ("get-alerts", {"state": 7}, STATE.format("7")),
+        ("get-weather", {}, PLACE.format("missing", "; or else give latitude and longitude")),
+        ("get-alerts", {}, STATE.format("missing", "; or else give place or latitude and longitude")),
+        ("get-alerts", {"limit": 3}, STATE.format("missing", "; or else give place or latitude and longitude")),
+        ("get-alerts", {"longitude": 1}, LATITUDE.format("missing")),
+        (
+            "get-forecast",
+            {"place": "Elm, NY", "longitude": 1},
+            "Argument 'longitude' is given beside place; it should be left out, or given alone: either place or"
+            " latitude and longitude.",
+        ),
+        (
+            "get-alerts",
+            {"state": "CA", **SEATTLE},
+            "Argument 'latitude' is given beside state; it should be left out, or given alone: either state or place or"
+            " latitude and longitude.",
+        ),
+        (
+            "get-alerts",
+            {"state": "CA", "place": "Elm, NY"},
+            "Argument 'place' is given beside state; it should be left out, or given alone: either state or place or"
+            " latitude and longitude.",
+        ),
+        ("get-weather", {"place": "Nowhere"}, PLACE.format('"Nowhere"', "")),
+        ("get-weather", {"place": 2109}, PLACE.format('"02109"', "")),
+        ("get-weather", {"place": -2108}, PLACE.format('"-2108"', "")),
+        ("get-weather", {"place": True}, PLACE.format("true", "")),
+        ("get-weather", {"place": 2108.0}, PLACE.format("2108.0", "")),
+        ("get-weather", {"place": None}, PLACE.format("null", "")),
+        ("get-weather", {"place": "x" * 101}, PLACE.format('"' + "x" * 56 + "...", "")),
+        (
+            "get-alerts",
+            {"place": "oak"},
+            "Argument 'place' is \"oak\", the name of 2; it should be told with its state, such as Oak, CA; Oak, VT.",
+        ),
+        ("get-weather", {**SEATTLE, "units": "metric"}, UNITS.format('"metric"')),
+        ("get-forecast", {**SEATTLE, "units": None}, UNITS.format("null")),
+        ("get-forecast", {**SEATTLE, "hourly": "yes"}, HOURLY.format('"yes"')),
+        ("get-forecast", {**SEATTLE, "hourly": 1}, HOURLY.format("1")),
+        ("get-alerts", {"state": "CA", "severity": "bad"}, SEVERITY.format('"bad"')),
+        ("get-alerts", {"state": "CA", "severity": 1}, SEVERITY.format("1")),
+        ("get-alerts", {"state": "CA", "event": ""}, EVENT.format('""')),
+        ("get-alerts", {"state": "CA", "event": "x" * 101}, EVENT.format('"' + "x" * 56 + "...")),
+        ("get-alerts", {"state": "XX"}, STATE.format('"XX"', "")),
+        ("get-alerts", {"state": ""}, STATE.format('""', "")),
+        ("get-alerts", {"state": "\u00e9\n\ud800"}, STATE.format('"\\u00e9\\n\\ud800"', "")),
+        ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...", "")),
+        ("get-alerts", {"state": 7}, STATE.format("7", "")),
         ("get-alerts", {"state": "CA", "limit": 0}, LIMIT.format("0")),
         ("get-alerts", {"state": "CA", "limit": 201}, LIMIT.format("201")),
         ("get-alerts", {"state": "CA", "limit": True}, LIMIT.format("true")),
@@ -244,12 +304,213 @@ async def test_a_limit_hides_alerts_and_counts_them_all_the_same():
     assert few["shown"] == len(few["alerts"]) == 3
     assert few["total"] == sum(few["countsBySeverity"].values()) == many["total"] > 400
     assert few["countsBySeverity"] == many["countsBySeverity"]
-    assert text(result).splitlines()[-1] == f"{many['total'] - 200} more alerts not shown."
+    assert 30 < many["shown"] == len(many["alerts"]) < 40
+    assert len("".join(block.text for block in result.content)) < 90_000
+    more = f"{many['total'] - many['shown']} more alerts not shown; ask for a severity, an event or a place."
+    assert text(result).splitlines()[-1] == more
     ranks = ["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
     assert [alert["severity"] for alert in many["alerts"]] == sorted(
         (alert["severity"] for alert in many["alerts"]), key=ranks.index
     )
     assert world.asked() == {"alerts": 1}
+
+
+SPELLINGS = [
+    ("get-weather", {"place": "Seattle, WA"}, {"place": " seattle  washington", "units": "US "}),
+    ("get-weather", {"place": "98101", "units": "si"}, {"units": "SI", "place": "seattle wa 98101-0001"}),
+    ("get-weather", {"place": "02108"}, {"place": 2108}),
+    ("get-forecast", {"place": "Seattle"}, {"place": "SEATTLE, WA, USA", "hourly": False}),
+    ("get-forecast", {**SEATTLE, "hourly": True}, {"hourly": True, "units": "us", **SEATTLE}),
+    ("get-alerts", {"place": "Oak, CA"}, {"place": "oak california", "limit": 25.0}),
+    ("get-alerts", SEATTLE, {"latitude": 47.61001, "longitude": -122.33}),
+    (
+        "get-alerts",
+        {"state": "CA", "severity": "Severe", "event": "flood watch"},
+        {"event": " Flood  WATCH", "severity": "severe", "state": "California"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "alias"), SPELLINGS)
+async def test_all_spellings_of_a_question_are_one_answer(world, name, arguments, alias):
+    assert not (await world.call(name, arguments)).isError
+    asked = world.asked()
+    ready = world.ready(name, arguments)
+    assert ready
+    assert world.ready(name, alias) is ready
+    assert world.answers.ready(name, alias, "key") is ready
+    assert world.answers.known("key") is ready
+    assert world.asked() == asked
+
+
+def leaves(value, name=""):
+    """Each value of structured content with its name, but for what is there for programs only."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in ("id", "affectedZones", "stale"):
+                yield from leaves(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner, name)
+    else:
+        yield name, value
+
+
+def spelt(name, value, zone):
+    match name:
+        case "issued" | "time":
+            return f"{datetime.fromisoformat(value).astimezone(zone):%a %b %d %H:%M %Z}"
+        case "sent" | "expires" | "onset" | "ends":
+            return f"{datetime.fromisoformat(value):%a %b %d %H:%M %Z}"
+        case "startTime":
+            return f"{datetime.fromisoformat(value):%a %b %d %H:%M}"
+        case "endTime":
+            return f"{datetime.fromisoformat(value):%H:%M}"
+        case "isDaytime":
+            return "high" if value else "low"
+        case "detailedForecast" | "description":
+            return value
+    return f"{value:g}" if isinstance(value, float) and name not in SEATTLE else str(value)
+
+
+@pytest.mark.parametrize("units", ["us", "si"])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("get-weather", {"place": "Seattle"}),
+        ("get-forecast", {"place": "98101"}),
+        ("get-forecast", {**SEATTLE, "hourly": True}),
+        ("get-alerts", {"state": "CA"}),
+        ("get-alerts", {"state": "CA", "severity": "Minor", "event": "warning", "limit": 2}),
+        ("get-alerts", {"place": "Oak, CA"}),
+        ("get-alerts", {"place": "Oak, VT"}),
+    ],
+    ids=str,
+)
+async def test_what_is_in_the_structure_is_in_the_texts(world, name, arguments, units):
+    world.faults.alerts_features = 10
+    for seed in range(1, 5):
+        world.faults.seed = seed
+        world.clock.now += 2 * FORECAST_LIFE_S
+        result = await world.call(name, arguments if name == "get-alerts" else arguments | {"units": units})
+        assert not result.isError
+        assert len(result.content) == 2
+        texts = "\n".join(block.text for block in result.content)
+        zone = ZoneInfo("America/Los_Angeles") if name != "get-alerts" else UTC
+        missing = [leaf for leaf in leaves(result.structuredContent) if spelt(*leaf, zone) not in texts]
+        content = result.structuredContent
+        otherwise = {"total", "shown", "others", *(("state",) if "stateName" in content else ())}
+        assert [leaf for leaf in missing if leaf[0] not in otherwise] == []
+        if name == "get-alerts":
+            for severity, count in content["countsBySeverity"].items():
+                assert f"{count} {severity}" in texts
+            assert (content["others"] == 0) or f"{content['others']} other alert" in texts
+
+
+async def test_a_place_is_told_as_it_was_understood_and_is_its_coordinates(world):
+    by_name = await world.call("get-forecast", {"place": "seattle washington"})
+    by_point = await world.call()
+    assert by_name.structuredContent["place"] == "Seattle, WA"
+    assert by_name.content[1].text.startswith("Forecast for Seattle, WA (47.61, -122.33), near ")
+    assert by_point.content[1].text.startswith("Forecast for 47.61, -122.33, near ")
+    assert text(by_name) == text(by_point)
+    assert by_name.structuredContent["location"] == by_point.structuredContent["location"]
+    assert world.asked() == {"point": 1, "forecast": 1}
+
+
+async def test_places_are_loaded_at_the_first_call_that_names_one():
+    async with opened() as world:
+        world.answers.places = Places()
+        assert not (await world.call()).isError
+        assert not world.answers.places.loaded
+        assert world.ready("get-forecast", {"place": "Seattle, WA"}) is None
+        result = await world.call("get-forecast", {"place": "Seattle, WA"})
+        assert result.structuredContent["place"] == "Seattle, WA"
+        assert world.ready("get-forecast", {"place": "seattle washington"})
+
+
+@pytest.mark.parametrize("name", ["get-weather", "get-forecast", "get-alerts"])
+async def test_a_place_outside_the_coverage_is_an_error_of_each_tool(world, name):
+    for arguments in ({"latitude": 48.85, "longitude": 2.35}, {"place": "Paris, TX"}):
+        result = await world.call(name, arguments)
+        assert result.isError
+        assert text(result).startswith("The National Weather Service has no data for 48.85, 2.35: ")
+    assert tallied(world.metrics) == {(name, "argument_error"): 2}
+
+
+async def test_a_forecast_by_the_hour_is_48_hours_and_lives_as_a_forecast_does(world):
+    hours = {**SEATTLE, "hourly": True}
+    result = await world.call("get-forecast", hours)
+    periods = result.structuredContent["periods"]
+    assert [period["startTime"] for period in periods] == [
+        f"{datetime.fromtimestamp(NOON + 3600 * hour, ZoneInfo('America/Los_Angeles')).isoformat()}"
+        for hour in range(48)
+    ]
+    names = [period["name"] for period in json.loads(text(result))]
+    assert names[:2] == ["Tue Jan 20 10:00", "Tue Jan 20 11:00"]
+    assert [line.split(" to ")[0] for line in result.content[1].text.splitlines()[1:]] == names
+    assert world.asked() == {"point": 1, "hourly": 1}
+    world.clock.now += 2 * FORECAST_LIFE_S
+    world.faults.outage = True
+    stale = await world.call("get-forecast", hours)
+    assert stale.structuredContent["stale"]
+    assert len(stale.structuredContent["periods"]) == 48
+    assert stale.structuredContent["periods"][0] == periods[2]
+
+
+async def test_alerts_at_a_point_are_those_of_its_state_that_hold_there(world):
+    world.faults.alerts_features = 20
+    here = (await world.call("get-alerts", {"latitude": 38.5, "longitude": -121.5, "limit": 200})).structuredContent
+    state = (await world.call("get-alerts", {"state": "CA", "limit": 200})).structuredContent
+    ids = [{alert["id"] for alert in content["alerts"]} for content in (here, state)]
+    assert 0 < len(ids[0]) < len(ids[1])
+    assert ids[0] < ids[1]
+    assert (here["latitude"], here["longitude"], "state" in here) == (38.5, -121.5, False)
+    assert world.asked() == {"alerts": 2}
+
+
+async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_that(world):
+    vermont = {"latitude": 44.48, "longitude": -73.21}
+    world.broken = "^/points"
+    result = await world.call("get-alerts", vermont)
+    assert result.isError
+    assert "alerts" not in text(result)
+    world.broken = "none"
+    world.clock.now += 60
+    assert text(await world.call("get-alerts", vermont)) == "No active alerts for 44.48, -73.21."
+    assert text(await world.call("get-alerts", {"place": "oak vermont"})) == "No active alerts for Oak, VT."
+
+
+async def test_a_filter_asks_for_nothing_more(world):
+    whole = (await world.call("get-alerts", {"state": "CA"})).structuredContent
+    for more in ({"severity": "Extreme"}, {"event": "volcano"}, {"severity": "Minor", "event": "warning", "limit": 1}):
+        result = await world.call("get-alerts", {"state": "CA", **more})
+        content = result.structuredContent
+        assert content["total"] + content["others"] == whole["total"]
+    assert world.asked() == {"alerts": 1}
+    assert text(await world.call("get-alerts", {"state": "CA", "event": "Volcano"})).splitlines()[0] == (
+        'No active alerts for California with "volcano" in the name.'
+    )
+
+
+async def test_no_answer_is_longer_than_a_model_can_read():
+    async with opened(nws_cache_bytes=1 << 27) as world:
+        world.faults.alerts_features = 500
+        for name, arguments in (
+            ("get-alerts", {"state": "CA", "limit": 200}),
+            ("get-alerts", {"place": "Oak, CA", "limit": 200, "severity": "Minor"}),
+            ("get-forecast", SEATTLE),
+            ("get-forecast", {**SEATTLE, "hourly": True}),
+            ("get-weather", SEATTLE),
+        ):
+            result = await world.call(name, arguments)
+            assert not result.isError
+            assert len("\n".join(block.text for block in result.content).encode()) < 90_000
+
+
+def test_the_list_of_tools_is_short_and_has_no_null():
+    assert len(LISTING) <= 15_000
+    assert "null" not in LISTING
 
 
 # Asked once
@@ -420,7 +681,8 @@ async def test_a_stale_answer_says_so_in_text_and_structure(world):
     weather = await world.call("get-weather")
     assert text(weather).splitlines()[4:] == [line]
     forecast = await world.call()
-    assert [content.text for content in forecast.content[1:]] == [line]
+    [words] = [content.text for content in forecast.content[1:]]
+    assert words.splitlines()[0] == line
     for result in (weather, forecast):
         assert (result.structuredContent["stale"], result.structuredContent["ageSeconds"]) == (True, 6000)
     assert world.ready("get-weather").outcome == world.ready().outcome == "stale"
@@ -550,9 +812,9 @@ async def test_answers_take_no_more_memory_than_set():
 
 
 async def test_an_answer_larger_than_the_cache_is_given_and_not_kept():
-    """200 descriptions of 12 kB each are more than the 1 MiB allowed."""
+    """7 descriptions of 12,000 characters that take 12 bytes each, twice, are more than the 1 MiB allowed."""
     async with opened(mcp_answer_cache_bytes=1 << 20) as world:
-        world.faults.alerts_features = 500
+        world.faults.alerts_features = 50
         world.lengthen = True
         arguments = {"state": "CA", "limit": 200}
         assert not (await world.call("get-alerts", arguments)).isError
@@ -682,11 +944,19 @@ async def test_there_is_one_page_of_tools(world):
 
 
 def test_input_schemas_carry_ranges_and_codes():
-    place, _, area = (tool.inputSchema for tool in DEFINITIONS)
-    ranges = {name: (field["minimum"], field["maximum"]) for name, field in place["properties"].items()}
-    assert ranges == {"latitude": (-90, 90), "longitude": (-180, 180)}
-    assert place["required"] == ["latitude", "longitude"]
-    assert place["additionalProperties"] is False
+    place, forecast, area = (tool.inputSchema for tool in DEFINITIONS)
+    for schema in (place, forecast, area):
+        fields = schema["properties"]
+        assert [(fields[name]["minimum"], fields[name]["maximum"]) for name in SEATTLE] == [(-90, 90), (-180, 180)]
+        assert schema["additionalProperties"] is False
+        assert schema["type"] == "object"
+        assert not schema.keys() & {"anyOf", "oneOf", "allOf", "not", "required", "$defs"}
+        assert all(field["type"] in ("string", "number", "integer", "boolean") for field in fields.values())
+        assert all(field["description"] for field in fields.values())
+    assert place["properties"]["units"]["enum"] == ["us", "si"]
+    assert (place["properties"]["units"]["default"], forecast["properties"]["hourly"]["default"]) == ("us", False)
+    assert area["properties"]["severity"]["enum"] == ["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
+    assert "default" not in area["properties"]["severity"]
     assert area["properties"]["state"]["anyOf"][0]["enum"] == sorted(AREAS)
     limit = area["properties"]["limit"]
     assert (limit["default"], limit["minimum"], limit["maximum"]) == (25, 1, 200)
@@ -705,3 +975,10 @@ def test_instructions_are_three_sentences_and_say_where_the_weather_is_from(base
     assert told.count(".") == 3
     assert source in told
     assert "United States" in told
+
+
+@pytest.mark.parametrize("event", ["\ud800", "\x00", "\u2028", "é ß", "%s {x}", "---"])
+async def test_any_words_of_an_event_are_answered(world, event):
+    result = await world.call("get-alerts", {"state": "CA", "event": event})
+    assert result.isError == (event == "\ud800")
+    assert "Something went wrong" not in text(result)

@@ -17,7 +17,8 @@ from weather.config import SECONDS, Settings
 from weather.errors import BadArgument, TooSlow, WeatherError
 from weather.metrics import Metrics
 from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, silent
-from weather.questions import TAKES, Area, Place, Question, understood
+from weather.places import Places
+from weather.questions import TAKES, Alerts, Forecast, Question, Weather, located, understood
 from weather.report import Answer, Freshness
 
 RETRY_REFRESH_S = 5 * SECONDS
@@ -60,6 +61,7 @@ class Answers:
     def __init__(self, nws: NWS, settings: Settings, metrics: Metrics) -> None:
         self.nws, self.settings, self.metrics = nws, settings, metrics
         self.clock = nws.clock
+        self.places = Places()
         self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         self._building: dict[Key, Flight[Ready]] = {}
         self._known: dict[Key, Asked] = {}
@@ -72,7 +74,7 @@ class Answers:
 
     def ready(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Ready | None:
         """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
-        if tool not in TAKES:
+        if tool not in TAKES or ("place" in arguments and not self.places.loaded):
             return None
         try:
             asked = self._asked(tool, arguments)
@@ -86,18 +88,20 @@ class Answers:
 
     async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> Ready:
         """Raises WeatherError, within the deadline."""
-        asked = self._asked(tool, arguments)
-        if ready := self._fresh(asked):
-            return ready
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                return await self._build(asked).wait(progress)
+                if "place" in arguments and not self.places.loaded:
+                    await self.nws.start(self.places.load, kept=True).wait()
+                asked = self._asked(tool, arguments)
+                return self._fresh(asked) or await self._build(asked).wait(progress)
         except TimeoutError:
             raise TooSlow(deadline_s) from None
 
     def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
         question = understood(tool, arguments)
+        if question.place is not None:
+            question = located(question, self.places)
         return Asked((tool, *question.__dict__.values()), tool, question)
 
     def _fresh(self, asked: Asked) -> Ready | None:
@@ -135,21 +139,35 @@ class Answers:
         return ready
 
     async def _ask(self, asked: Asked, ahead: bool, progress: Progress) -> Ready:
-        tool = asked.tool
-        match tool, asked.question:
-            case "get-alerts", Area(state=area, limit=limit):
-                alerts = await self.nws.alerts(area, ahead=ahead, progress=progress)
-                answer = report.alerts_answer(area, alerts.digest, limit, self._freshness(alerts))
-                return self._kept(tool, answer, alerts)
-            case "get-forecast", Place(latitude=latitude, longitude=longitude):
-                point, forecast = await self.nws.forecast(latitude, longitude, ahead=ahead, progress=progress)
-                answer = report.forecast_answer(point.digest, forecast.digest, self._freshness(forecast))
-                return self._kept(tool, answer, forecast, point)
-            case _, Place(latitude=latitude, longitude=longitude):
-                return await self._weather(tool, latitude, longitude, ahead, progress)
-        raise AssertionError(tool)
+        match asked.question:
+            case Alerts() as question:
+                return await self._alerts(asked.tool, question, ahead, progress)
+            case Forecast() as question:
+                return await self._forecast(asked.tool, question, ahead, progress)
+            case Weather() as question:
+                return await self._weather(asked.tool, question, ahead, progress)
+        raise AssertionError(asked)
 
-    async def _weather(self, tool: str, latitude: float, longitude: float, ahead: bool, progress: Progress) -> Ready:
+    async def _forecast(self, tool: str, question: Forecast, ahead: bool, progress: Progress) -> Ready:
+        where, hourly = (question.latitude, question.longitude), question.hourly
+        point, forecast = await self.nws.forecast(*where, hourly=hourly, ahead=ahead, progress=progress)
+        answer = report.forecast_answer(
+            point.digest, forecast.digest, self._freshness(forecast), question.place, question.units, hourly
+        )
+        return self._kept(tool, answer, forecast, point)
+
+    async def _alerts(self, tool: str, question: Alerts, ahead: bool, progress: Progress) -> Ready:
+        if question.state is None:
+            latitude, longitude = question.latitude, question.longitude
+            alerts = await self.nws.alerts_at(latitude, longitude, ahead=ahead, progress=progress)
+        else:
+            alerts = await self.nws.alerts(question.state, ahead=ahead, progress=progress)
+        sought = report.Sought(**question.model_dump(exclude={"limit"}))
+        answer = report.alerts_answer(sought, alerts.digest, question.limit, self._freshness(alerts))
+        return self._kept(tool, answer, alerts)
+
+    async def _weather(self, tool: str, question: Weather, ahead: bool, progress: Progress) -> Ready:
+        latitude, longitude = question.latitude, question.longitude
         point = await self.nws.point(latitude, longitude, ahead=ahead, progress=progress)
         observing = self.nws.start(lambda: self.nws.observation(point, ahead=ahead))
         try:
@@ -169,6 +187,8 @@ class Answers:
             forecast.digest,
             observation.digest if observation else None,
             self._freshness(forecast),
+            question.place,
+            question.units,
         )
         if observation:
             return self._kept(tool, answer, forecast, point, observation)

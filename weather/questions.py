@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument
+from weather.nws import Severity, Units
+from weather.places import Places
 from weather.report import MOST_ALERTS
 
 SHOWN = 60
+NOTHING: Any = None  # what is not given; null is refused
+MOST_NAMED = 10
 
 
 def _rounded(degrees: float) -> float:
@@ -24,48 +28,130 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _zip_code(value: object) -> object:
+    """Sent as a number, it has lost its zeros."""
+    return f"{value:05}" if type(value) is int else value
+
+
+def _words(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _capital(value: object) -> object:
+    return value.strip().capitalize() if isinstance(value, str) else value
+
+
 Degrees = Annotated[float, AfterValidator(_rounded)]
 STATE = [
-    {"type": "string", "enum": sorted(AREAS)},
-    {"type": "string", "pattern": "^[A-Za-z]{2}$"},
-    {"type": "string", "minLength": 3},
+    {"enum": sorted(AREAS)},
+    {"pattern": "^[A-Za-z]{2}$"},
+    {"minLength": 3},
 ]
 
 
 class Question(BaseModel):
+    """Where: `place`, or both coordinates. Once it is `located` both are known of a place, which has its full name."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-
-class Place(Question):
-    latitude: Degrees = Field(ge=-90, le=90, description="degrees north, a number from -90 to 90")
+    place: Annotated[str, BeforeValidator(_zip_code)] = Field(
+        default=NOTHING,
+        max_length=100,
+        description="a US city with its state, such as Boston, MA, or a five-digit ZIP code",
+    )
+    latitude: Degrees = Field(default=NOTHING, ge=-90, le=90, description="degrees north, a number from -90 to 90")
     longitude: Degrees = Field(
-        ge=-180, le=180, description="degrees east, a number from -180 to 180 (negative in the United States)"
+        default=NOTHING,
+        ge=-180,
+        le=180,
+        description="degrees east, a number from -180 to 180 (negative in the United States)",
     )
 
 
-class Area(Question):
-    state: Annotated[str, AfterValidator(area_code), WithJsonSchema({"anyOf": STATE})] = Field(
-        description="a two-letter code of a US state, territory or marine area, such as CA, or its full name"
+class Weather(Question):
+    units: Annotated[Units, BeforeValidator(_lower)] = Field(
+        "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
+    )
+
+
+class Forecast(Weather):
+    hourly: bool = Field(False, description="true for the next 48 hours one by one, false for half days")
+
+
+class Alerts(Question):
+    state: Annotated[str, AfterValidator(area_code), WithJsonSchema({"type": "string", "anyOf": STATE})] = Field(
+        default=NOTHING,
+        description="a two-letter code of a US state, territory or marine area, such as CA, or its full name",
+    )
+    severity: Annotated[Severity, BeforeValidator(_capital)] = Field(
+        default=NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
+    )
+    event: Annotated[str, AfterValidator(_words)] = Field(
+        default=NOTHING,
+        min_length=1,
+        max_length=100,
+        description="words of the event's name, such as flood or tornado warning",
     )
     limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_integral)] = Field(
         25, description="how many alerts at most, from 1 to 200"
     )
 
 
-TAKES: Mapping[str, type[Question]] = {"get-weather": Place, "get-forecast": Place, "get-alerts": Area}
+TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
+WAYS = (("state",), ("place",), ("latitude", "longitude"))
+"""Of saying where: a tool takes one of those that it knows."""
+
+Q = TypeVar("Q", bound=Question)
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     """Raises BadArgument for the first argument that is wrong."""
+    takes = TAKES[tool].model_fields
     try:
-        return TAKES[tool].model_validate(arguments)
+        question = TAKES[tool].model_validate(arguments)
     except ValidationError as invalid:
         error = invalid.errors()[0]
-    name, takes = str(error["loc"][0]), TAKES[tool].model_fields
+    else:
+        _check_ways([way for way in WAYS if way[0] in takes], question)
+        return question
+    name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         raise BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
-    got = "missing" if error["type"] == "missing" else shortened(json.dumps(arguments[name]))
-    raise BadArgument(name, got, str(takes[name].description))
+    raise BadArgument(name, shortened(json.dumps(arguments[name])), str(takes[name].description))
+
+
+def _check_ways(ways: list[tuple[str, ...]], question: Question) -> None:
+    """Raises BadArgument unless one way is taken, and that whole."""
+    given, takes = question.model_fields_set, type(question).model_fields
+    first, *others = (" and ".join(way) for way in ways)
+    match [way for way in ways if given.intersection(way)]:
+        case []:
+            expected = f"{takes[first].description}; or else give {' or '.join(others)}"
+            raise BadArgument(first, "missing", expected)
+        case [way]:
+            for name in way:
+                if name not in given:
+                    raise BadArgument(name, "missing", str(takes[name].description))
+        case [one, another, *_]:
+            name = next(name for name in another if name in given)
+            expected = f"left out, or given alone: either {' or '.join((first, *others))}"
+            raise BadArgument(name, f"given beside {next(name for name in one if name in given)}", expected)
+
+
+def located(question: Q, places: Places) -> Q:
+    """Raises BadArgument for a name that is none of a place, or of several."""
+    got, found = shortened(json.dumps(question.place)), places.find(question.place)
+    if not found:
+        raise BadArgument("place", got, str(type(question).model_fields["place"].description))
+    if len(found) > 1:
+        names = "; ".join(place.name for place in found[:MOST_NAMED])
+        raise BadArgument("place", f"{got}, the name of {len(found)}", f"told with its state, such as {names}")
+    [place] = found
+    return question.model_copy(update={"place": place.name, "latitude": place.latitude, "longitude": place.longitude})
 
 
 def shortened(text: str, most: int = SHOWN) -> str:

@@ -1,22 +1,39 @@
 """What a tool answers: text for reading, and the same as structured content.
 
-The labels and the order of the lines are a promise to programs that read them. Values are NWS's own,
-line breaks included.
+The first text of an answer is a promise to programs that read it, with values as NWS sends them, line breaks included.
+The second says in words what else is in the structured content, but for what is there for programs only: an alert's id
+and the codes of its zones.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, get_args
 
+from weather import words
 from weather.areas import AREAS
-from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
+from weather.nws import (
+    Alert,
+    AlertDigest,
+    ForecastDigest,
+    Location,
+    Observation,
+    Period,
+    Point,
+    Severity,
+    Units,
+    Wire,
+)
+from weather.words import labelled, moment
 
 MOST_ALERTS = 200
+MOST_HOURS = 48
+MOST_TEXT = 85_000  # characters, about 25,000 tokens
+MOST_OF_A_VALUE = 20_000
 Source = Literal["live", "simulated"]
 
 
@@ -37,21 +54,50 @@ class Freshness:
         """The fields that all structured content begins with; `issued` is NWS's own time."""
         return {"issued": issued, "source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
 
+    def said(self, issued: datetime | None, time_zone: str | None = None) -> str:
+        return f"issued {moment(issued, time_zone)}; {self.source}" if issued else self.source
+
     def line(self, time_zone: str | None = None) -> list[str]:
         """Stale: "As of 14:05 EST, 40 minutes ago: ...". Otherwise nothing."""
         if self.age_seconds is None:
             return []
-        when, ago = _clock(self.fetched, time_zone), _ago(self.age_seconds // 60)
+        when, ago = words.clock(self.fetched, time_zone), words.ago(self.age_seconds // 60)
         return [f"As of {when}, {ago}: the National Weather Service is not answering."]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`notes` are texts to send after `text`, for a `text` that is JSON and must stay so."""
+    """`notes` are texts to send after `text`, for a `text` that programs read."""
 
     text: str
     structured: Wire
     notes: tuple[str, ...] = ()
+
+
+class Sought(NamedTuple):
+    """Which alerts: those of `state`, a key of AREAS, or at a point, with the name of its place where that was given;
+    of this severity or worse, with these words in the event's name.
+    """
+
+    state: str | None = None
+    place: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    severity: Severity | None = None
+    event: str | None = None
+
+    @property
+    def where(self) -> str:
+        return AREAS[self.state] if self.state else self.place or f"{self.latitude}, {self.longitude}"
+
+    @property
+    def what(self) -> str:
+        severity = self.severity and f" of severity {self.severity} or worse"
+        return (severity or "") + (f' with "{self.event}" in the name' if self.event else "")
+
+    def meant(self, alert: Alert) -> bool:
+        severe = self.severity is None or _rank(alert.severity) <= _rank(self.severity)
+        return severe and set((self.event or "").split()) <= set(alert.event.lower().split())
 
 
 class _Dated(Wire):
@@ -59,6 +105,7 @@ class _Dated(Wire):
     source: Source
     stale: bool
     age_seconds: int | None = None
+    place: str | None = None
 
 
 class Weather(_Dated):
@@ -77,116 +124,134 @@ class Forecast(_Dated):
 
 
 class Alerts(_Dated):
-    """The worst alerts first, `shown` of `total`; `countsBySeverity` is over all of them."""
+    """The worst alerts first, `shown` of `total`; `countsBySeverity` is over all of them. `others` are in force there
+    and were not asked for, by their severity or event.
+    """
 
-    state: str
-    state_name: str
+    state: str | None = None
+    state_name: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    severity: Severity | None = None
+    event: str | None = None
     total: int
     shown: int
+    others: int
     counts_by_severity: dict[Severity, int]
     alerts: tuple[Alert, ...]
 
 
 def weather_answer(
-    point: Point, forecast: ForecastDigest, observation: Observation | None, freshness: Freshness
+    point: Point,
+    forecast: ForecastDigest,
+    observation: Observation | None,
+    freshness: Freshness,
+    place: str | None = None,
+    units: Units = "us",
 ) -> Answer:
-    period, zone = forecast.periods[0], point.location.time_zone
+    period, location, zone = forecast.periods[0].said_in(units), point.location, point.location.time_zone
+    seen = observation and observation.said_in(units)
     lines = [
         f"Weather forecast for {period.name}:",
-        *_labelled(
-            ("Temperature", _temperature(period)),
+        *labelled(
+            ("Temperature", words.temperature(period)),
             ("Conditions", period.short_forecast),
-            ("Wind", _wind(period)),
+            ("Wind", words.wind(period)),
         ),
-        *(_observed(observation, zone) if observation else ()),
+        *(words.observed(seen, zone) if seen else ()),
         *freshness.line(zone),
     ]
+    more = [
+        f"Weather for {words.where(place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
+        words.period_line(period),
+        *([words.observation_line(seen, zone)] if seen else ()),
+    ]
     dated = freshness.stamp(forecast.issued)
-    structured = Weather(location=point.location, period=period, observation=observation, **dated)
-    return Answer("\n".join(lines), structured)
+    structured = Weather(place=place, location=location, period=period, observation=seen, **dated)
+    return Answer("\n".join(lines), structured, ("\n".join(more),))
 
 
-def forecast_answer(point: Point, forecast: ForecastDigest, freshness: Freshness) -> Answer:
+def forecast_answer(
+    point: Point,
+    forecast: ForecastDigest,
+    freshness: Freshness,
+    place: str | None = None,
+    units: Units = "us",
+    hourly: bool = False,
+) -> Answer:
+    coming = [hour for hour in forecast.periods if hour.end_time is None or hour.end_time > freshness.now]
+    periods = tuple(period.said_in(units) for period in (coming[:MOST_HOURS] if hourly else forecast.periods))
     keys = {"name", "temperature", "temperature_unit", "short_forecast"}
-    text = json.dumps([period.model_dump(include=keys) for period in forecast.periods], indent=2)
-    structured = Forecast(location=point.location, periods=forecast.periods, **freshness.stamp(forecast.issued))
-    return Answer(text, structured, tuple(freshness.line(point.location.time_zone)))
+    text = json.dumps([period.model_dump(include=keys) for period in periods], indent=2)
+    location, zone = point.location, point.location.time_zone
+    more = [
+        *freshness.line(zone),
+        f"Forecast for {words.where(place, location)}; {freshness.said(forecast.issued, zone)}.",
+        *map(words.period_line, periods),
+    ]
+    structured = Forecast(place=place, location=location, periods=periods, **freshness.stamp(forecast.issued))
+    return Answer(text, structured, ("\n".join(more),))
 
 
-def alerts_answer(area: str, digest: AlertDigest, limit: int, freshness: Freshness) -> Answer:
-    """`area` is a key of AREAS; the first `limit` alerts are shown."""
-    shown, hidden = digest.alerts[:limit], len(digest.alerts[limit:])
-    text = "\n---\n".join(map(_alert_text, shown)) or f"No active alerts for {AREAS[area]}."
-    lines = [text, *_more(hidden, limit), *freshness.line()]
+def alerts_answer(sought: Sought, digest: AlertDigest, limit: int, freshness: Freshness) -> Answer:
+    """The first `limit` alerts are shown, or fewer where those would be too long."""
+    found = [alert for alert in digest.alerts if sought.meant(alert)]
+    others = len(digest.alerts) - len(found)
+    shown = _fitting(map(_cut, found[:limit]))
+    counts = Counter(alert.severity or "Unknown" for alert in found)
+    text = "\n---\n".join(map(words.alert_text, shown)) or f"No active alerts for {sought.where}{sought.what}."
+    lines = [text, *_more(len(found) - len(shown), len(shown), limit), *_others(others), *freshness.line()]
     structured = Alerts(
-        state=area,
-        state_name=AREAS[area],
-        total=len(digest.alerts),
+        **sought._asdict(),
+        state_name=sought.state and AREAS[sought.state],
+        total=len(found),
         shown=len(shown),
-        counts_by_severity=digest.counts,
-        alerts=shown,
+        others=others,
+        counts_by_severity=dict(counts),
+        alerts=tuple(shown),
         **freshness.stamp(digest.issued),
     )
-    return Answer("\n".join(lines), structured)
+    return Answer("\n".join(lines), structured, ("\n".join(_rest(sought, structured, freshness)),))
 
 
-def _temperature(period: Period) -> str | None:
-    return None if period.temperature is None else f"{period.temperature}°{period.temperature_unit}"
+def _rank(severity: Severity | None) -> int:
+    return get_args(Severity).index(severity or "Unknown")
 
 
-def _wind(period: Period) -> str | None:
-    return period.wind_speed and " ".join(filter(None, (period.wind_speed, period.wind_direction)))
+def _cut(alert: Alert) -> Alert:
+    texts = {name: getattr(alert, name) for name in ("area", "headline", "description", "instructions")}
+    long = {name: text for name, text in texts.items() if text and len(text) > MOST_OF_A_VALUE}
+    rest = f"... The National Weather Service has the rest: https://api.weather.gov/alerts/{alert.id}"
+    return alert.model_copy(update={name: text[:MOST_OF_A_VALUE] + rest for name, text in long.items()})
 
 
-def _observed(seen: Observation, time_zone: str | None) -> Iterable[str]:
-    """No line at all when nothing was measured. The wind is told when its speed is known."""
-    wind = " ".join(filter(None, ("wind", seen.wind_direction, f"{seen.wind_speed_mph} mph")))
-    parts = [
-        None if seen.temperature_f is None else f"{seen.temperature_f}°F",
-        seen.text,
-        None if seen.wind_speed_mph is None else wind if seen.wind_speed_mph else "calm",
-    ]
-    if any(parts):
-        where, when = seen.name or seen.station, _clock(seen.time, time_zone)
-        yield f"Observed at {where} {when}: {', '.join(filter(None, parts))}"
+def _fitting(alerts: Iterable[Alert]) -> list[Alert]:
+    """As many as a text has room for, with what else is said of each."""
+    shown: list[Alert] = []
+    room = MOST_TEXT
+    for alert in alerts:
+        room -= len(words.alert_text(alert)) + len(words.alert_line(alert)) + len("\n---\n\n200. ")
+        if room < 0 and shown:
+            break
+        shown.append(alert)
+    return shown
 
 
-def _alert_text(alert: Alert) -> str:
-    return "\n".join(
-        _labelled(
-            ("Event", alert.event),
-            ("Area", alert.area),
-            ("Severity", alert.severity),
-            ("Description", alert.description),
-            ("Instructions", alert.instructions),
-        )
-    )
-
-
-def _labelled(*pairs: tuple[str, str | None]) -> Iterable[str]:
-    return (f"{label}: {value}" for label, value in pairs if value)
-
-
-def _more(hidden: int, limit: int) -> Iterable[str]:
+def _more(hidden: int, shown: int, limit: int) -> Iterable[str]:
     if hidden:
-        hint = f"; ask with a higher limit (at most {MOST_ALERTS})" if limit < MOST_ALERTS else ""
-        yield f"{hidden} more alert{'s' if hidden > 1 else ''} not shown{hint}."
+        higher = f"with a higher limit (at most {MOST_ALERTS})" if shown == limit < MOST_ALERTS else None
+        hint = higher or "for a severity, an event or a place"
+        yield f"{hidden} more alert{'s' if hidden > 1 else ''} not shown; ask {hint}."
 
 
-def _ago(minutes: int) -> str:
-    if minutes < 1:
-        return "less than a minute ago"
-    count, unit = (minutes, "minute") if minutes < 120 else (minutes // 60, "hour")
-    return f"{count} {unit}{'s' if count > 1 else ''} ago"
+def _others(count: int) -> Iterable[str]:
+    if count:
+        yield f"{count} other alert{'s' if count > 1 else ''} in force; ask without severity and event."
 
 
-def _clock(time: datetime, time_zone: str | None) -> str:
-    return f"{time.astimezone(_zone(time_zone)):%H:%M %Z}"
-
-
-def _zone(name: str | None) -> tzinfo:
-    """UTC for what is not the name of a zone; OSError is what `ZoneInfo("America")` raises, a directory."""
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (KeyError, ValueError, OSError):
-        return UTC
+def _rest(sought: Sought, said: Alerts, freshness: Freshness) -> Iterable[str]:
+    point = f" ({sought.latitude}, {sought.longitude})" if sought.place else ""
+    counts = ", ".join(f"{count} {severity}" for severity, count in said.counts_by_severity.items()) or "none"
+    shown = f", {said.shown} shown" if said.shown < said.total else ""
+    yield f"Alerts for {sought.where}{point}{sought.what}, {freshness.said(said.issued)}: {counts}{shown}."
+    yield from (f"{number}. {words.alert_line(alert)}" for number, alert in enumerate(said.alerts, 1))

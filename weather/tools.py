@@ -10,13 +10,15 @@ from typing import Any
 
 from mcp import types
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from weather import report
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
 from weather.nws import Progress, silent
-from weather.questions import TAKES, Area, Place, Question
+from weather.questions import TAKES
 
 NAME, TITLE = "weather", "US weather"
 KNOWN = ", ".join(TAKES)
@@ -24,13 +26,30 @@ KNOWN = ", ".join(TAKES)
 log = logging.getLogger(__name__)
 
 
-def _tool(name: str, title: str, description: str, takes: type[Question], answers: type[BaseModel]) -> types.Tool:
+class Short(GenerateJsonSchema):
+    """Without titles that repeat the name, and without null: what is missing is left out."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return (
+            super().default_schema(schema)
+            if schema.get("default") is not None
+            else self.generate_inner(schema["schema"])
+        )
+
+
+def _tool(name: str, title: str, description: str, answers: type[BaseModel]) -> types.Tool:
     return types.Tool(
         name=name,
         title=title,
         description=description,
-        inputSchema=takes.model_json_schema(),
-        outputSchema=answers.model_json_schema(mode="serialization"),
+        inputSchema=TAKES[name].model_json_schema(schema_generator=Short),
+        outputSchema=answers.model_json_schema(mode="serialization", schema_generator=Short),
         annotations=types.ToolAnnotations(
             title=title, readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=True
         ),
@@ -42,25 +61,23 @@ DEFINITIONS = [
         "get-weather",
         "Current weather",
         "The weather at a place in the United States now and for the next hours: temperature, conditions and wind"
-        " of the current forecast period, and what the nearest station measured. For the days ahead use"
-        " get-forecast; for warnings use get-alerts.",
-        Place,
+        " of the current forecast period, and what the nearest station measured. Give place, or latitude and"
+        " longitude. For the days or single hours ahead use get-forecast; for warnings use get-alerts.",
         report.Weather,
     ),
     _tool(
         "get-forecast",
         "Seven-day forecast",
-        "The forecast for a place in the United States over the next seven days, in periods of half a day. For the"
-        " weather now use get-weather.",
-        Place,
+        "The forecast for a place in the United States over the next seven days, in periods of half a day, or over"
+        " the next 48 hours by the hour. Give place, or latitude and longitude. For the weather now use get-weather.",
         report.Forecast,
     ),
     _tool(
         "get-alerts",
         "Active weather alerts",
-        "The watches, warnings and advisories in force now in a US state, territory or marine area, the most severe"
-        " first, with what to do. Says so when there are none.",
-        Area,
+        "The watches, warnings and advisories in force now, the most severe first, with what to do. Says so when"
+        " there are none. Give one of: state, for a US state, territory or marine area; place; or latitude and"
+        " longitude, for what holds at that very point.",
         report.Alerts,
     ),
 ]

@@ -41,6 +41,12 @@ STATES = """
 AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA PR
 RI SC SD TN TX UT VT VA WA WV WI WY
 """.split()  # noqa: SIM905  (a list would take fifty lines)
+CITIES = ["Boston, MA", "chicago illinois", "Denver, CO", "98101", "Miami, FL", "Portland, Oregon"]
+MORE: dict[str, list[dict[str, Any]]] = {
+    "get-weather": [{}, {}, {"units": "si"}],
+    "get-forecast": [{}, {}, {"hourly": True}],
+    "get-alerts": [{}, {}, {"severity": "Severe"}],
+}
 TOOLS = {"get-weather": 5, "get-forecast": 3, "get-alerts": 2}
 
 CLIENT = {"name": "load-test", "version": "1"}
@@ -50,13 +56,15 @@ log = logging.getLogger(__name__)
 
 
 def question() -> tuple[str, dict[str, Any]]:
-    """A tool and its arguments; every other question is about one of a few hot places."""
+    """A tool and its arguments; every other question is about one of a few hot places, every fifth about a city."""
     (tool,) = random.choices(list(TOOLS), list(TOOLS.values()))
     hot = random.random() < 0.5
-    if tool == "get-alerts":
-        return tool, {"state": random.choice(HOT_STATES if hot else STATES)}
+    more, by_name = random.choice(MORE[tool]), random.random() < 0.2
+    if tool == "get-alerts" and random.random() < 0.7:
+        return tool, {"state": random.choice(HOT_STATES if hot else STATES), **more}
     latitude, longitude = random.choice(HOT_PLACES if hot else PLACES)
-    return tool, {"latitude": latitude, "longitude": longitude}
+    where = {"place": random.choice(CITIES)} if by_name else {"latitude": latitude, "longitude": longitude}
+    return tool, {**where, **more}
 
 
 def grouped(text: str) -> str:

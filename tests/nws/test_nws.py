@@ -72,6 +72,11 @@ def change(**properties):
     return edit
 
 
+def outside(_body):
+    problem = {"type": "https://api.weather.gov/problems/InvalidPoint"}
+    return httpx.Response(404, json=problem, headers={"Content-Type": "application/problem+json"})
+
+
 class Notes(list):
     async def __call__(self, note):
         self.append(note)
@@ -415,3 +420,72 @@ async def test_what_is_being_waited_for_is_told_once_and_not_when_it_is_at_hand(
             await nws.forecast(*SEATTLE, progress=notes)
             await nws.alerts("CA", progress=notes)
     assert notes == ["Resolving the place", "Asking for the forecast", "Asking for the alerts"]
+
+
+async def test_a_forecast_by_the_hour_has_a_link_a_note_and_a_life_of_its_own(world):
+    notes = Notes()
+    async with world.nws() as nws:
+        point, hours = await nws.forecast(*SEATTLE, hourly=True, progress=notes)
+        assert world.asked[1:] == [httpx.URL(point.digest.forecast).raw_path.decode() + "/hourly"]
+        assert notes == ["Resolving the place", "Asking for the forecast by the hour"]
+        assert len(hours.digest.periods) == 60
+        await nws.forecast(*SEATTLE)
+        assert len(world.asked) == 1
+        world.clock.now += 3600
+        world.faults.renumber = 1
+        assert not (await nws.forecast(*SEATTLE, hourly=True))[1].stale
+        assert [path.split("/")[-1] for path in world.asked] == ["hourly", "47.61,-122.33", "hourly"]
+
+
+async def test_a_place_without_a_link_by_the_hour_has_a_forecast_all_the_same(world):
+    world.edits = [("-122.33", change(forecastHourly=None))]
+    async with world.nws() as nws:
+        with pytest.raises(NoForecast, match="ask without hourly"):
+            await nws.forecast(*SEATTLE, hourly=True)
+        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+
+
+IN_CALIFORNIA, IN_VERMONT = (38.5, -121.5), (44.48, -73.21)
+
+
+async def test_alerts_at_a_point_ask_for_the_point_and_for_its_coverage_only_where_there_are_none(world):
+    async with world.nws() as nws:
+        assert (await nws.alerts_at(*IN_CALIFORNIA)).digest.alerts
+        assert world.asked == ["/alerts/active?point=38.5,-121.5&status=actual"]
+        assert not (await nws.alerts_at(*IN_VERMONT)).digest.alerts
+        assert world.asked == ["/alerts/active?point=44.48,-73.21&status=actual", "/points/44.48,-73.21"]
+        world.clock.now += 30
+        await nws.alerts_at(*IN_VERMONT)
+        assert world.asked == ["/alerts/active?point=44.48,-73.21&status=actual"]
+
+
+async def test_a_point_without_a_forecast_link_may_have_no_alerts(world):
+    world.edits = [("-73.21", change(forecast=None))]
+    async with world.nws() as nws:
+        assert not (await nws.alerts_at(*IN_VERMONT)).digest.alerts
+
+
+@pytest.mark.parametrize("point_at", [(48.85, 2.35), (0.0, 0.0)])
+async def test_alerts_outside_the_coverage_are_refused_however_nws_says_it(world, point_at):
+    async with world.nws() as nws:
+        with pytest.raises(NotCovered):
+            await nws.alerts_at(*point_at)
+        assert len(world.asked) == 1
+        with pytest.raises(NotCovered):
+            await nws.alerts_at(*point_at)
+        assert world.asked == []
+
+
+async def test_no_alerts_outside_the_coverage_are_no_answer(world):
+    """Should NWS say 200 and none of a point that it does not cover, passing that on would promise good weather."""
+    world.edits = [("/alerts/active", lambda body: {"features": []}), ("-73.21", outside)]
+    async with world.nws() as nws:
+        with pytest.raises(NotCovered):
+            await nws.alerts_at(*IN_VERMONT)
+
+
+async def test_that_there_are_no_alerts_is_not_said_of_a_point_whose_coverage_is_unknown(world):
+    world.edits = [("-73.21", lambda body: httpx.Response(500))]
+    async with world.nws() as nws:
+        with pytest.raises(Unavailable):
+            await nws.alerts_at(*IN_VERMONT)

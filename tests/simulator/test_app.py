@@ -85,6 +85,8 @@ async def test_an_error_is_a_problem_that_may_be_cached(client, path, status, ki
         ("area=CA,ca", "query.area[1]"),
         ("status=Actual", "query.status[0]"),
         ("area=", "query.area[0]"),
+        ("point=44.48", "query.point"),
+        ("point=", "query.point"),
     ],
 )
 async def test_a_bad_parameter_is_named(client, query, parameter):

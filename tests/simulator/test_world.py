@@ -29,6 +29,7 @@ PERIOD_KEYS = keys(
     "number name startTime endTime isDaytime temperature temperatureUnit temperatureTrend"
     " probabilityOfPrecipitation windSpeed windDirection icon shortForecast detailedForecast"
 )
+HOUR_KEYS = PERIOD_KEYS | {"dewpoint", "relativeHumidity"}
 STATION_KEYS = keys(
     "@id @type elevation stationIdentifier name timeZone distance bearing forecast county fireWeatherZone"
 )
@@ -119,6 +120,34 @@ async def test_wind_has_no_direction_when_calm_and_chances_can_be_null(client):
     assert all(period["detailedForecast"].startswith("Simulated.") for period in periods)
 
 
+async def test_an_hourly_forecast_has_156_hours_without_names(client):
+    periods = (await client.get((await point(client))["forecastHourly"])).json()["properties"]["periods"]
+    assert len(periods) == 156
+    assert all(period.keys() <= HOUR_KEYS for period in periods)
+    assert {(period["name"], period["detailedForecast"]) for period in periods} == {("", "")}
+    assert [period["number"] for period in periods] == list(range(1, 157))
+    assert periods[0]["startTime"] == "2026-01-20T10:00:00-08:00"
+    for one, next_one in pairwise(periods):
+        assert one["endTime"] == next_one["startTime"]
+        assert abs(one["temperature"] - next_one["temperature"]) < 10
+    assert [period["isDaytime"] for period in periods[7:9]] == [True, False]
+
+
+async def test_what_a_station_measures_hangs_together(client):
+    seen = []
+    for place in PLACES:
+        seen.append((await client.get(f"/stations/{place.station}/observations/latest")).json()["properties"])
+    values = [{name: part["value"] for name, part in each.items() if isinstance(part, dict)} for each in seen]
+    for each in values:
+        assert (each["temperature"] is None) == (each["dewpoint"] is None)
+        assert each["temperature"] is None or each["dewpoint"] < each["temperature"]
+        assert each["windChill"] is None or each["windChill"] < each["temperature"] < 10
+        assert each["heatIndex"] is None or each["heatIndex"] > each["temperature"] > 27
+        assert 99_000 <= each["barometricPressure"] <= 103_500
+    assert any(each["windChill"] is not None for each in values)
+    assert all(part["unitCode"] for each in seen for part in each.values() if isinstance(part, dict))
+
+
 async def test_stations_come_nearest_first_and_each_has_an_observation(client):
     answer = (await client.get((await point(client))["observationStations"])).json()
     assert [station["properties"]["stationIdentifier"] for station in answer["features"][:3]] == [
@@ -167,6 +196,22 @@ async def test_california_always_has_an_actual_alert_and_vermont_never():
         async with connect(sim) as client:
             assert await active(client, area="CA", status="actual")
             assert not await active(client, area="VT")
+
+
+async def test_alerts_at_a_point_are_some_of_its_state(client, sim):
+    sim.faults.alerts_features = 20
+    state = await active(client, area="CA")
+    here = await active(client, point="38.5,-121.5")
+    assert here[0] == state[0]
+    assert [alert for alert in state if alert in here] == here
+    assert 1 < len(here) < 20
+    assert here != await active(client, point="34,-118.2")
+    assert await active(client, point="44.48,-73.21") == []
+
+
+async def test_a_point_out_of_bounds_has_no_list_of_alerts(client):
+    response = await client.get("/alerts/active?point=48.85,2.35")
+    assert (response.status_code, response.json()["type"].rpartition("/")[2]) == (400, "InvalidParameter")
 
 
 async def test_an_area_asked_for_twice_answers_once(client):

@@ -17,12 +17,13 @@ from cachetools import TTLCache
 from weather.config import HOURS, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.exchange import Question
+from weather.nws.exchange import Question, Refusal
 from weather.nws.host import Clock, Host
-from weather.nws.readers import read_alerts, read_forecast, read_observation, read_point, read_stations
+from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
+HOURS_KEPT = 0.5  # 60 of 156, and a margin
 OBSERVATION_FRESH = timedelta(hours=2)
 
 
@@ -63,6 +64,7 @@ class NWS(AsyncContextManagerMixin):
         latitude: float,
         longitude: float,
         *,
+        hourly: bool = False,
         point: Document[Point] | None = None,
         ahead: bool = False,
         progress: Progress = silent,
@@ -71,13 +73,13 @@ class NWS(AsyncContextManagerMixin):
         once; where that leads nowhere either, the last good forecast serves, and the link is left alone for a minute.
         """
         point = point or await self.point(latitude, longitude, ahead=ahead, progress=progress)
-        first = question = self._forecast(point)
+        first = question = self._forecast(point, hourly)
         if question.url not in self._withdrawn:
             try:
                 return point, await self.upstream.get(question, ahead=ahead, progress=progress)
             except Withdrawn:
                 point = await self.point(latitude, longitude, anew=True, progress=progress)
-            question = self._forecast(point)
+            question = self._forecast(point, hourly)
             if question.url != first.url:
                 with suppress(Withdrawn):
                     return point, await self.upstream.get(question, ahead=ahead, progress=progress)
@@ -103,13 +105,33 @@ class NWS(AsyncContextManagerMixin):
         return None
 
     async def alerts(self, area: str, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
-        url, stale_s = f"{self._base}/alerts/active?area={area}&status=actual", self.settings.nws_alerts_stale_seconds
-        question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s)
-        return await self.upstream.get(question, ahead=ahead, progress=progress)
+        return await self.upstream.get(self._alerts(f"area={area}"), ahead=ahead, progress=progress)
 
-    def _forecast(self, point: Document[Point]) -> Question[ForecastDigest]:
-        link, stale_s = self._here(point.digest.forecast), self.settings.nws_forecast_stale_seconds
-        return Question(link, "forecast", read_forecast, (MINUTES, HOURS), stale_s, _no_forecast)
+    async def alerts_at(
+        self, latitude: float, longitude: float, *, ahead: bool = False, progress: Progress = silent
+    ) -> Document[AlertDigest]:
+        """At a point. Where there are none, NWS must cover the point: raises NotCovered."""
+        query = f"point={_decimal(latitude)},{_decimal(longitude)}"
+        question = self._alerts(query, partial(_not_covered, latitude, longitude))
+        alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
+        if not alerts.digest.alerts:
+            with suppress(NoForecast):
+                await self.point(latitude, longitude, ahead=ahead, progress=progress)
+        return alerts
+
+    def _alerts(self, query: str, refusal: Refusal = lambda status, problem: None) -> Question[AlertDigest]:
+        url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
+        return Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s, refusal)
+
+    def _forecast(self, point: Document[Point], hourly: bool) -> Question[ForecastDigest]:
+        stale_s, lives_s = self.settings.nws_forecast_stale_seconds, (MINUTES, HOURS)
+        if not hourly:
+            link = self._here(point.digest.forecast)
+            return Question(link, "forecast", read_forecast, lives_s, stale_s, _no_forecast)
+        if point.digest.hourly is None:
+            raise NoForecast("NWS gives no link to one by the hour; ask without hourly", lasts_s=5 * MINUTES)
+        link = self._here(point.digest.hourly)
+        return Question(link, "hourly", read_hourly, lives_s, stale_s, _no_forecast, share=HOURS_KEPT)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""
@@ -127,7 +149,8 @@ def _decimal(degrees: float) -> str:
 
 
 def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
-    return NotCovered(latitude, longitude) if (status, problem) == (404, "InvalidPoint") else None
+    outside = {(404, "InvalidPoint"), (400, "InvalidParameter")}  # of /points, of alerts at a point
+    return NotCovered(latitude, longitude) if (status, problem) in outside else None
 
 
 def _no_forecast(status: int, problem: str) -> WeatherError | None:

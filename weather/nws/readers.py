@@ -6,7 +6,6 @@ A reader raises `BadAnswer` for what it cannot read: a wrong shape must never pa
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -18,6 +17,7 @@ from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, 
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
+MOST_HOURS = 60  # the next 48, of a forecast some hours old too
 
 _Part = TypeVar("_Part")
 _Model = TypeVar("_Model", bound=Wire)
@@ -40,6 +40,13 @@ def read_forecast(body: object) -> ForecastDigest:
     if not periods:
         raise BadAnswer("the forecast has no periods")
     return ForecastDigest(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
+
+
+def read_hourly(body: object) -> ForecastDigest:
+    """NWS has no names for hours, and a temperature of an hour is no high and no low."""
+    digest = read_forecast(body)
+    hours = [hour.model_copy(update={"name": _hour(hour), "is_daytime": None}) for hour in digest.periods[:MOST_HOURS]]
+    return digest.model_copy(update={"periods": tuple(hours)})
 
 
 def read_stations(body: object) -> tuple[str, ...]:
@@ -72,16 +79,25 @@ def read_alerts(body: object) -> AlertDigest:
     gone = {old for alert, raw in zip(messages, meant, strict=True) for old in _replaced(raw) if old != alert.id}
     said = [alert for alert in messages if (alert.message_type or "").lower() != "cancel"]
     alerts = tuple(sorted({alert.id: alert for alert in said if alert.id not in gone}.values(), key=_rank))
-    counts = Counter(alert.severity or "Unknown" for alert in alerts)
-    return AlertDigest(issued=_object(body, what).get("updated"), alerts=alerts, counts=dict(counts))
+    return AlertDigest(issued=_object(body, what).get("updated"), alerts=alerts)
 
 
 def _period(value: object) -> Period:
     what = "a forecast period"
     raw = _object(value, what)
     # A temperature with a unit of its own is converted, whatever the unit beside it.
-    unit = "F" if isinstance(raw.get("temperature"), dict) else raw.get("temperatureUnit") or "F"
-    return _read(Period, {**raw, "name": raw.get("name") or "this period", "temperatureUnit": unit}, what)
+    temperature, unit = raw.get("temperature"), raw.get("temperatureUnit") or "F"
+    bare = temperature is not None and not isinstance(temperature, dict)
+    told = {
+        "name": raw.get("name") or "this period",
+        "temperatureUnit": unit if bare else "F",
+        "celsius": {"unitCode": f"deg{unit}", "value": temperature} if bare else temperature,
+    }
+    return _read(Period, {**raw, **told}, what)
+
+
+def _hour(hour: Period) -> str:
+    return f"{hour.start_time:%a %b %d %H:%M}" if hour.start_time else hour.name
 
 
 def _replaced(raw: Mapping[str, Any]) -> list[str]:

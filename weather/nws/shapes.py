@@ -1,36 +1,36 @@
 """What is kept of api.weather.gov's answers. The models read NWS's names and forms, and write those of the tools.
 
 Only a field that is `Maybe` is left out when it cannot be read. Shapes: https://api.weather.gov/openapi.json
-A quantity there, `{unitCode, value}`, is here a whole number in the units that Americans read.
+A quantity is kept in both systems of units, so that one document answers for both: `said_in` makes it one.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
 
-_Value = TypeVar("_Value")
-Conversions = Mapping[str, Callable[[float], float]]
+from weather.nws.quantities import (
+    Celsius,
+    Compass,
+    Fahrenheit,
+    HPa,
+    InHg,
+    Km,
+    Kmh,
+    Miles,
+    Mph,
+    Percent,
+    Temperature,
+    WindWords,
+    WindWordsKmh,
+)
 
-# From WMO's names of units and UCUM's; a prefix as in "wmoUnit:degC" is cut before.
-TEMPERATURE: Conversions = {
-    **dict.fromkeys(("degC", "Cel"), lambda celsius: celsius * 9 / 5 + 32),
-    **dict.fromkeys(("degF", "[degF]"), float),
-}
-SPEED: Conversions = {
-    **dict.fromkeys(("km_h-1", "km/h"), lambda kmh: kmh / 1.609344),
-    **dict.fromkeys(("m_s-1", "m/s"), lambda ms: ms * 3.6 / 1.609344),
-    **dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), float),
-}
-PERCENT: Conversions = dict.fromkeys(("percent", "%"), float)
-ANGLE: Conversions = dict.fromkeys(("degree_(angle)", "deg"), float)
-_WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
+_Value = TypeVar("_Value")
+Units = Literal["us", "si"]
 
 
 def _time(value: object) -> object:
@@ -53,64 +53,19 @@ def _or_unknown(value: object, read: Callable[[object], object]) -> object:
     return (_or_none(value, read) or "Unknown") if value else None
 
 
-def _number(value: Any) -> float:
-    """The bounds also refuse NaN, infinity, and integers that no float can hold."""
-    if type(value) not in (int, float) or not -1e9 < value < 1e9:
-        raise ValueError("not a number")
-    return float(value)
+def _also(name: str) -> Any:
+    return Field(default=None, validation_alias=name)
 
 
-def _whole(number: float) -> int:
-    """The nearest integer; halves go up, where `round()` takes them to the even neighbour."""
-    return math.floor(number + 0.5)
-
-
-def _measured(units: Conversions, quantity: Any, *, key: str = "value") -> int | None:
-    """None for null, and for what quality control rejects: flags X and B."""
-    if quantity is None:
-        return None
-    if not isinstance(quantity, dict):
-        raise ValueError("not a quantity")
-    value = quantity.get(key)
-    if value is None or quantity.get("qualityControl") in ("X", "B"):
-        return None
-    convert = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
-    if convert is None:
-        raise ValueError("an unknown unit")
-    return _whole(convert(_number(value)))
-
-
-def _bare_or_measured(temperature: Any) -> int | None:
-    bare = isinstance(temperature, int | float)
-    return _whole(_number(temperature)) if bare else _measured(TEMPERATURE, temperature)
-
-
-def _compass(direction: Any) -> str | None:
-    degrees = _measured(ANGLE, direction)
-    return None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16]
-
-
-def _words(wind: Any) -> Any:
-    """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph"; words as they are."""
-    if not isinstance(wind, dict):
-        return None if wind == "" else wind
-    found = [_measured(SPEED, wind, key=key) for key in ("minValue", "value", "maxValue")]
-    speeds = sorted({speed for speed in found if speed is not None})
-    if not speeds:
-        return None
-    return f"{speeds[0]} to {speeds[-1]} mph" if len(speeds) > 1 else f"{speeds[0]} mph"
+def _twin(name: str) -> Any:
+    """Of a field that both systems of units share: never said beside it."""
+    return Field(default=None, validation_alias=name, exclude=True)
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
 Ending = Annotated[str, AfterValidator(lambda link: link.rpartition("/")[2])]
 Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
-Fahrenheit = Annotated[int | None, BeforeValidator(partial(_measured, TEMPERATURE))]
-Temperature = Annotated[int | None, BeforeValidator(_bare_or_measured)]
-Mph = Annotated[int | None, BeforeValidator(partial(_measured, SPEED))]
-Percent = Annotated[int | None, BeforeValidator(partial(_measured, PERCENT))]
-Compass = Annotated[str | None, BeforeValidator(_compass)]
-WindWords = Annotated[str | None, BeforeValidator(_words)]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
 
@@ -132,35 +87,46 @@ class Location(Wire):
 
 
 class Point(Wire):
-    """`forecast` and `stations` are links to follow as they are; None: NWS offers none here."""
+    """`forecast`, `hourly` and `stations` are links to follow as they are; None: NWS offers none here."""
 
     location: Location
     forecast: str
+    hourly: Maybe[Text] = Field(default=None, validation_alias="forecastHourly")
     stations: Text = Field(default=None, validation_alias="observationStations")
 
 
 class Period(Wire):
-    """`temperature` is the high of a day or the low of a night; `temperatureTrend` "rising" or "falling", where that is
-    unusual; `probabilityOfPrecipitation` and `relativeHumidity` in percent; `icon` a link.
+    """`temperature` is the high of a day, the low of a night, or that of an hour, which has no `isDaytime`;
+    `temperatureTrend` "rising" or "falling", where that is unusual; `probabilityOfPrecipitation` and `relativeHumidity`
+    in percent.
     """
 
     name: str
-    number: Maybe[int] = None
     start_time: Maybe[Time] = None
     end_time: Maybe[Time] = None
     is_daytime: Maybe[bool] = None
     temperature: Temperature = None
+    temperature_si: Maybe[Celsius] = _twin("celsius")
     temperature_unit: Literal["F", "C"] = "F"
     temperature_trend: Maybe[Text] = None
     probability_of_precipitation: Percent = None
-    dewpoint_f: Maybe[Fahrenheit] = Field(default=None, validation_alias="dewpoint")
+    dewpoint_f: Maybe[Fahrenheit] = _also("dewpoint")
+    dewpoint_c: Maybe[Celsius] = _also("dewpoint")
     relative_humidity: Maybe[Percent] = None
     wind_speed: WindWords = None
+    wind_speed_si: WindWordsKmh = _twin("windSpeed")
     wind_gust: Maybe[WindWords] = None
+    wind_gust_si: Maybe[WindWordsKmh] = _twin("windGust")
     wind_direction: Text = None
-    icon: Maybe[Text] = None
     short_forecast: Text = None
     detailed_forecast: Maybe[Text] = None
+
+    def said_in(self, units: Units) -> Self:
+        if units == "us":
+            return self.model_copy(update={"dewpoint_c": None})
+        twins = ("temperature", "wind_speed", "wind_gust")
+        said = {name: getattr(self, f"{name}_si") for name in twins}
+        return self.model_copy(update=said | {"temperature_unit": "C", "dewpoint_f": None})
 
 
 class ForecastDigest(Wire):
@@ -169,24 +135,44 @@ class ForecastDigest(Wire):
 
 
 class Observation(Wire):
-    """What a station measured at `time`; a value that is not there was not measured."""
+    """What a station measured at `time`, in American units or in those of others; a value that is not there was not
+    measured.
+    """
 
     station: Ending
-    name: Text = Field(default=None, validation_alias="stationName")
+    name: Text = _also("stationName")
     time: Time = Field(validation_alias="timestamp")
-    temperature_f: Fahrenheit = Field(default=None, validation_alias="temperature")
-    text: Text = Field(default=None, validation_alias="textDescription")
+    text: Text = _also("textDescription")
+    temperature_f: Fahrenheit = _also("temperature")
+    temperature_c: Celsius = _also("temperature")
+    wind_chill_f: Maybe[Fahrenheit] = _also("windChill")
+    wind_chill_c: Maybe[Celsius] = _also("windChill")
+    heat_index_f: Maybe[Fahrenheit] = _also("heatIndex")
+    heat_index_c: Maybe[Celsius] = _also("heatIndex")
+    dewpoint_f: Maybe[Fahrenheit] = _also("dewpoint")
+    dewpoint_c: Maybe[Celsius] = _also("dewpoint")
+    humidity_percent: Percent = _also("relativeHumidity")
     wind_direction: Compass = None
-    wind_speed_mph: Mph = Field(default=None, validation_alias="windSpeed")
-    wind_gust_mph: Mph = Field(default=None, validation_alias="windGust")
-    humidity_percent: Percent = Field(default=None, validation_alias="relativeHumidity")
+    wind_speed_mph: Mph = _also("windSpeed")
+    wind_speed_kmh: Kmh = _also("windSpeed")
+    wind_gust_mph: Mph = _also("windGust")
+    wind_gust_kmh: Kmh = _also("windGust")
+    pressure_in_hg: Maybe[InHg] = _also("barometricPressure")
+    pressure_hpa: Maybe[HPa] = _also("barometricPressure")
+    visibility_miles: Maybe[Miles] = _also("visibility")
+    visibility_km: Maybe[Km] = _also("visibility")
+
+    def said_in(self, units: Units) -> Self:
+        others = ("_c", "_kmh", "_hpa", "_km") if units == "us" else ("_f", "_mph", "_in_hg", "_miles")
+        return self.model_copy(update={name: None for name in type(self).model_fields if name.endswith(others)})
 
 
 class Alert(Wire):
-    """In the terms of the Common Alerting Protocol. The event ends at `ends`, the message at `expires`.
+    """In the terms of the Common Alerting Protocol. The event begins at `onset` and ends at `ends`, the message expires
+    at `expires`.
 
-    `affectedZones` are ids, the ends of NWS's links. Its geometry, geocode, parameters and references are left out, for
-    their size.
+    `affectedZones` are ids, the ends of NWS's links. What is the same in all is left out, and for their size geometry,
+    geocode, parameters and references.
     """
 
     id: str = Field(min_length=1)
@@ -195,25 +181,21 @@ class Alert(Wire):
     severity: Annotated[Severity | None, WrapValidator(_or_unknown)] = None
     urgency: Annotated[Urgency | None, WrapValidator(_or_unknown)] = None
     certainty: Maybe[Text] = None
+    onset: Maybe[Time] = None
+    ends: Maybe[Time] = None
     headline: Maybe[Text] = None
+    sender: Maybe[Text] = Field(default=None, validation_alias="senderName")
     description: Maybe[Text] = None
     instructions: Maybe[Text] = Field(default=None, validation_alias="instruction")
     response: Maybe[Text] = None
     sent: Maybe[Time] = None
-    effective: Maybe[Time] = None
-    onset: Maybe[Time] = None
-    ends: Maybe[Time] = None
     expires: Maybe[Time] = None
-    status: Maybe[Text] = None
     message_type: Maybe[Text] = None
-    category: Maybe[Text] = None
-    sender: Maybe[Text] = Field(default=None, validation_alias="senderName")
     affected_zones: Maybe[list[Ending]] = None
 
 
 class AlertDigest(Wire):
-    """The worst first; `counts` is by severity, where a missing one counts as Unknown."""
+    """The worst first."""
 
     issued: Maybe[Time] = None
     alerts: tuple[Alert, ...]
-    counts: dict[Severity, int]

@@ -1,7 +1,8 @@
 """A National Weather Service for trying and testing: a bare ASGI application, all weather invented.
 
-It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in five
-endpoints: points, forecast, stations, latest observation, and active alerts by `area` and `status`. With one
+It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six
+endpoints: points, forecast, hourly forecast, stations, latest observation, and active alerts by `area` or `point`, and
+`status`. With one
 SIMULATOR_SEED the same question within one hour of the clock has the same answer, byte for byte; only the
 correlation ids differ.
 
@@ -25,6 +26,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from . import world
+from .alerts import alerts
 from .faults import Fate, Faults, FaultsError, Problem
 from .map import AREAS
 from .world import HOUR, Json, Question
@@ -56,9 +58,10 @@ GRID = r"/gridpoints/([^/]+)/(\d{1,7}),(\d{1,7})"
 ENDPOINTS = {
     "point": Endpoint("/points/([^/]+)", world.point, 24 * HOUR, 120),
     "forecast": Endpoint(f"{GRID}/forecast", world.forecast, HOUR, HOUR, "updateTime"),
+    "hourly": Endpoint(f"{GRID}/forecast/hourly", world.hourly, HOUR, HOUR, "updateTime"),
     "stations": Endpoint(f"{GRID}/stations", world.stations, 24 * HOUR, 120),
     "observation": Endpoint("/stations/([^/]+)/observations/latest", world.observation, 300, 300, "timestamp"),
-    "alerts": Endpoint("/alerts/active", world.alerts, 30, 30, parameters={"area": AREAS, "status": STATUSES}),
+    "alerts": Endpoint("/alerts/active", alerts, 30, 30, parameters={"area": AREAS, "point": (), "status": STATUSES}),
 }
 
 
@@ -77,14 +80,16 @@ def find(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def chosen(given: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The comma-separated values of each parameter, each once; all that are allowed where it is not given."""
+    """The comma-separated values of each parameter, each once; all that are allowed where it is not given. One that
+    allows none in particular has its text as it is.
+    """
     for parameter in sorted(given.keys() - allowed.keys()):
         message = f'Query parameter "{parameter}" is not recognized'
         raise Problem("BadRequest", message, parameter=f"query.{parameter}")
-    values = {name: tuple(dict.fromkeys(text.split(","))) for name, text in given.items()}
+    values = {name: tuple(dict.fromkeys(text.split(","))) if allowed[name] else (text,) for name, text in given.items()}
     for name, several in values.items():
         for index, value in enumerate(several):
-            if value not in allowed[name]:
+            if allowed[name] and value not in allowed[name]:
                 message = f"Does not have a value in the enumeration {json.dumps(allowed[name])}"
                 raise Problem("BadRequest", message, parameter=f"query.{name}[{index}]")
     return {**allowed, **values}

@@ -17,6 +17,7 @@ Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 KINDS = {
     "AdjustPointPrecision": (301, "Adjusting Precision Of Point Coordinate", "Points have at most 4 decimal digits."),
     "BadRequest": (400, "Bad Request", "Bad Request"),
+    "InvalidParameter": (400, "Invalid Parameter", 'Parameter "{}" is invalid: out of bounds'),
     "InvalidPoint": (404, "Data Unavailable For Requested Point", "Unable to provide data for requested point {}"),
     "MarineForecastNotSupported": (
         404,

@@ -11,12 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .faults import Faults, Problem
-from .map import STATIONS, WATERS, ZONES, Cell, cell_of, centre, covered, marine, named_cell, nearest, usual_fahrenheit
+from .map import STATIONS, Cell, cell_of, centre, covered, marine, named_cell, nearest, usual_fahrenheit
 
 Json = dict[str, Any]
 
 HOUR = 3600  # seconds
-NEVER_ALERTED, ALWAYS_ALERTED = "VT", "CA"
+HOURS = 156  # of an hourly forecast
 POINT = r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)"
 
 # By day, by night, icon, probability of precipitation in percent.
@@ -29,16 +29,6 @@ SKIES = (
     ("Rain", "Rain", "rain", 80),
 )
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-
-# Event: severity.
-ASHORE = {
-    "Wind Advisory": "Moderate",
-    "Flood Watch": "Severe",
-    "Tornado Warning": "Extreme",
-    "Hydrologic Outlook": "Unknown",
-}
-AFLOAT = {"Small Craft Advisory": "Minor", "Gale Warning": "Moderate", "Special Marine Warning": "Severe"}
-PARTS = ("Northern", "Southern", "Eastern", "Western", "Central")
 
 
 @dataclass(frozen=True)
@@ -107,16 +97,30 @@ def asked_cell(question: Question) -> Cell:
 
 
 def forecast(question: Question) -> Json:
+    here, now = forecast_cell(question)
+    return forecast_of(question, [period(question, here, n, *half) for n, half in enumerate(halves(now), 1)])
+
+
+def hourly(question: Question) -> Json:
+    here, now = forecast_cell(question)
+    return forecast_of(question, [hour(question, here, n, now + timedelta(hours=n)) for n in range(HOURS)])
+
+
+def forecast_of(question: Question, periods: list[Json]) -> Json:
+    updated = question.hour.isoformat()
+    properties = {"units": "us", "generatedAt": updated, "updateTime": updated, "periods": periods}
+    return {"type": "Feature", "geometry": None, "properties": properties}
+
+
+def forecast_cell(question: Question) -> tuple[Cell, datetime]:
+    """With its local time, on the hour."""
     here = asked_cell(question)
     lat, lon = centre(here)
     if marine(lat, lon):
         raise Problem("MarineForecastNotSupported")
     if question.faults.expired_grid:
         raise Problem("ForecastGridExpired")
-    now, updated = question.hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone)), question.hour.isoformat()
-    periods = [period(question, here, number, *half) for number, half in enumerate(halves(now), 1)]
-    properties = {"units": "us", "generatedAt": updated, "updateTime": updated, "periods": periods}
-    return {"type": "Feature", "geometry": None, "properties": properties}
+    return here, question.hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone))
 
 
 def halves(now: datetime) -> Iterator[tuple[str, datetime, datetime]]:
@@ -157,6 +161,22 @@ def period(question: Question, here: Cell, number: int, name: str, start: dateti
     }
 
 
+def hour(question: Question, here: Cell, number: int, start: datetime) -> Json:
+    """Of the half day that it is in, with a temperature of its own; without a name and a sentence, as NWS has it."""
+    end = start + timedelta(hours=1)
+    half = next(halves(start))
+    whole = period(question, here, number + 1, "", start, half[2])
+    temperature = round(usual_fahrenheit(centre(here)[0], start) + question.dice(here, start).uniform(-2, 2))
+    own = {
+        "endTime": end.isoformat(),
+        "temperature": temperature,
+        "dewpoint": quantity("degC", (temperature - 40) / 1.8),
+        "relativeHumidity": quantity("percent", question.dice(here, end).randint(40, 95)),
+        "detailedForecast": "",
+    }
+    return whole | own
+
+
 def stations(question: Question) -> Json:
     """The airports of the nearest cities, the nearest first."""
     places = nearest(*centre(asked_cell(question)), count=5)
@@ -193,64 +213,10 @@ def observation(question: Question) -> Json:
         "windDirection": quantity("degree_(angle)", dice.choice((None, *range(0, 360, 10)))),
         "windSpeed": quantity("km_h-1", wind),
         "windGust": quantity("km_h-1", wind + 20 if wind > 20 else None),
+        "dewpoint": quantity("degC", None if broken else round(celsius - dice.uniform(1, 12), 1)),
+        "barometricPressure": quantity("Pa", dice.randint(99_000, 103_500)),
+        "visibility": quantity("m", dice.choice((805, 3_219, 11_265, 16_093))),
+        "windChill": quantity("degC", round(celsius - wind / 4, 1) if wind and celsius < 10 and not broken else None),
+        "heatIndex": quantity("degC", round(celsius + 3, 1) if celsius > 27 and not broken else None),
     }
     return feature(f"{station}/observations/{taken.isoformat()}", properties, place.lat, place.lon)
-
-
-def alerts(question: Question) -> Json:
-    features = [alert for area in question.query["area"] for alert in alerts_of(question, area)]
-    statuses = question.query["status"]
-    return {
-        "type": "FeatureCollection",
-        "features": [alert for alert in features if alert["properties"]["status"].lower() in statuses],
-        "title": "Current watches, warnings, and advisories",
-        "updated": question.hour.isoformat(),
-    }
-
-
-def alerts_of(question: Question, area: str) -> list[Json]:
-    """1 to 5, or as many as are set, in one area of three; one in about 15 is a Test, never the first."""
-    dice = question.dice("alerts", area, question.hour)
-    quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
-    if area == NEVER_ALERTED or (quiet and area != ALWAYS_ALERTED):
-        return []
-    tests = (bool(number) and dice.random() < 1 / 15 for number in range(question.faults.alerts_features or few))
-    return [alert(question, area, "Test" if test else "Actual", dice) for test in tests]
-
-
-def alert(question: Question, area: str, status: str, dice: random.Random) -> Json:
-    """Sent up to 12 hours before the hour; holds for at least 2 after it."""
-    event, severity = dice.choice([*(AFLOAT if area in WATERS else ASHORE).items()])
-    local = question.hour.astimezone(ZoneInfo(ZONES.get(area, "UTC")))
-    sent, ends = local - timedelta(minutes=dice.randint(10, 720)), local + timedelta(hours=dice.randint(2, 48))
-    codes = [f"{area}Z{number:03}" for number in dice.sample(range(1, 100), 3)]
-    where = "; ".join(f"{part} {area}" for part in dice.sample(PARTS, len(codes)))
-    hours = (f"Hour {n}: wind {dice.randint(5, 60)} mph, rain {dice.randint(0, 9)} mm" for n in range(1, 61))
-    identifier = f"urn:oid:2.49.0.1.840.0.{dice.getrandbits(160):040x}.001.1"
-    url = f"{question.base}/alerts/{identifier}"
-    properties = {
-        "@id": url,
-        "id": identifier,
-        "areaDesc": where,
-        "affectedZones": [f"{question.base}/zones/forecast/{code}" for code in codes],
-        "references": [],
-        "sent": sent.isoformat(),
-        "effective": sent.isoformat(),
-        "onset": (sent + timedelta(hours=dice.randint(0, 2))).isoformat(),
-        "expires": min(ends, local + timedelta(hours=12)).isoformat(),
-        "ends": dice.choice((None, ends.isoformat(), ends.isoformat())),
-        "status": status,
-        "messageType": dice.choice(("Alert", "Alert", "Update")),
-        "category": "Met",
-        "severity": severity,
-        "certainty": "Likely",
-        "urgency": "Expected",
-        "event": event,
-        "sender": "simulator@example.invalid",
-        "senderName": "NWS Simulator",
-        "headline": f"{event} issued {sent:%B %d at %I:%M%p %Z} until {ends:%B %d at %I:%M%p %Z} by NWS Simulator",
-        "description": f"Simulated: nothing in it describes real weather.\n\n* WHERE...{where}.\n\n" + "\n".join(hours),
-        "instruction": dice.choice((None, "Simulated: no action is needed.")),
-        "response": "Monitor",
-    }
-    return {"id": url, "type": "Feature", "geometry": None, "properties": properties}
