@@ -93,7 +93,7 @@ def serving(
         process = subprocess.Popen(
             [*command, application],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", **env},
+            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", "SIMULATOR_ALERTS_EVERY_S": "0", **env},
             stderr=log,
             stdout=log,
             start_new_session=True,

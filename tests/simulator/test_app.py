@@ -142,11 +142,30 @@ PATHS = (SEATTLE, "/gridpoints/SEW/600,600/forecast", "/stations/KSEA/observatio
 async def test_one_hour_and_one_seed_have_one_answer(path):
     bodies = []
     for seed, second in ((1, 0), (1, 300), (2, 0)):
-        sim = Simulator(Faults(seed=seed), clock=lambda second=second: WINTER + second)
+        sim = Simulator(Faults(seed=seed, alerts_every_s=0), clock=lambda second=second: WINTER + second)
         async with connect(sim) as client:
             bodies.append((await client.get(path)).content)
     assert bodies[0] == bodies[1]
     assert (bodies[0] == bodies[2]) == (path == SEATTLE)
+
+
+@pytest.mark.parametrize(("size", "each"), [(0, None), (1, 1), (7, 7)])
+async def test_alerts_come_and_go_repeatably(size, each):
+    """One is issued, withdrawn, or another in its place, in each window; the same for the same seed."""
+
+    async def issued(window, second=0, seed=1):
+        sim = Simulator(
+            Faults(seed=seed, alerts_features=size, alerts_every_s=10), clock=lambda: WINTER + 10 * window + second
+        )
+        async with connect(sim) as client:
+            features = (await client.get("/alerts/active?area=CA")).json()["features"]
+        return {alert["properties"]["id"] for alert in features}
+
+    sets = [await issued(window) for window in range(6)]
+    assert all(len(before ^ after) in (1, 2) for before, after in itertools.pairwise(sets))
+    assert each is None or {len(ids) for ids in sets} == {each}
+    assert sets == [await issued(window, second=9) for window in range(6)]
+    assert sets[0] != await issued(0, seed=2)
 
 
 async def test_a_run_can_be_repeated():

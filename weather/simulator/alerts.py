@@ -53,13 +53,22 @@ def alerts_at(question: Question, given: str) -> list[Json]:
 
 
 def alerts_of(question: Question, area: str) -> list[Json]:
-    """1 to 5, or as many as are set, in one area of three; one in about 15 is a Test, never the first."""
+    """1 to 5, or as many as are set, in one area of three; one in about 15 is a Test, never the first.
+
+    The last of them comes and goes; where it is the only one, or their number is set, another comes in its place.
+    """
     dice = question.dice("alerts", area, question.hour)
     quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
     if area == NEVER_ALERTED or (quiet and area != ALWAYS_ALERTED):
         return []
     tests = (bool(number) and dice.random() < 1 / 15 for number in range(question.faults.alerts_features or few))
-    return [alert(question, area, "Test" if test else "Actual", dice) for test in tests]
+    issued = [alert(question, area, "Test" if test else "Actual", dice) for test in tests]
+    if every := question.faults.alerts_every_s:
+        times = int(question.now // every)
+        passing = alert(question, area, "Actual", question.dice("passing alert", area, times))
+        gone = times % 2 and len(issued) > 1 and not question.faults.alerts_features
+        issued[-1:] = [] if gone else [passing]
+    return issued
 
 
 def alert(question: Question, area: str, status: str, dice: random.Random) -> Json:

@@ -1,10 +1,9 @@
 """A National Weather Service for trying and testing: a bare ASGI application, all weather invented.
 
-It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six
-endpoints: points, forecast, hourly forecast, stations, latest observation, and active alerts by `area` or `point`, and
-`status`. With one
-SIMULATOR_SEED the same question within one hour of the clock has the same answer, byte for byte; only the
-correlation ids differ.
+It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six endpoints:
+points, forecast, hourly forecast, stations, latest observation, and active alerts by `area` or `point`, and `status`.
+With one SIMULATOR_SEED the same question within one hour of the clock (alerts: within SIMULATOR_ALERTS_EVERY_S) has the
+same answer, byte for byte; only the correlation ids differ.
 
 Served on its own by `hypercorn weather.simulator:app`, or in a process by `httpx.ASGITransport(Simulator())`.
 """

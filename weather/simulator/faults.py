@@ -118,6 +118,7 @@ class Faults(BaseSettings):
     expired_grid: bool = False  # forecasts answer 503 ForecastGridExpired
     renumber: Count = 0  # numbering of the grid: cells of any other numbering answer 404
     alerts_features: Count = 0  # in each area that has any; 0: 1 to 5
+    alerts_every_s: Count = 60  # in each area that has any, one is issued or withdrawn so often; 0: none within an hour
 
     @classmethod
     def read(cls) -> Self:
