@@ -1,5 +1,6 @@
 """Requests and answers, headers, errors, and the count of them."""
 
+import itertools
 import re
 
 import httpx
@@ -155,7 +156,8 @@ async def test_alerts_come_and_go_repeatably(size, each):
 
     async def issued(window, second=0, seed=1):
         sim = Simulator(
-            Faults(seed=seed, alerts_features=size, alerts_every_s=10), clock=lambda: WINTER + 10 * window + second
+            Faults(seed=seed, alerts_features=size, alerts_every_s=10),
+            clock=lambda: WINTER // 10 * 10 + 10 * window + second,
         )
         async with connect(sim) as client:
             features = (await client.get("/alerts/active?area=CA")).json()["features"]
