@@ -24,6 +24,7 @@ from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
 OBSERVATION_FRESH = timedelta(hours=2)
+Where = str | tuple[float, float]  # the code of an area, or latitude and longitude
 
 
 class NWS(AsyncContextManagerMixin):
@@ -103,10 +104,8 @@ class NWS(AsyncContextManagerMixin):
                     return observation
         return None
 
-    async def alerts(
-        self, where: str | tuple[float, float], *, ahead: bool = False, progress: Progress = silent
-    ) -> Document[AlertDigest]:
-        """In an area, by its code, or at a point. Where there are none, it must be one that NWS covers."""
+    async def alerts(self, where: Where, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
+        """Where there are none at a point, it must be one that NWS covers."""
         point = None if isinstance(where, str) else where
         query = f"point={_decimal(point[0])},{_decimal(point[1])}" if point else f"area={where}"
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds

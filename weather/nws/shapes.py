@@ -14,7 +14,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic.alias_generators import to_camel
 
 from weather.nws import quantities as q
-from weather.nws.quantities import Units
 
 MOST_TEXT = 15_000
 _Value = TypeVar("_Value")
@@ -111,7 +110,7 @@ class Period(Wire):
     short_forecast: Text = None
     detailed_forecast: Maybe[Text] = None
 
-    def said_in(self, units: Units) -> Self:
+    def said_in(self, units: q.Units) -> Self:
         if units == "us":
             return self.model_copy(update={"dewpoint_c": None})
         said = {name: getattr(self, f"{name}_si") for name in ("temperature", "wind_speed", "wind_gust")}
@@ -151,7 +150,7 @@ class Observation(Wire):
     visibility_miles: Maybe[q.Miles] = _also("visibility")
     visibility_km: Maybe[q.Km] = _also("visibility")
 
-    def said_in(self, units: Units) -> Self:
+    def said_in(self, units: q.Units) -> Self:
         others = ("_c", "_kmh", "_hpa", "_km") if units == "us" else ("_f", "_mph", "_in_hg", "_miles")
         return self.model_copy(update={name: None for name in type(self).model_fields if name.endswith(others)})
 
