@@ -560,6 +560,18 @@ def test_alerts_too_long_for_one_answer_are_counted():
     assert answer.structured.total == 200
 
 
+def test_both_texts_together_have_a_bound():
+    digest = alerts(*(Alert(id=str(n), event="x" * 600) for n in range(200)))
+    answer = alerts_answer(sought("NY"), digest, 200, LIVE)
+    assert 80_000 < len(answer.text) + len(answer.words) < 86_000
+
+
+def test_a_higher_limit_is_no_advice_where_the_text_is_full():
+    digest = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
+    text = alerts_answer(sought("NY"), digest, 100, LIVE).text
+    assert text.endswith("more alerts not shown; ask for a severity, an event or a place.")
+
+
 @pytest.mark.parametrize("field", ["area", "headline", "description", "instructions"])
 def test_a_value_without_end_is_cut_in_text_and_structure(field):
     answer = alerts_answer(sought("NY"), alerts(alert(**{field: "x" * 15_001}), alert("b")), 20, LIVE)

@@ -67,11 +67,11 @@ class Answers:
 
     def ready(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Ready | None:
         """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
-        if tool not in TAKES or ("place" in arguments and not self.places.text):
+        if tool not in TAKES:
             return None
         try:
             asked = self._asked(tool, arguments)
-        except BadArgument:  # for `answer` to refuse
+        except BadArgument:  # for `answer` to refuse, or to load the places first
             return None
         if key:
             if len(self._known) >= MOST_KNOWN:

@@ -138,6 +138,8 @@ def test_a_point_without_a_link_to_a_forecast_has_none_for_five_minutes(link):
         ({"temperature": 0}, (0, "F")),
         ({"temperature": 10, "temperatureUnit": "C"}, (50, "F")),
         ({"temperature": 71.5}, (72, "F")),
+        ({"temperature": 1.5}, (2, "F")),
+        ({"temperature": -0.5}, (0, "F")),
         ({"temperature": None}, (None, "F")),
         ({"temperature": {"unitCode": "wmoUnit:degC", "value": 17.5}, "temperatureUnit": None}, (64, "F")),
         ({"temperature": {"unitCode": "wmoUnit:degC", "value": -40}}, (-40, "F")),
