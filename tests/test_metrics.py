@@ -66,7 +66,7 @@ VALUES = {
     "tool": TOOLS,
     "transport": "websocket|http",
     "outcome": "ok|stale|argument_error|upstream_error|error|cancelled",
-    "endpoint": "alerts|forecast|hourly|observation|point|stations",
+    "endpoint": "alerts|forecast|observation|point|stations",
     "status": r"\d{3}|error|cancelled",
     "result": "hit|miss|refresh",
     "le": r"[\d.e+-]+|\+Inf",

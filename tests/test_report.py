@@ -6,20 +6,12 @@ from datetime import UTC, datetime, timedelta
 import jsonschema
 import pytest
 
+from weather import questions, report
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument
 from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point
 from weather.questions import understood
-from weather.report import (
-    Alerts,
-    Forecast,
-    Freshness,
-    Sought,
-    Weather,
-    alerts_answer,
-    forecast_answer,
-    weather_answer,
-)
+from weather.report import Alerts, Forecast, Freshness, Weather
 from weather.tools import DEFINITIONS
 from weather.words import observation_line, period_line
 
@@ -43,13 +35,8 @@ def period(**fields):
         "short_forecast": "Light Snow",
         "detailed_forecast": "Light snow.\nLow 21.",
     }
-    return Period(**known | fields)
-
-
-def told(**fields):
-    """A period with values as they are: the model reads NWS's forms."""
     times = {name: datetime.fromisoformat(value) for name, value in fields.items() if name.endswith("_time")}
-    return period().model_copy(update=fields | times)
+    return Period(name="x").model_copy(update=known | fields | times)  # as it is: the model reads NWS's forms
 
 
 def forecast(*periods):
@@ -86,6 +73,24 @@ def alerts(*several):
 
 def schema_of(name):
     return next(tool.inputSchema for tool in DEFINITIONS if tool.name == name)
+
+
+def weather_answer(point, digest, seen, freshness, place=None, units="us"):
+    asked = questions.Weather.model_construct(place=place, units=units)
+    return report.weather_answer(asked, point, digest, seen, freshness)
+
+
+def forecast_answer(point, digest, freshness, place=None, units="us", hourly=False):
+    asked = questions.Forecast.model_construct(place=place, units=units, hourly=hourly)
+    return report.forecast_answer(asked, point, digest, freshness)
+
+
+def sought(state=None, **more):
+    return questions.Alerts.model_construct(state=state, **more)
+
+
+def alerts_answer(asked, digest, limit, freshness):
+    return report.alerts_answer(asked.model_copy(update={"limit": limit}), digest, freshness)
 
 
 def weather_text(fields=None, observed=None, freshness=LIVE, where=None):
@@ -296,11 +301,11 @@ def test_the_forecast_is_json_of_every_period():
         ],
         indent=2,
     )
-    assert answer.notes == (
+    assert answer.words == (
         "Forecast for 42.5, -73.5, times of America/New_York; issued Tue Jan 15 10:30 EST; live.\n"
         "Tonight: low 21°F, wind 5 to 10 mph NW. Light snow. Low 21.\n"
         "Wednesday: wind 5 to 10 mph NW. Light snow. Low 21.\n"
-        "this period, Wed Jan 16 06:00: nothing told.",
+        "this period, Wed Jan 16 06:00: nothing told."
     )
     assert answer.structured.model_dump(mode="json")["periods"][1]["name"] == "Wednesday"
 
@@ -310,11 +315,11 @@ def test_the_forecast_is_json_of_every_period():
     [
         (
             {"start_time": "2030-01-15T18:00:00-05:00", "end_time": "2030-01-16T06:00:00-05:00"},
-            "Tonight, Tue Jan 15 18:00 to Wed 06:00: low 21°F, wind 5 to 10 mph NW. Light snow. Low 21.",
+            "Tonight, Tue Jan 15 18:00 to Wed Jan 16 06:00: low 21°F, wind 5 to 10 mph NW. Light snow. Low 21.",
         ),
         (
             {"start_time": "2030-01-15T18:00:00-05:00", "end_time": "2030-01-15T19:00:00-05:00", "is_daytime": None},
-            "Tonight, Tue Jan 15 18:00 to 19:00: 21°F, wind 5 to 10 mph NW. Light snow. Low 21.",
+            "Tonight, Tue Jan 15 18:00 to Tue Jan 15 19:00: 21°F, wind 5 to 10 mph NW. Light snow. Low 21.",
         ),
         (
             {"name": "Tue Jan 15 18:00", "start_time": "2030-01-15T18:00:00-05:00", "wind_speed": None},
@@ -322,7 +327,7 @@ def test_the_forecast_is_json_of_every_period():
         ),
         (
             {"end_time": "2030-01-16T06:00:00-05:00", "is_daytime": True, "wind_direction": None},
-            "Tonight, until Wed Jan 16 06:00: high 21°F, wind 5 to 10 mph. Light snow. Low 21.",
+            "Tonight, Wed Jan 16 06:00: high 21°F, wind 5 to 10 mph. Light snow. Low 21.",
         ),
         (
             {"temperature": 0, "temperature_trend": "rising", "probability_of_precipitation": 0, "dewpoint_f": -9},
@@ -340,7 +345,7 @@ def test_the_forecast_is_json_of_every_period():
     ],
 )
 def test_a_period_is_a_line_in_words(fields, line):
-    assert period_line(told(**fields)) == line
+    assert period_line(period(**fields)) == line
 
 
 @pytest.mark.parametrize(
@@ -351,12 +356,12 @@ def test_a_period_is_a_line_in_words(fields, line):
         ({"wind_speed_mph": None}, "28°F, Cloudy, wind NW"),
         (
             {"wind_chill_f": 0, "dewpoint_f": 0},
-            "28°F, Cloudy, feels like 0°F (wind chill), dew point 0°F, wind NW 10 mph",
+            "28°F, Cloudy, wind NW 10 mph, feels like (wind chill) 0°F, dew point 0°F",
         ),
-        ({"heat_index_f": 99}, "28°F, Cloudy, feels like 99°F (heat index), wind NW 10 mph"),
+        ({"heat_index_f": 99}, "28°F, Cloudy, wind NW 10 mph, feels like (heat index) 99°F"),
         (
             {"humidity_percent": 60, "pressure_in_hg": 30.1, "visibility_miles": 10.0},
-            "28°F, Cloudy, humidity 60%, wind NW 10 mph, pressure 30.1 inHg, visibility 10 miles",
+            "28°F, Cloudy, wind NW 10 mph, humidity 60%, pressure 30.1 inHg, visibility 10 miles",
         ),
         (
             {"temperature_f": None, "temperature_c": -2, "wind_chill_c": -9, "heat_index_c": 30, "dewpoint_c": -7}
@@ -367,8 +372,8 @@ def test_a_period_is_a_line_in_words(fields, line):
                 "pressure_hpa": 1013,
                 "visibility_km": 2.4,
             },
-            "-2°C, Cloudy, feels like -9°C (wind chill), feels like 30°C (heat index), dew point -7°C, wind NW 16 km/h,"
-            " gusts 40 km/h, pressure 1013 hPa, visibility 2.4 km",
+            "-2°C, Cloudy, wind NW 16 km/h, gusts 40 km/h, feels like (wind chill) -9°C, feels like (heat index) 30°C,"
+            " dew point -7°C, pressure 1013 hPa, visibility 2.4 km",
         ),
         ({"temperature_f": None, "text": None, "wind_speed_mph": None, "wind_direction": None}, "nothing measured"),
     ],
@@ -388,16 +393,16 @@ def test_an_observation_is_a_line_in_words(fields, facts):
     ],
 )
 def test_a_place_is_told_as_it_was_understood(place, location, said):
-    [note] = weather_answer(here(**location), forecast(period()), None, LIVE, place).notes
+    note = weather_answer(here(**location), forecast(period()), None, LIVE, place).words
     assert note.startswith(f"Weather for {said}; forecast issued Tue Jan 15 ")
-    [note] = forecast_answer(here(**location), forecast(period()), LIVE, place).notes
+    note = forecast_answer(here(**location), forecast(period()), LIVE, place).words
     assert note.startswith(f"Forecast for {said}; issued Tue Jan 15 ")
     content = weather_answer(here(), forecast(period()), None, LIVE, place).structured
     assert content.place == forecast_answer(here(), forecast(period()), LIVE, place).structured.place == place
 
 
 def test_the_weather_is_told_in_one_system_of_units_in_text_and_structure():
-    digest = forecast(told(temperature_si=-6, wind_speed_si="8 to 16 km/h", wind_gust_si="40 km/h"))
+    digest = forecast(period(temperature_si=-6, wind_speed_si="8 to 16 km/h", wind_gust_si="40 km/h"))
     seen = observation(temperature_c=-2, wind_speed_kmh=16)
     answer = weather_answer(here(), digest, seen, LIVE, units="si")
     assert answer.text.split("\n")[1:] == [
@@ -406,7 +411,7 @@ def test_the_weather_is_told_in_one_system_of_units_in_text_and_structure():
         "Wind: 8 to 16 km/h NW",
         "Observed at Elm Airport 11:51 EST: -2°C, Cloudy, wind NW 16 km/h",
     ]
-    assert "low -6°C, wind 8 to 16 km/h NW, gusts 40 km/h" in answer.notes[0]
+    assert "low -6°C, wind 8 to 16 km/h NW, gusts 40 km/h" in answer.words
     content = answer.structured.model_dump(mode="json", exclude_none=True)
     assert content["observation"].keys() & {"temperatureF", "windSpeedMph"} == set()
     assert json.loads(forecast_answer(here(), digest, LIVE, units="si").text)[0]["temperature"] == -6
@@ -423,14 +428,14 @@ def test_a_forecast_by_the_hour_has_the_next_48_of_those_that_are_not_over():
 def test_a_stale_forecast_is_json_still_and_says_so_in_a_note():
     answer = forecast_answer(here(), forecast(period()), OLD)
     assert json.loads(answer.text)[0]["name"] == "Tonight"
-    assert answer.notes[0].split("\n")[0] == (
+    assert answer.words.split("\n")[0] == (
         "As of 12:00 EST, 40 minutes ago: the National Weather Service is not answering."
     )
 
 
 def test_alerts_are_told_one_after_the_other():
     digest = alerts(alert("a"), alert("b", severity="Minor", instructions=None, description=None))
-    assert alerts_answer(Sought("NY"), digest, 20, LIVE).text == (
+    assert alerts_answer(sought("NY"), digest, 20, LIVE).text == (
         "Event: Flood Watch\nArea: Elm County\nSeverity: Severe\nDescription: Rain.\n\nMore rain.\n"
         "Instructions: Stay dry.\n---\nEvent: Flood Watch\nArea: Elm County\nSeverity: Minor"
     )
@@ -447,7 +452,7 @@ def test_alerts_are_told_one_after_the_other():
 )
 def test_alerts_beyond_the_limit_are_counted(count, limit, line):
     digest = alerts(*(alert(str(n)) for n in range(count)))
-    answer = alerts_answer(Sought("NY"), digest, limit, LIVE)
+    answer = alerts_answer(sought("NY"), digest, limit, LIVE)
     assert answer.text.split("\n")[-1] == line
     assert answer.text.count("Event: ") == limit
     content = answer.structured.model_dump(mode="json", exclude_none=True)
@@ -460,7 +465,7 @@ def test_an_alert_says_when_it_begins_and_ends_and_who_sent_it():
     timed = alert(
         onset="2030-01-15T18:00:00-05:00", ends="2030-01-16T06:30:00-05:00", headline="Flood!", sender="NWS Elm"
     )
-    assert alerts_answer(Sought("NY"), alerts(timed), 20, LIVE).text == (
+    assert alerts_answer(sought("NY"), alerts(timed), 20, LIVE).text == (
         "Event: Flood Watch\nArea: Elm County\nSeverity: Severe\nStarts: Tue Jan 15 18:00 UTC-05:00\n"
         "Ends: Wed Jan 16 06:30 UTC-05:00\nHeadline: Flood!\nSender: NWS Elm\nDescription: Rain.\n\nMore rain.\n"
         "Instructions: Stay dry."
@@ -477,16 +482,16 @@ def test_the_rest_of_each_alert_is_told_in_a_second_text():
         expires="2030-01-15T20:00:00Z",
     )
     digest = AlertDigest(issued=NOON, alerts=(whole, alert("b", severity="Minor")))
-    assert alerts_answer(Sought("NY"), digest, 20, LIVE).notes == (
-        "Alerts for New York, issued Tue Jan 15 17:00 UTC; live: 1 Severe, 1 Minor.\n"
+    assert alerts_answer(sought("NY"), digest, 20, LIVE).words == (
+        "Alerts for New York, issued Tue Jan 15 17:00 UTC; live: 1 Severe, 1 Minor; 2 shown.\n"
         "1. Flood Watch: urgency Future, certainty Possible, response Avoid, message Update,"
         " sent Tue Jan 15 09:00 UTC-05:00, expires Tue Jan 15 20:00 UTC\n"
-        "2. Flood Watch: ",
+        "2. Flood Watch: "
     )
-    [note] = alerts_answer(Sought(place="Elm, NY", latitude=42.5, longitude=-73.5), digest, 1, LIVE).notes
+    note = alerts_answer(sought(place="Elm, NY", latitude=42.5, longitude=-73.5), digest, 1, LIVE).words
     assert note.startswith("Alerts for Elm, NY (42.5, -73.5), issued ")
-    assert note.split("\n")[0].endswith("; live: 1 Severe, 1 Minor, 1 shown.")
-    assert alerts_answer(Sought("NY"), alerts(), 1, LIVE).notes == ("Alerts for New York, live: none.",)
+    assert note.split("\n")[0].endswith("; live: 1 Severe, 1 Minor; 1 shown.")
+    assert alerts_answer(sought("NY"), alerts(), 1, LIVE).words == "Alerts for New York, live: none; 0 shown."
 
 
 MIXED = alerts(
@@ -515,52 +520,63 @@ MIXED = alerts(
     ],
 )
 def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
-    sought = Sought("NY", severity=severity, event=event)
-    answer = alerts_answer(sought, MIXED, 20, LIVE)
+    answer = alerts_answer(sought("NY", severity=severity, event=event), MIXED, 20, LIVE)
     content = answer.structured
     assert [one.id for one in content.alerts] == list(ids)
     assert (content.total, content.others) == (len(ids), 6 - len(ids))
     assert sum(content.counts_by_severity.values()) == len(ids)
     assert (content.severity, content.event) == (severity, event)
-    others = f"{6 - len(ids)} other alerts in force; ask without severity and event."
+    others = f"{6 - len(ids)} more alerts in force of another kind; ask without severity and event."
     assert answer.text.endswith(others) == (len(ids) < 6)
 
 
 @pytest.mark.parametrize(
-    ("sought", "said"),
+    ("asked", "said"),
     [
-        (Sought("CA"), "California"),
-        (Sought(latitude=38.9, longitude=-77.03), "38.9, -77.03"),
-        (Sought(place="Elm, NY", latitude=38.9, longitude=-77.03), "Elm, NY"),
-        (Sought("CA", severity="Severe"), "California of severity Severe or worse"),
-        (Sought("CA", event="flood"), 'California with "flood" in the name'),
+        (sought("CA"), "California"),
+        (sought(latitude=38.9, longitude=-77.03), "38.9, -77.03"),
+        (sought(place="Elm, NY", latitude=38.9, longitude=-77.03), "Elm, NY"),
+        (sought("CA", severity="Severe"), "California of severity Severe or worse"),
+        (sought("CA", event="flood"), 'California with "flood" in the name'),
         (
-            Sought("CA", severity="Minor", event="flood"),
+            sought("CA", severity="Minor", event="flood"),
             'California of severity Minor or worse with "flood" in the name',
         ),
     ],
 )
-def test_none_is_said_of_exactly_what_was_asked(sought, said):
-    assert alerts_answer(sought, alerts(), 20, LIVE).text == f"No active alerts for {said}."
-    one = alerts_answer(sought, alerts(alert(severity="Unknown", event="Dust")), 20, LIVE).text
-    assert one.endswith("\n1 other alert in force; ask without severity and event.") == bool(sought.what)
+def test_none_is_said_of_exactly_what_was_asked(asked, said):
+    assert alerts_answer(asked, alerts(), 20, LIVE).text == f"No active alerts for {said}."
+    one = alerts_answer(asked, alerts(alert(severity="Unknown", event="Dust")), 20, LIVE).text
+    assert one.endswith("\n1 more alert in force of another kind; ask without severity and event.") == bool(asked.kind)
 
 
 def test_alerts_too_long_for_one_answer_are_counted():
     digest = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
-    answer = alerts_answer(Sought("NY"), digest, 200, LIVE)
+    answer = alerts_answer(sought("NY"), digest, 200, LIVE)
     shown = len(answer.structured.alerts)
-    assert 75_000 < len(answer.text) + len(answer.notes[0]) < 85_500
+    assert 75_000 < len(answer.text) + len(answer.words) < 85_500
     assert answer.structured.shown == answer.text.count("Event: ") == shown
     assert answer.text.endswith(f"\n{200 - shown} more alerts not shown; ask for a severity, an event or a place.")
     assert answer.structured.total == 200
 
 
+def test_both_texts_together_have_a_bound():
+    digest = alerts(*(Alert(id=str(n), event="x" * 600) for n in range(200)))
+    answer = alerts_answer(sought("NY"), digest, 200, LIVE)
+    assert 80_000 < len(answer.text) + len(answer.words) < 86_000
+
+
+def test_a_higher_limit_is_no_advice_where_the_text_is_full():
+    digest = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
+    text = alerts_answer(sought("NY"), digest, 100, LIVE).text
+    assert text.endswith("more alerts not shown; ask for a severity, an event or a place.")
+
+
 @pytest.mark.parametrize("field", ["area", "headline", "description", "instructions"])
 def test_a_value_without_end_is_cut_in_text_and_structure(field):
-    answer = alerts_answer(Sought("NY"), alerts(alert(**{field: "x" * 20_001}), alert("b")), 20, LIVE)
+    answer = alerts_answer(sought("NY"), alerts(alert(**{field: "x" * 15_001}), alert("b")), 20, LIVE)
     cut = getattr(answer.structured.alerts[0], field)
-    assert cut == "x" * 20_000 + "... The National Weather Service has the rest: https://api.weather.gov/alerts/a"
+    assert cut == "x" * 15_000 + "... (longer: see weather.gov)"
     assert cut in answer.text
     assert answer.structured.shown == 2
 
@@ -568,15 +584,15 @@ def test_a_value_without_end_is_cut_in_text_and_structure(field):
 def test_one_alert_is_shown_however_long():
     long = alert(area="x" * 30_000, headline="x" * 30_000, description="x" * 30_000, instructions="x" * 30_000)
     assert (
-        alerts_answer(Sought("NY"), alerts(long.model_copy(update={"event": "x" * 9000})), 20, LIVE).structured.shown
+        alerts_answer(sought("NY"), alerts(long.model_copy(update={"event": "x" * 90_000})), 20, LIVE).structured.shown
         == 1
     )
 
 
 def test_no_alerts_are_told_by_the_name_of_the_state():
     none = alerts()
-    assert alerts_answer(Sought("PR"), none, 20, LIVE).text == "No active alerts for Puerto Rico."
-    assert alerts_answer(Sought("PR"), none, 20, OLD).text == (
+    assert alerts_answer(sought("PR"), none, 20, LIVE).text == "No active alerts for Puerto Rico."
+    assert alerts_answer(sought("PR"), none, 20, OLD).text == (
         "No active alerts for Puerto Rico.\n"
         "As of 17:00 UTC, 40 minutes ago: the National Weather Service is not answering."
     )
@@ -584,14 +600,14 @@ def test_no_alerts_are_told_by_the_name_of_the_state():
 
 def test_an_alert_without_a_severity_has_no_line_of_it():
     assert (
-        alerts_answer(Sought("NY"), alerts(Alert(id="a", event="Flood Watch")), 20, LIVE).text == "Event: Flood Watch"
+        alerts_answer(sought("NY"), alerts(Alert(id="a", event="Flood Watch")), 20, LIVE).text == "Event: Flood Watch"
     )
-    assert "\nSeverity: Unknown\n" in alerts_answer(Sought("NY"), alerts(alert(severity="Unknown")), 20, LIVE).text
+    assert "\nSeverity: Unknown\n" in alerts_answer(sought("NY"), alerts(alert(severity="Unknown")), 20, LIVE).text
 
 
 def test_a_structured_alert_leaves_out_what_is_missing():
     digest = alerts(alert(headline=None, instructions="", ends="2030-01-16T00:00:00-05:00", sender="NWS Elm"))
-    [content] = alerts_answer(Sought("NY"), digest, 1, LIVE).structured.model_dump(mode="json", exclude_none=True)[
+    [content] = alerts_answer(sought("NY"), digest, 1, LIVE).structured.model_dump(mode="json", exclude_none=True)[
         "alerts"
     ]
     assert content == {

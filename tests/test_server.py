@@ -239,7 +239,7 @@ ALERT += r"(\nDescription: ((?!\n---\n)[\s\S])+?)?(\nInstructions: ((?!\n---\n)[
             r"(\nObserved at [^\n]+ \d\d:\d\d [A-Z]+: [^\n]+)?",
         ),
         ("get-forecast", {"latitude": 48.7519, "longitude": -122.4787}, rf"\[\n{PERIOD}(,\n{PERIOD})*\n\]"),
-        ("get-forecast", {"place": "Boston, MA", "hourly": True}, rf"\[\n{PERIOD}(,\n{PERIOD}){{47}}\n\]"),
+        ("get-forecast", {"place": "Fargo, ND", "hourly": True}, rf"\[\n{PERIOD}(,\n{PERIOD}){{47}}\n\]"),
         ("get-alerts", {"place": "02108"}, rf"No active alerts for Boston, MA 02108\.|{ALERT}(\n---\n{ALERT})*"),
         ("get-alerts", {"state": "WY", "limit": 7}, rf"No active alerts for Wyoming\.|{ALERT}(\n---\n{ALERT})*"),
     ],

@@ -74,11 +74,11 @@ class Answers:
 
     def ready(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Ready | None:
         """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
-        if tool not in TAKES or ("place" in arguments and not self.places.loaded):
+        if tool not in TAKES:
             return None
         try:
             asked = self._asked(tool, arguments)
-        except BadArgument:  # for `answer` to refuse
+        except BadArgument:  # for `answer` to refuse, or to load the places first
             return None
         if key:
             if len(self._known) >= MOST_KNOWN:
@@ -91,7 +91,7 @@ class Answers:
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                if "place" in arguments and not self.places.loaded:
+                if "place" in arguments and not self.places.text:
                     await self.nws.start(self.places.load, kept=True).wait()
                 asked = self._asked(tool, arguments)
                 return self._fresh(asked) or await self._build(asked).wait(progress)
@@ -149,22 +149,15 @@ class Answers:
         raise AssertionError(asked)
 
     async def _forecast(self, tool: str, question: Forecast, ahead: bool, progress: Progress) -> Ready:
-        where, hourly = (question.latitude, question.longitude), question.hourly
-        point, forecast = await self.nws.forecast(*where, hourly=hourly, ahead=ahead, progress=progress)
-        answer = report.forecast_answer(
-            point.digest, forecast.digest, self._freshness(forecast), question.place, question.units, hourly
-        )
+        latitude, longitude, hourly = question.latitude, question.longitude, question.hourly
+        point, forecast = await self.nws.forecast(latitude, longitude, hourly=hourly, ahead=ahead, progress=progress)
+        answer = report.forecast_answer(question, point.digest, forecast.digest, self._freshness(forecast))
         return self._kept(tool, answer, forecast, point)
 
     async def _alerts(self, tool: str, question: Alerts, ahead: bool, progress: Progress) -> Ready:
-        if question.state is None:
-            latitude, longitude = question.latitude, question.longitude
-            alerts = await self.nws.alerts_at(latitude, longitude, ahead=ahead, progress=progress)
-        else:
-            alerts = await self.nws.alerts(question.state, ahead=ahead, progress=progress)
-        sought = report.Sought(**question.model_dump(exclude={"limit"}))
-        answer = report.alerts_answer(sought, alerts.digest, question.limit, self._freshness(alerts))
-        return self._kept(tool, answer, alerts)
+        where = question.state or (question.latitude, question.longitude)
+        alerts = await self.nws.alerts(where, ahead=ahead, progress=progress)
+        return self._kept(tool, report.alerts_answer(question, alerts.digest, self._freshness(alerts)), alerts)
 
     async def _weather(self, tool: str, question: Weather, ahead: bool, progress: Progress) -> Ready:
         latitude, longitude = question.latitude, question.longitude
@@ -182,14 +175,8 @@ class Answers:
                 observation = await observing.wait()
         except WeatherError:
             log.debug("no observation", exc_info=True)
-        answer = report.weather_answer(
-            point.digest,
-            forecast.digest,
-            observation.digest if observation else None,
-            self._freshness(forecast),
-            question.place,
-            question.units,
-        )
+        seen = observation.digest if observation else None
+        answer = report.weather_answer(question, point.digest, forecast.digest, seen, self._freshness(forecast))
         if observation:
             return self._kept(tool, answer, forecast, point, observation)
         ready, now = self._kept(tool, answer, forecast, point), self.clock()
@@ -204,7 +191,7 @@ class Answers:
 
     def _kept(self, tool: str, answer: Answer, document: Document[Any], *others: Document[Any]) -> Ready:
         """The answer for as long as all that it was made of lives; it is stale when `document` is."""
-        content = [{"type": "text", "text": text} for text in (answer.text, *answer.notes)]
+        content = [{"type": "text", "text": text} for text in (answer.text, answer.words)]
         structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
         return Ready(
             f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',

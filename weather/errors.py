@@ -6,7 +6,6 @@
 * WeatherError                 a tool call cannot be answered; `str()` is what the caller reads
   + BadArgument                the caller can mend the call
   + NotCovered                 NWS has no data for the place
-  + NoPlaces                   names of places cannot be looked up here
   + NoForecast                 NWS knows the place and has no forecast for it
     + Withdrawn                the link to its forecast leads nowhere any more
   + UpstreamError              NWS did not answer, or not with weather
@@ -76,11 +75,6 @@ class NotCovered(WeatherError):
             f"The National Weather Service has no data for {latitude}, {longitude}: it covers the United States, its"
             " territories and adjacent waters. Ask for a point there (west longitudes are negative)."
         )
-
-
-class NoPlaces(WeatherError):
-    def __str__(self) -> str:
-        return "Places cannot be looked up by name here; give latitude and longitude in place of it."
 
 
 class NoForecast(WeatherError):

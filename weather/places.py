@@ -6,24 +6,21 @@ once, and writes what is needed as one sorted text, in which a name is found by 
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from subprocess import CalledProcessError
 from typing import Any, NamedTuple
 
 import anyio
 
 from weather.areas import AREAS, area_code
-from weather.errors import NoPlaces
-
-log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent
 LONG = {"st": "saint", "ste": "sainte", "ft": "fort", "mt": "mount"}
@@ -39,50 +36,37 @@ class Place(NamedTuple):
 
 
 class Places:
-    """`find` needs `load` before. A line of `text` is a key (see `_key`), state, name, latitude and longitude."""
+    """`find` needs `text`, and `load` reads it. A line is a key (see `_key`), state, name, latitude and longitude."""
 
     def __init__(self, text: str = "") -> None:
-        self._text = text
+        self.text = text
         self._loading = anyio.Lock()
 
-    @property
-    def loaded(self) -> bool:
-        return bool(self._text)
-
     async def load(self) -> None:
-        """Raises NoPlaces."""
         async with self._loading:
-            if self.loaded:
-                return
-            try:
+            if not self.text:
                 made = await anyio.run_process([sys.executable, "-m", __name__], cwd=ROOT)
-            except (OSError, CalledProcessError) as error:
-                log.error("places cannot be read: %r", error)
-                raise NoPlaces from None
-            self._text = made.stdout.decode()
+                self.text = made.stdout.decode()
 
     def find(self, said: str) -> list[Place]:
         """All that may be meant: the cities of a name, the largest first; the place of a ZIP code."""
         words = re.sub(r"[,\s]+(usa?|united states)\W*$", "", said, flags=re.IGNORECASE).replace(",", " ").split()
         zip_code = words[-1][:5] if words and re.fullmatch(r"\d{5}(-\d{4})?", words[-1], re.ASCII) else ""
-        if not zip_code:
-            return list(self._cities(words))
-        before = {place.name for place in self._cities(words[:-1])}  # of a city told with its ZIP code
-        told = len(words) > 1
-        return [place for place in self._named(zip_code) if not told or place.name.rpartition(" ")[0] in before]
+        cities = list(self._cities(words[:-1] if zip_code else words))
+        names = [city.name for city in cities]  # to be that of a ZIP code that is told after it
+        found = (place for place in self._named(zip_code) if not words[:-1] or place.name[:-6] in names)
+        return list(found) if zip_code else cities
 
     def _cities(self, words: list[str]) -> Iterator[Place]:
         """The largest first, without a state; else in the state that the last words name."""
         yield from self._named(_key(words))
         for count in range(1, len(words)):
-            try:
+            with suppress(ValueError):
                 state = area_code(" ".join(words[count:]))
-            except ValueError:
-                continue
-            yield from (place for place in self._named(_key(words[:count])) if place.state == state)
+                yield from (place for place in self._named(_key(words[:count])) if place.state == state)
 
     def _named(self, key: str) -> Iterator[Place]:
-        text = self._text
+        text = self.text
 
         def key_at(position: int) -> str:
             start = text.rfind("\n", 0, position) + 1
@@ -104,35 +88,31 @@ def _key(words: Iterable[str]) -> str:
 
 
 def lines(entries: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Of `Places`, from entries of `zipcodes`: of a city the middle of its areas, or of its boxes where it has none."""
-    areas: dict[tuple[str, str], list[tuple[bool, str, float, float]]] = defaultdict(list)
-    also: dict[tuple[str, str], list[tuple[bool, str, float, float]]] = defaultdict(list)
+    """Of `Places`, from entries of `zipcodes`, the largest first. A city is in the middle of its areas, or of its boxes
+    where it has none; or of the areas of another city whose ZIP codes may be told with its name.
+    """
+    areas: dict[tuple[str, str], list[tuple[int, str, float, float]]] = defaultdict(list)
     for entry in entries:
-        state, latitude, longitude = entry["state"], float(entry["lat"]), float(entry["long"])
-        if not latitude:  # unknown
-            continue
+        code, city, state = entry["zip_code"], entry["city"], entry["state"]
+        latitude, longitude, box = float(entry["lat"]), float(entry["long"]), entry["zip_code_type"] != "STANDARD"
         if state == "MH":  # east, where the data says west
             longitude = abs(longitude)
-        box = entry["zip_code_type"] != "STANDARD"
-        yield _line(entry["zip_code"], state, f"{entry['city']}, {state} {entry['zip_code']}", latitude, longitude)
-        areas[_key(entry["city"].split()), state].append((box, entry["city"], latitude, longitude))
-        for city in entry["acceptable_cities"]:
-            also[_key(city.split()), state].append((box, city, latitude, longitude))
-    for (key, state), all_of_it in sorted((also | areas).items(), key=lambda item: -len(item[1])):
-        found = [area for area in all_of_it if not area[0]] or all_of_it
-        middle = fmean(area[2] for area in found), fmean(area[3] for area in found)
-        yield _line(key, state, f"{found[0][1]}, {state}", *middle)
-
-
-def _line(key: str, state: str, name: str, latitude: float, longitude: float) -> str:
-    return f"{key}\t{state}\t{name}\t{latitude:.4f}\t{longitude:.4f}\n"
+        names = [(0, code, f" {code}"), (box, city, "")]
+        names += [(2 + box, name, "") for name in entry["acceptable_cities"]]
+        for rank, name, zip_code in names if latitude else ():
+            told = f"{city if zip_code else name}, {state}{zip_code}"
+            areas[_key(name.split()), state].append((rank, told, latitude, longitude))
+    for (key, state), around in sorted(areas.items(), key=lambda item: -len(item[1])):
+        best = min(around)[0]
+        _, spelt, latitudes, longitudes = zip(*(area for area in around if area[0] == best), strict=True)
+        yield f"{key}\t{state}\t{spelt[0]}\t{fmean(latitudes):.4f}\t{fmean(longitudes):.4f}\n"
 
 
 def main() -> None:
     import zipcodes  # here, since it is large
 
-    entries = (entry for state in AREAS for entry in zipcodes.filter_by(state=state, active=True))  # type: ignore[no-untyped-call]
-    made = sorted(lines(entries), key=lambda line: line.partition("\t")[0])  # the largest stay first
+    found = (zipcodes.filter_by(state=state, active=True) for state in AREAS)  # type: ignore[no-untyped-call]
+    made = sorted(lines(chain.from_iterable(found)), key=lambda line: line.partition("\t")[0])  # the largest stay first
     sys.stdout.write("".join(made))
 
 

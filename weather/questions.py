@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument
-from weather.nws import Severity, Units
+from weather.nws import Alert, Severity, Units
 from weather.places import Places
-from weather.report import MOST_ALERTS
 
+MOST_ALERTS = 200
+MOST_NAMED = 10
 SHOWN = 60
 NOTHING: Any = None  # what is not given; null is refused
-MOST_NAMED = 10
+WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where: one is to be taken
 
 
 def _rounded(degrees: float) -> float:
@@ -33,24 +34,9 @@ def _zip_code(value: object) -> object:
     return f"{value:05}" if type(value) is int else value
 
 
-def _words(text: str) -> str:
-    return " ".join(text.lower().split())
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _capital(value: object) -> object:
-    return value.strip().capitalize() if isinstance(value, str) else value
-
-
 Degrees = Annotated[float, AfterValidator(_rounded)]
-STATE = [
-    {"enum": sorted(AREAS)},
-    {"pattern": "^[A-Za-z]{2}$"},
-    {"minLength": 3},
-]
+Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split()))]
+STATE = [{"enum": sorted(AREAS)}, {"pattern": "^[A-Za-z]{2}$"}, {"minLength": 3}]
 
 
 class Question(BaseModel):
@@ -59,23 +45,16 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     place: Annotated[str, BeforeValidator(_zip_code)] = Field(
-        default=NOTHING,
-        max_length=100,
-        description="a US city with its state, such as Boston, MA, or a five-digit ZIP code",
+        NOTHING, max_length=100, description="a US city with its state, such as Boston, MA, or a five-digit ZIP code"
     )
-    latitude: Degrees = Field(default=NOTHING, ge=-90, le=90, description="degrees north, a number from -90 to 90")
+    latitude: Degrees = Field(NOTHING, ge=-90, le=90, description="degrees north, a number from -90 to 90")
     longitude: Degrees = Field(
-        default=NOTHING,
-        ge=-180,
-        le=180,
-        description="degrees east, a number from -180 to 180 (negative in the United States)",
+        NOTHING, ge=-180, le=180, description="degrees east, a number from -180 to 180 (negative in the United States)"
     )
 
 
 class Weather(Question):
-    units: Annotated[Units, BeforeValidator(_lower)] = Field(
-        "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
-    )
+    units: Units = Field("us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa")
 
 
 class Forecast(Weather):
@@ -84,65 +63,67 @@ class Forecast(Weather):
 
 class Alerts(Question):
     state: Annotated[str, AfterValidator(area_code), WithJsonSchema({"type": "string", "anyOf": STATE})] = Field(
-        default=NOTHING,
-        description="a two-letter code of a US state, territory or marine area, such as CA, or its full name",
+        NOTHING, description="a two-letter code of a US state, territory or marine area, such as CA, or its full name"
     )
-    severity: Annotated[Severity, BeforeValidator(_capital)] = Field(
-        default=NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
+    severity: Severity = Field(
+        NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
     )
-    event: Annotated[str, AfterValidator(_words)] = Field(
-        default=NOTHING,
-        min_length=1,
-        max_length=100,
-        description="words of the event's name, such as flood or tornado warning",
+    event: Words = Field(
+        NOTHING, min_length=1, max_length=100, description="words of the event's name, such as flood or tornado warning"
     )
     limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_integral)] = Field(
         25, description="how many alerts at most, from 1 to 200"
     )
 
+    @property
+    def where(self) -> str:
+        return AREAS[self.state] if self.state else self.place or f"{self.latitude}, {self.longitude}"
+
+    @property
+    def kind(self) -> str:
+        severity = f" of severity {self.severity} or worse" if self.severity else ""
+        return severity + (f' with "{self.event}" in the name' if self.event else "")
+
+    def means(self, alert: Alert) -> bool:
+        worst_first = get_args(Severity).index
+        severe = worst_first(alert.severity or "Unknown") <= worst_first(self.severity or "Unknown")
+        return severe and set((self.event or "").split()) <= set(alert.event.lower().split())
+
 
 TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
-WAYS = (("state",), ("place",), ("latitude", "longitude"))
-"""Of saying where: a tool takes one of those that it knows."""
-
-Q = TypeVar("Q", bound=Question)
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     """Raises BadArgument for the first argument that is wrong."""
     takes = TAKES[tool].model_fields
     try:
-        question = TAKES[tool].model_validate(arguments)
+        return _checked(TAKES[tool].model_validate(arguments))
     except ValidationError as invalid:
         error = invalid.errors()[0]
-    else:
-        _check_ways([way for way in WAYS if way[0] in takes], question)
-        return question
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         raise BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
     raise BadArgument(name, shortened(json.dumps(arguments[name])), str(takes[name].description))
 
 
-def _check_ways(ways: list[tuple[str, ...]], question: Question) -> None:
+def _checked(question: Question) -> Question:
     """Raises BadArgument unless one way is taken, and that whole."""
-    given, takes = question.model_fields_set, type(question).model_fields
+    takes, given = type(question).model_fields, question.model_fields_set
+    ways = [way for way in WAYS if takes.keys() >= set(way)]
     first, *others = (" and ".join(way) for way in ways)
-    match [way for way in ways if given.intersection(way)]:
-        case []:
-            expected = f"{takes[first].description}; or else give {' or '.join(others)}"
-            raise BadArgument(first, "missing", expected)
-        case [way]:
-            for name in way:
-                if name not in given:
-                    raise BadArgument(name, "missing", str(takes[name].description))
-        case [one, another, *_]:
-            name = next(name for name in another if name in given)
-            expected = f"left out, or given alone: either {' or '.join((first, *others))}"
-            raise BadArgument(name, f"given beside {next(name for name in one if name in given)}", expected)
+    taken = [way for way in ways if given.intersection(way)]
+    if len(taken) > 1:
+        one, another = (next(name for name in way if name in given) for way in taken[:2])
+        expected = f"left out, or given alone: either {' or '.join((first, *others))}"
+        raise BadArgument(another, f"given beside {one}", expected)
+    if not taken:
+        raise BadArgument(first, "missing", f"{takes[first].description}; or else give {' or '.join(others)}")
+    for name in set(taken[0]) - given:
+        raise BadArgument(name, "missing", str(takes[name].description))
+    return question
 
 
-def located(question: Q, places: Places) -> Q:
+def located(question: Question, places: Places) -> Question:
     """Raises BadArgument for a name that is none of a place, or of several."""
     got, found = shortened(json.dumps(question.place)), places.find(question.place)
     if not found:
@@ -150,8 +131,8 @@ def located(question: Q, places: Places) -> Q:
     if len(found) > 1:
         names = "; ".join(place.name for place in found[:MOST_NAMED])
         raise BadArgument("place", f"{got}, the name of {len(found)}", f"told with its state, such as {names}")
-    [place] = found
-    return question.model_copy(update={"place": place.name, "latitude": place.latitude, "longitude": place.longitude})
+    _, name, latitude, longitude = found[0]
+    return question.model_copy(update={"place": name, "latitude": latitude, "longitude": longitude})
 
 
 def shortened(text: str, most: int = SHOWN) -> str:

@@ -8,32 +8,23 @@ and the codes of its zones.
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from itertools import accumulate
+from typing import Any, Literal
 
-from weather import words
+from weather import questions, words
 from weather.areas import AREAS
-from weather.nws import (
-    Alert,
-    AlertDigest,
-    ForecastDigest,
-    Location,
-    Observation,
-    Period,
-    Point,
-    Severity,
-    Units,
-    Wire,
-)
+from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
+from weather.questions import MOST_ALERTS
 from weather.words import labelled, moment
 
-MOST_ALERTS = 200
 MOST_HOURS = 48
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
-MOST_OF_A_VALUE = 20_000
+BETWEEN = len("\n---\n\n200. ")
 Source = Literal["live", "simulated"]
 
 
@@ -67,37 +58,11 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Answer:
-    """`notes` are texts to send after `text`, for a `text` that programs read."""
+    """`words` is a text to send after `text`, which programs read."""
 
     text: str
     structured: Wire
-    notes: tuple[str, ...] = ()
-
-
-class Sought(NamedTuple):
-    """Which alerts: those of `state`, a key of AREAS, or at a point, with the name of its place where that was given;
-    of this severity or worse, with these words in the event's name.
-    """
-
-    state: str | None = None
-    place: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    severity: Severity | None = None
-    event: str | None = None
-
-    @property
-    def where(self) -> str:
-        return AREAS[self.state] if self.state else self.place or f"{self.latitude}, {self.longitude}"
-
-    @property
-    def what(self) -> str:
-        severity = self.severity and f" of severity {self.severity} or worse"
-        return (severity or "") + (f' with "{self.event}" in the name' if self.event else "")
-
-    def meant(self, alert: Alert) -> bool:
-        severe = self.severity is None or _rank(alert.severity) <= _rank(self.severity)
-        return severe and set((self.event or "").split()) <= set(alert.event.lower().split())
+    words: str
 
 
 class _Dated(Wire):
@@ -142,116 +107,75 @@ class Alerts(_Dated):
 
 
 def weather_answer(
-    point: Point,
-    forecast: ForecastDigest,
-    observation: Observation | None,
-    freshness: Freshness,
-    place: str | None = None,
-    units: Units = "us",
+    asked: questions.Weather, point: Point, forecast: ForecastDigest, seen: Observation | None, freshness: Freshness
 ) -> Answer:
-    period, location, zone = forecast.periods[0].said_in(units), point.location, point.location.time_zone
-    seen = observation and observation.said_in(units)
+    location, zone = point.location, point.location.time_zone
+    period, seen = forecast.periods[0].said_in(asked.units), seen and seen.said_in(asked.units)
+    conditions, wind = ("Conditions", period.short_forecast), ("Wind", words.wind(period))
     lines = [
         f"Weather forecast for {period.name}:",
-        *labelled(
-            ("Temperature", words.temperature(period)),
-            ("Conditions", period.short_forecast),
-            ("Wind", words.wind(period)),
-        ),
+        *labelled(("Temperature", words.temperature(period)), conditions, wind),
         *(words.observed(seen, zone) if seen else ()),
         *freshness.line(zone),
     ]
     more = [
-        f"Weather for {words.where(place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
+        f"Weather for {words.where(asked.place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
         words.period_line(period),
         *([words.observation_line(seen, zone)] if seen else ()),
     ]
-    dated = freshness.stamp(forecast.issued)
-    structured = Weather(place=place, location=location, period=period, observation=seen, **dated)
-    return Answer("\n".join(lines), structured, ("\n".join(more),))
+    about = {"place": asked.place, "location": location, **freshness.stamp(forecast.issued)}
+    return Answer("\n".join(lines), Weather(period=period, observation=seen, **about), "\n".join(more))
 
 
-def forecast_answer(
-    point: Point,
-    forecast: ForecastDigest,
-    freshness: Freshness,
-    place: str | None = None,
-    units: Units = "us",
-    hourly: bool = False,
-) -> Answer:
-    coming = [hour for hour in forecast.periods if hour.end_time is None or hour.end_time > freshness.now]
-    periods = tuple(period.said_in(units) for period in (coming[:MOST_HOURS] if hourly else forecast.periods))
+def forecast_answer(asked: questions.Forecast, point: Point, forecast: ForecastDigest, freshness: Freshness) -> Answer:
+    coming = [period for period in forecast.periods if period.end_time is None or period.end_time > freshness.now]
+    chosen = coming[:MOST_HOURS] if asked.hourly else forecast.periods
+    periods = tuple(period.said_in(asked.units) for period in chosen)
     keys = {"name", "temperature", "temperature_unit", "short_forecast"}
     text = json.dumps([period.model_dump(include=keys) for period in periods], indent=2)
     location, zone = point.location, point.location.time_zone
     more = [
         *freshness.line(zone),
-        f"Forecast for {words.where(place, location)}; {freshness.said(forecast.issued, zone)}.",
+        f"Forecast for {words.where(asked.place, location)}; {freshness.said(forecast.issued, zone)}.",
         *map(words.period_line, periods),
     ]
-    structured = Forecast(place=place, location=location, periods=periods, **freshness.stamp(forecast.issued))
-    return Answer(text, structured, ("\n".join(more),))
+    structured = Forecast(place=asked.place, location=location, periods=periods, **freshness.stamp(forecast.issued))
+    return Answer(text, structured, "\n".join(more))
 
 
-def alerts_answer(sought: Sought, digest: AlertDigest, limit: int, freshness: Freshness) -> Answer:
-    """The first `limit` alerts are shown, or fewer where those would be too long."""
-    found = [alert for alert in digest.alerts if sought.meant(alert)]
-    others = len(digest.alerts) - len(found)
-    shown = _fitting(map(_cut, found[:limit]))
+def alerts_answer(asked: questions.Alerts, digest: AlertDigest, freshness: Freshness) -> Answer:
+    """Fewer than were asked for are shown where those would be too long."""
+    found = [alert for alert in digest.alerts if asked.means(alert)]
+    texts = [(words.alert_text(alert), words.alert_line(alert)) for alert in found[: asked.limit]]
+    sizes = accumulate(len(text) + len(line) + BETWEEN for text, line in texts)
+    shown = found[: max(1, bisect(list(sizes), MOST_TEXT))]
     counts = Counter(alert.severity or "Unknown" for alert in found)
-    text = "\n---\n".join(map(words.alert_text, shown)) or f"No active alerts for {sought.where}{sought.what}."
-    lines = [text, *_more(len(found) - len(shown), len(shown), limit), *_others(others), *freshness.line()]
+    text = "\n---\n".join(text for text, _ in texts[: len(shown)]) or f"No active alerts for {asked.where}{asked.kind}."
+    hidden, others = len(found) - len(shown), len(digest.alerts) - len(found)
+    higher = f"with a higher limit (at most {MOST_ALERTS})" if len(shown) == asked.limit < MOST_ALERTS else None
+    lines = [
+        text,
+        *_left_out(hidden, f"not shown; ask {higher or 'for a severity, an event or a place'}"),
+        *_left_out(others, "in force of another kind; ask without severity and event"),
+        *freshness.line(),
+    ]
+    at = f" ({asked.latitude}, {asked.longitude})" if asked.place else ""
+    told = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
+    more = [
+        f"Alerts for {asked.where}{at}{asked.kind}, {freshness.said(digest.issued)}: {told}; {len(shown)} shown.",
+        *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
+    ]
+    about = freshness.stamp(digest.issued) | {"total": len(found), "shown": len(shown), "others": others}
     structured = Alerts(
-        **sought._asdict(),
-        state_name=sought.state and AREAS[sought.state],
-        total=len(found),
-        shown=len(shown),
-        others=others,
+        **asked.model_dump(exclude={"limit"}),
+        state_name=AREAS[asked.state] if asked.state else None,
         counts_by_severity=dict(counts),
         alerts=tuple(shown),
-        **freshness.stamp(digest.issued),
+        **about,
     )
-    return Answer("\n".join(lines), structured, ("\n".join(_rest(sought, structured, freshness)),))
+    return Answer("\n".join(lines), structured, "\n".join(more))
 
 
-def _rank(severity: Severity | None) -> int:
-    return get_args(Severity).index(severity or "Unknown")
-
-
-def _cut(alert: Alert) -> Alert:
-    texts = {name: getattr(alert, name) for name in ("area", "headline", "description", "instructions")}
-    long = {name: text for name, text in texts.items() if text and len(text) > MOST_OF_A_VALUE}
-    rest = f"... The National Weather Service has the rest: https://api.weather.gov/alerts/{alert.id}"
-    return alert.model_copy(update={name: text[:MOST_OF_A_VALUE] + rest for name, text in long.items()})
-
-
-def _fitting(alerts: Iterable[Alert]) -> list[Alert]:
-    """As many as a text has room for, with what else is said of each."""
-    shown: list[Alert] = []
-    room = MOST_TEXT
-    for alert in alerts:
-        room -= len(words.alert_text(alert)) + len(words.alert_line(alert)) + len("\n---\n\n200. ")
-        if room < 0 and shown:
-            break
-        shown.append(alert)
-    return shown
-
-
-def _more(hidden: int, shown: int, limit: int) -> Iterable[str]:
-    if hidden:
-        higher = f"with a higher limit (at most {MOST_ALERTS})" if shown == limit < MOST_ALERTS else None
-        hint = higher or "for a severity, an event or a place"
-        yield f"{hidden} more alert{'s' if hidden > 1 else ''} not shown; ask {hint}."
-
-
-def _others(count: int) -> Iterable[str]:
+def _left_out(count: int, why: str) -> Iterable[str]:
     if count:
-        yield f"{count} other alert{'s' if count > 1 else ''} in force; ask without severity and event."
-
-
-def _rest(sought: Sought, said: Alerts, freshness: Freshness) -> Iterable[str]:
-    point = f" ({sought.latitude}, {sought.longitude})" if sought.place else ""
-    counts = ", ".join(f"{count} {severity}" for severity, count in said.counts_by_severity.items()) or "none"
-    shown = f", {said.shown} shown" if said.shown < said.total else ""
-    yield f"Alerts for {sought.where}{point}{sought.what}, {freshness.said(said.issued)}: {counts}{shown}."
-    yield from (f"{number}. {words.alert_line(alert)}" for number, alert in enumerate(said.alerts, 1))
+        yield f"{count} more alert{'s' if count > 1 else ''} {why}."

@@ -36,11 +36,7 @@ class Short(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return (
-            super().default_schema(schema)
-            if schema.get("default") is not None
-            else self.generate_inner(schema["schema"])
-        )
+        return {key: value for key, value in super().default_schema(schema).items() if value is not None}
 
 
 def _tool(name: str, title: str, description: str, answers: type[BaseModel]) -> types.Tool:

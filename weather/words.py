@@ -9,10 +9,26 @@ from zoneinfo import ZoneInfo
 from weather.nws import Alert, Location, Observation, Period
 
 DAY = "%a %b %d %H:%M"
+# By the end of a field's name; the empty one is the percent of a period.
+UNITS = {"_f": "°F", "_c": "°C", "_mph": " mph", "_kmh": " km/h", "_in_hg": " inHg", "_hpa": " hPa"}
+UNITS |= {"_miles": " miles", "_km": " km", "_percent": "%", "": "%"}
+MEASURES = {"wind_gust": "gusts", "wind_chill": "feels like (wind chill)", "heat_index": "feels like (heat index)"}
+MEASURES |= {"dewpoint": "dew point", "humidity": "humidity", "pressure": "pressure", "visibility": "visibility"}
+LINES = ("event", "area", "severity", "starts", "ends", "headline", "sender", "description", "instructions")
 
 
 def labelled(*pairs: tuple[str, str | None]) -> Iterable[str]:
     return (f"{label}: {value}" for label, value in pairs if value)
+
+
+def facts(*pairs: tuple[str, str | None]) -> str:
+    return ", ".join(f"{label} {value}".strip() for label, value in pairs if value)
+
+
+def counted(kept: Period | Observation, name: str) -> str | None:
+    """The number in a field of this name, whatever the units in which it is said."""
+    found = ((getattr(kept, name + ending, None), unit) for ending, unit in UNITS.items())
+    return next((f"{number:g}{unit}" for number, unit in found if number is not None), None)
 
 
 def temperature(period: Period) -> str | None:
@@ -25,118 +41,57 @@ def wind(period: Period) -> str | None:
 
 def where(place: str | None, location: Location) -> str:
     """ "Boston, MA (42.3521, -71.0707), near Boston, MA, times of America/New_York"."""
-    point = f"{location.latitude}, {location.longitude}"
-    near = ", ".join(filter(None, (location.city, location.state)))
-    parts = (f"{place} ({point})" if place else point, near and f"near {near}", times_of(location))
-    return ", ".join(filter(None, parts))
-
-
-def times_of(location: Location) -> str | None:
-    return location.time_zone and f"times of {location.time_zone}"
+    point, near = f"{location.latitude}, {location.longitude}", filter(None, (location.city, location.state))
+    told = f"{place} ({point})" if place else point
+    return facts(("", told), ("near", ", ".join(near)), ("times of", location.time_zone))
 
 
 def period_line(period: Period) -> str:
-    """ "Tonight, Tue Jan 15 18:00 to Wed 06:00: low 21°F, wind 5 to 10 mph NW. Light snow. Low 21."."""
-    kind = {True: "high ", False: "low ", None: ""}[period.is_daytime]
-    degrees, trend = temperature(period), period.temperature_trend
-    facts = (
-        degrees and kind + degrees,
-        trend and f"temperature {trend}",
-        wind(period) and f"wind {wind(period)}",
-        period.wind_gust and f"gusts {period.wind_gust}",
-        _counted("precipitation ", period.probability_of_precipitation, "%"),
-        _counted("dew point ", period.dewpoint_f, "°F") or _counted("dew point ", period.dewpoint_c, "°C"),
-        _counted("humidity ", period.relative_humidity, "%"),
-    )
-    hours = _hours(period)
-    when = hours if hours.startswith(period.name) else ", ".join(filter(None, (period.name, hours)))
-    told = ", ".join(filter(None, facts))
+    """ "Tonight, Tue Jan 15 18:00 to Wed Jan 16 06:00: low 21°F, wind 5 to 10 mph NW. Light snow."; local times."""
+    kind = {True: "high", False: "low", None: ""}[period.is_daytime]
+    degrees = (kind, temperature(period)), ("temperature", period.temperature_trend)
+    winds = ("wind", wind(period)), ("gusts", period.wind_gust)
+    rain = ("precipitation", counted(period, "probability_of_precipitation"))
+    damp = ("dew point", counted(period, "dewpoint")), ("humidity", counted(period, "relative_humidity"))
+    told = facts(*degrees, *winds, rain, *damp)
+    hours = " to ".join(f"{time:{DAY}}" for time in (period.start_time, period.end_time) if time)
+    when = hours if hours.startswith(period.name) else facts(("", period.name), ("", hours))
     sentence = " ".join((period.detailed_forecast or period.short_forecast or "").split())
     return f"{when}: {' '.join(filter(None, (told and f'{told}.', sentence))) or 'nothing told.'}"
 
 
-def _hours(period: Period) -> str:
-    """In the local time that NWS gives them in."""
-    start, end = period.start_time, period.end_time
-    if start is None or end is None:
-        return f"{start:{DAY}}" if start else f"until {end:{DAY}}" if end else ""
-    return f"{start:{DAY}} to {end:{'%H:%M' if end.date() == start.date() else '%a %H:%M'}}"
-
-
 def observed(seen: Observation, time_zone: str | None) -> Iterable[str]:
     """No line at all when nothing was measured. The wind is told when its speed is known."""
-    parts = [_temperature(seen), seen.text, _wind(seen)]
-    if any(parts):
-        where, when = seen.name or seen.station, clock(seen.time, time_zone)
-        yield f"Observed at {where} {when}: {', '.join(filter(None, parts))}"
+    if told := facts(("", counted(seen, "temperature")), ("", seen.text), ("", _wind(seen))):
+        yield f"Observed at {seen.name or seen.station} {clock(seen.time, time_zone)}: {told}"
 
 
 def observation_line(seen: Observation, time_zone: str | None) -> str:
-    """ "Elm Airport (KELM), Tue Jan 15 11:51 EST: 28°F, Cloudy, feels like 19°F (wind chill), ..."."""
-    facts = (
-        _temperature(seen),
-        seen.text,
-        _feels(seen.wind_chill_f, seen.wind_chill_c, "wind chill"),
-        _feels(seen.heat_index_f, seen.heat_index_c, "heat index"),
-        _counted("dew point ", seen.dewpoint_f, "°F") or _counted("dew point ", seen.dewpoint_c, "°C"),
-        _counted("humidity ", seen.humidity_percent, "%"),
-        _wind(seen) or (seen.wind_direction and f"wind {seen.wind_direction}"),
-        _counted("gusts ", seen.wind_gust_mph, " mph") or _counted("gusts ", seen.wind_gust_kmh, " km/h"),
-        _counted("pressure ", seen.pressure_in_hg, " inHg") or _counted("pressure ", seen.pressure_hpa, " hPa"),
-        _counted("visibility ", seen.visibility_miles, " miles") or _counted("visibility ", seen.visibility_km, " km"),
-    )
+    """ "Elm Airport (KELM), Tue Jan 15 11:51 EST: 28°F, Cloudy, feels like (wind chill) 19°F, ..."."""
+    air = _wind(seen) or (seen.wind_direction and f"wind {seen.wind_direction}")
+    measures = ((label, counted(seen, name)) for name, label in MEASURES.items())
+    told = facts(("", counted(seen, "temperature")), ("", seen.text), ("", air), *measures)
     where = f"{seen.name} ({seen.station})" if seen.name else seen.station
-    return f"{where}, {moment(seen.time, time_zone)}: {', '.join(filter(None, facts)) or 'nothing measured'}."
-
-
-def _temperature(seen: Observation) -> str | None:
-    return _counted("", seen.temperature_f, "°F") or _counted("", seen.temperature_c, "°C")
-
-
-def _feels(fahrenheit: int | None, celsius: int | None, why: str) -> str | None:
-    told = _counted("", fahrenheit, "°F") or _counted("", celsius, "°C")
-    return told and f"feels like {told} ({why})"
+    return f"{where}, {moment(seen.time, time_zone)}: {told or 'nothing measured'}."
 
 
 def _wind(seen: Observation) -> str | None:
-    speed = _counted("", seen.wind_speed_mph, " mph") or _counted("", seen.wind_speed_kmh, " km/h")
-    if not (seen.wind_speed_mph or seen.wind_speed_kmh):
-        return speed and "calm"
-    return " ".join(filter(None, ("wind", seen.wind_direction, speed)))
-
-
-def _counted(label: str, number: float | None, unit: str) -> str | None:
-    return None if number is None else f"{label}{number:g}{unit}"
+    speed = counted(seen, "wind_speed")
+    calm = not (seen.wind_speed_mph or seen.wind_speed_kmh)
+    return speed and ("calm" if calm else " ".join(filter(None, ("wind", seen.wind_direction, speed))))
 
 
 def alert_text(alert: Alert) -> str:
     """Times are local ones of the area, where NWS gives them so."""
-    return "\n".join(
-        labelled(
-            ("Event", alert.event),
-            ("Area", alert.area),
-            ("Severity", alert.severity),
-            ("Starts", _moment(alert.onset)),
-            ("Ends", _moment(alert.ends)),
-            ("Headline", alert.headline),
-            ("Sender", alert.sender),
-            ("Description", alert.description),
-            ("Instructions", alert.instructions),
-        )
-    )
+    values = {**alert.__dict__, "starts": moment(alert.onset), "ends": moment(alert.ends)}
+    return "\n".join(labelled(*((name.capitalize(), values[name]) for name in LINES)))
 
 
 def alert_line(alert: Alert) -> str:
     """The rest of an alert, without its codes: "Flood Watch: urgency Future, certainty Possible, ..."."""
-    facts = {
-        "urgency": alert.urgency,
-        "certainty": alert.certainty,
-        "response": alert.response,
-        "message": alert.message_type,
-        "sent": _moment(alert.sent),
-        "expires": _moment(alert.expires),
-    }
-    return f"{alert.event}: " + ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact)
+    terms = (("urgency", alert.urgency), ("certainty", alert.certainty), ("response", alert.response))
+    times = (("sent", moment(alert.sent)), ("expires", moment(alert.expires)))
+    return f"{alert.event}: {facts(*terms, ('message', alert.message_type), *times)}"
 
 
 def ago(minutes: int) -> str:
@@ -150,13 +105,9 @@ def clock(time: datetime, time_zone: str | None) -> str:
     return f"{time.astimezone(_zone(time_zone)):%H:%M %Z}"
 
 
-def moment(time: datetime, time_zone: str | None = None) -> str:
+def moment(time: datetime | None, time_zone: str | None = None) -> str | None:
     """With its own offset, where no zone is told."""
-    return f"{time.astimezone(_zone(time_zone)) if time_zone else time:{DAY} %Z}"
-
-
-def _moment(time: datetime | None) -> str | None:
-    return moment(time) if time else None
+    return f"{time.astimezone(_zone(time_zone)) if time_zone else time:{DAY} %Z}" if time else None
 
 
 def _zone(name: str | None) -> tzinfo:

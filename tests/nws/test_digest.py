@@ -136,8 +136,10 @@ def test_a_point_without_a_link_to_a_forecast_has_none_for_five_minutes(link):
     [
         ({"temperature": -7}, (-7, "F")),
         ({"temperature": 0}, (0, "F")),
-        ({"temperature": 10, "temperatureUnit": "C"}, (10, "C")),
+        ({"temperature": 10, "temperatureUnit": "C"}, (50, "F")),
         ({"temperature": 71.5}, (72, "F")),
+        ({"temperature": 1.5}, (2, "F")),
+        ({"temperature": -0.5}, (0, "F")),
         ({"temperature": None}, (None, "F")),
         ({"temperature": {"unitCode": "wmoUnit:degC", "value": 17.5}, "temperatureUnit": None}, (64, "F")),
         ({"temperature": {"unitCode": "wmoUnit:degC", "value": -40}}, (-40, "F")),
@@ -570,7 +572,7 @@ def test_what_is_not_the_answer_is_a_bad_answer(reader, body):
         (
             read_forecast,
             forecast(period(temperatureUnit="K")),
-            "a forecast period has no readable temperatureUnit",
+            "a forecast period has no readable temperature",
         ),
         (read_forecast, forecast(period(windSpeed=5)), "a forecast period has no readable windSpeed"),
         (read_forecast, forecast(period(windSpeed={"value": 5})), "a forecast period has no readable windSpeed"),

@@ -427,7 +427,7 @@ async def test_a_forecast_by_the_hour_has_a_link_a_note_and_a_life_of_its_own(wo
     async with world.nws() as nws:
         point, hours = await nws.forecast(*SEATTLE, hourly=True, progress=notes)
         assert world.asked[1:] == [httpx.URL(point.digest.forecast).raw_path.decode() + "/hourly"]
-        assert notes == ["Resolving the place", "Asking for the forecast by the hour"]
+        assert notes == ["Resolving the place", "Asking for the forecast"]
         assert len(hours.digest.periods) == 60
         await nws.forecast(*SEATTLE)
         assert len(world.asked) == 1
@@ -450,29 +450,29 @@ IN_CALIFORNIA, IN_VERMONT = (38.5, -121.5), (44.48, -73.21)
 
 async def test_alerts_at_a_point_ask_for_the_point_and_for_its_coverage_only_where_there_are_none(world):
     async with world.nws() as nws:
-        assert (await nws.alerts_at(*IN_CALIFORNIA)).digest.alerts
+        assert (await nws.alerts(IN_CALIFORNIA)).digest.alerts
         assert world.asked == ["/alerts/active?point=38.5,-121.5&status=actual"]
-        assert not (await nws.alerts_at(*IN_VERMONT)).digest.alerts
+        assert not (await nws.alerts(IN_VERMONT)).digest.alerts
         assert world.asked == ["/alerts/active?point=44.48,-73.21&status=actual", "/points/44.48,-73.21"]
         world.clock.now += 30
-        await nws.alerts_at(*IN_VERMONT)
+        await nws.alerts(IN_VERMONT)
         assert world.asked == ["/alerts/active?point=44.48,-73.21&status=actual"]
 
 
 async def test_a_point_without_a_forecast_link_may_have_no_alerts(world):
     world.edits = [("-73.21", change(forecast=None))]
     async with world.nws() as nws:
-        assert not (await nws.alerts_at(*IN_VERMONT)).digest.alerts
+        assert not (await nws.alerts(IN_VERMONT)).digest.alerts
 
 
 @pytest.mark.parametrize("point_at", [(48.85, 2.35), (0.0, 0.0)])
 async def test_alerts_outside_the_coverage_are_refused_however_nws_says_it(world, point_at):
     async with world.nws() as nws:
         with pytest.raises(NotCovered):
-            await nws.alerts_at(*point_at)
+            await nws.alerts(point_at)
         assert len(world.asked) == 1
         with pytest.raises(NotCovered):
-            await nws.alerts_at(*point_at)
+            await nws.alerts(point_at)
         assert world.asked == []
 
 
@@ -481,11 +481,11 @@ async def test_no_alerts_outside_the_coverage_are_no_answer(world):
     world.edits = [("/alerts/active", lambda body: {"features": []}), ("-73.21", outside)]
     async with world.nws() as nws:
         with pytest.raises(NotCovered):
-            await nws.alerts_at(*IN_VERMONT)
+            await nws.alerts(IN_VERMONT)
 
 
 async def test_that_there_are_no_alerts_is_not_said_of_a_point_whose_coverage_is_unknown(world):
     world.edits = [("-73.21", lambda body: httpx.Response(500))]
     async with world.nws() as nws:
         with pytest.raises(Unavailable):
-            await nws.alerts_at(*IN_VERMONT)
+            await nws.alerts(IN_VERMONT)

@@ -1,20 +1,9 @@
 """The National Weather Service, api.weather.gov: asked once, kept as long as it says, given stale when it fails."""
 
 from weather.nws.api import NWS
-from weather.nws.shapes import (
-    Alert,
-    AlertDigest,
-    ForecastDigest,
-    Location,
-    Observation,
-    Period,
-    Point,
-    Severity,
-    Units,
-    Wire,
-)
+from weather.nws.quantities import Units
+from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
 from weather.nws.upstream import REFRESH_AHEAD, Document, Flight, Progress, silent
 
-__all__ = ["NWS", "REFRESH_AHEAD", "Document", "Flight", "Progress", "silent"]
-__all__ += ["Alert", "AlertDigest", "ForecastDigest", "Location", "Observation", "Period", "Point", "Severity"]
-__all__ += ["Units", "Wire"]
+__all__ = ["NWS", "REFRESH_AHEAD", "Document", "Flight", "Progress", "Units", "silent"]
+__all__ += ["Alert", "AlertDigest", "ForecastDigest", "Location", "Observation", "Period", "Point", "Severity", "Wire"]

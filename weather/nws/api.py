@@ -17,14 +17,14 @@ from cachetools import TTLCache
 from weather.config import HOURS, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.exchange import Question, Refusal
+from weather.nws.exchange import Question
 from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
-HOURS_KEPT = 0.5  # 60 of 156, and a margin
 OBSERVATION_FRESH = timedelta(hours=2)
+Where = str | tuple[float, float]  # the code of an area, or latitude and longitude
 
 
 class NWS(AsyncContextManagerMixin):
@@ -55,7 +55,7 @@ class NWS(AsyncContextManagerMixin):
         """The grid cell of a place, whose coordinates have at most four decimals."""
         url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
         read = partial(read_point, latitude, longitude)
-        refusal = partial(_not_covered, latitude, longitude)
+        refusal = partial(_not_covered, (latitude, longitude))
         question = Question(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
         return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
 
@@ -104,34 +104,24 @@ class NWS(AsyncContextManagerMixin):
                     return observation
         return None
 
-    async def alerts(self, area: str, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
-        return await self.upstream.get(self._alerts(f"area={area}"), ahead=ahead, progress=progress)
-
-    async def alerts_at(
-        self, latitude: float, longitude: float, *, ahead: bool = False, progress: Progress = silent
-    ) -> Document[AlertDigest]:
-        """At a point. Where there are none, NWS must cover the point: raises NotCovered."""
-        query = f"point={_decimal(latitude)},{_decimal(longitude)}"
-        question = self._alerts(query, partial(_not_covered, latitude, longitude))
+    async def alerts(self, where: Where, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
+        """Where there are none at a point, it must be one that NWS covers."""
+        point = None if isinstance(where, str) else where
+        query = f"point={_decimal(point[0])},{_decimal(point[1])}" if point else f"area={where}"
+        url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
+        question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s, partial(_not_covered, point))
         alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
-        if not alerts.digest.alerts:
+        if point and not alerts.digest.alerts:
             with suppress(NoForecast):
-                await self.point(latitude, longitude, ahead=ahead, progress=progress)
+                await self.point(*point, ahead=ahead, progress=progress)
         return alerts
 
-    def _alerts(self, query: str, refusal: Refusal = lambda status, problem: None) -> Question[AlertDigest]:
-        url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
-        return Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s, refusal)
-
     def _forecast(self, point: Document[Point], hourly: bool) -> Question[ForecastDigest]:
-        stale_s, lives_s = self.settings.nws_forecast_stale_seconds, (MINUTES, HOURS)
-        if not hourly:
-            link = self._here(point.digest.forecast)
-            return Question(link, "forecast", read_forecast, lives_s, stale_s, _no_forecast)
-        if point.digest.hourly is None:
-            raise NoForecast("NWS gives no link to one by the hour; ask without hourly", lasts_s=5 * MINUTES)
-        link = self._here(point.digest.hourly)
-        return Question(link, "hourly", read_hourly, lives_s, stale_s, _no_forecast, share=HOURS_KEPT)
+        link = point.digest.hourly if hourly else point.digest.forecast
+        if link is None:
+            raise NoForecast("NWS gives no link to one by the hour; ask without hourly")
+        read, stale_s = read_hourly if hourly else read_forecast, self.settings.nws_forecast_stale_seconds
+        return Question(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""
@@ -148,9 +138,9 @@ def _decimal(degrees: float) -> str:
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
-def _not_covered(latitude: float, longitude: float, status: int, problem: str) -> WeatherError | None:
+def _not_covered(point: tuple[float, float] | None, status: int, problem: str) -> WeatherError | None:
     outside = {(404, "InvalidPoint"), (400, "InvalidParameter")}  # of /points, of alerts at a point
-    return NotCovered(latitude, longitude) if (status, problem) in outside else None
+    return NotCovered(*point) if point and (status, problem) in outside else None
 
 
 def _no_forecast(status: int, problem: str) -> WeatherError | None:

@@ -15,7 +15,6 @@ from weather.config import MIB
 from weather.errors import WeatherError
 
 T = TypeVar("T")
-Refusal = Callable[[int, str], WeatherError | None]
 
 MOST_BYTES = 8 * MIB  # The longest answer seen, the alerts of the whole country, had 1.7 MB.
 MOST_REDIRECTS = 5
@@ -26,7 +25,6 @@ class Question(Generic[T]):
     """`name` is its kind in the metrics. An answer's life is within `lives_s`, whatever Cache-Control says; `stale_s`
     after it came it may still stand in for another. `refusal` is what a status and a type of problem mean here; None:
     what they mean anywhere. What is asked `aside` is good to have beside what is needed: it must not hold that up.
-    `read` keeps a `share` of an answer.
     """
 
     url: str
@@ -34,9 +32,8 @@ class Question(Generic[T]):
     read: Callable[[object], T]
     lives_s: tuple[float, float]
     stale_s: float
-    refusal: Refusal = lambda status, problem: None
+    refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
     aside: bool = False
-    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

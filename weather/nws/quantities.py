@@ -1,52 +1,30 @@
-"""Quantities as NWS writes them, `{unitCode, value}`, → numbers in the units of Americans and in those of others.
+"""Quantities as NWS writes them, `{unitCode, value}`, → numbers in one of two systems of units, converted once.
 
-Each number is converted once, from NWS's own. Names of units: https://codes.wmo.int/common/unit and UCUM's; a prefix as
-in "wmoUnit:degC" is cut before.
+Names of units: https://codes.wmo.int/common/unit and UCUM's; a prefix as in "wmoUnit:degC" is cut before.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-KM_PER_MILE = 1.609344
-PASCALS_PER_INCH = 3386.389  # of mercury
-_WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
+Units = Literal["us", "si"]
+Scale = tuple[float, float]  # factor, and what is added then
+Scales = Mapping[str, Scale]
 
-Conversion = Callable[[float], float]
-Conversions = Mapping[str, Conversion]
-
+AS_IS, FAHRENHEIT, MILES, INCHES = (1.0, 0.0), (1.8, 32.0), (1 / 1.609344, 0.0), (1 / 33.86389, 0.0)
 # To °C, km/h, hPa, km.
-TEMPERATURE: Conversions = {
-    **dict.fromkeys(("degC", "Cel"), float),
-    **dict.fromkeys(("degF", "[degF]"), lambda fahrenheit: (fahrenheit - 32) / 1.8),
-}
-SPEED: Conversions = {
-    **dict.fromkeys(("km_h-1", "km/h"), float),
-    **dict.fromkeys(("m_s-1", "m/s"), lambda ms: ms * 3.6),
-    **dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), lambda mph: mph * KM_PER_MILE),
-}
-PRESSURE: Conversions = {"Pa": lambda pascals: pascals / 100, "hPa": float}
-DISTANCE: Conversions = {"m": lambda metres: metres / 1000, "km": float}
-PERCENT: Conversions = dict.fromkeys(("percent", "%"), float)
-ANGLE: Conversions = dict.fromkeys(("degree_(angle)", "deg"), float)
-
-
-def fahrenheit(celsius: float) -> float:
-    return celsius * 9 / 5 + 32
-
-
-def miles(km: float) -> float:
-    return km / KM_PER_MILE
-
-
-def inches(hectopascals: float) -> float:
-    return hectopascals * 100 / PASCALS_PER_INCH
+TEMPERATURE = {"degC": AS_IS, "Cel": AS_IS, "degF": (1 / 1.8, -32 / 1.8), "[degF]": (1 / 1.8, -32 / 1.8)}
+SPEED = dict.fromkeys(("km_h-1", "km/h"), AS_IS) | dict.fromkeys(("m_s-1", "m/s"), (3.6, 0.0))
+SPEED |= dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), (1.609344, 0.0))
+PRESSURE, DISTANCE = {"Pa": (0.01, 0.0), "hPa": AS_IS}, {"m": (0.001, 0.0), "km": AS_IS}
+PERCENT, ANGLE = dict.fromkeys(("percent", "%"), AS_IS), dict.fromkeys(("degree_(angle)", "deg"), AS_IS)
+_WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
 
 def _number(value: Any) -> float:
@@ -58,12 +36,10 @@ def _number(value: Any) -> float:
 
 def _whole(number: float) -> int:
     """The nearest integer; halves go up, where `round()` takes them to the even neighbour."""
-    return math.floor(number + 0.5)
+    return math.floor(round(number, 6) + 0.5)
 
 
-def _measured(
-    units: Conversions, to: Conversion, quantity: Any, *, key: str = "value", digits: int = 0
-) -> float | None:
+def _measured(units: Scales, to: Scale, quantity: Any, *, key: str = "value", digits: int = 0) -> float | None:
     """None for null, and for what quality control rejects: flags X and B."""
     if quantity is None:
         return None
@@ -72,34 +48,24 @@ def _measured(
     value = quantity.get(key)
     if value is None or quantity.get("qualityControl") in ("X", "B"):
         return None
-    convert = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
-    if convert is None:
+    scale = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
+    if scale is None:
         raise ValueError("an unknown unit")
-    number = to(convert(_number(value)))
+    number = (_number(value) * scale[0] + scale[1]) * to[0] + to[1]
     return _whole(number * 10**digits) / 10**digits if digits else _whole(number)
 
 
-def _bare_or_measured(temperature: Any) -> float | None:
-    bare = isinstance(temperature, int | float)
-    return _whole(_number(temperature)) if bare else _measured(TEMPERATURE, fahrenheit, temperature)
-
-
 def _compass(direction: Any) -> str | None:
-    degrees = _measured(ANGLE, float, direction)
+    degrees = _measured(ANGLE, AS_IS, direction)
     return None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16]
 
 
-def _words(unit: str, to: Conversion, wind: Any) -> Any:
-    """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph". Words in mph stay, or come
-    in another unit; other words stay.
-    """
+def _words(unit: str, to: Scale, wind: Any) -> Any:
+    """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph"."""
+    if isinstance(wind, str) and wind.endswith(" mph") and unit != "mph":
+        return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", unit))
     if not isinstance(wind, dict):
-        if wind == "":
-            return None
-        if unit == "mph" or not isinstance(wind, str) or not wind.endswith(" mph"):
-            return wind
-        in_km = re.sub(r"\d+", lambda found: str(_whole(int(found[0]) * KM_PER_MILE)), wind)
-        return in_km.replace("mph", unit)
+        return None if wind == "" else wind
     found = [_measured(SPEED, to, wind, key=key) for key in ("minValue", "value", "maxValue")]
     speeds = sorted({speed for speed in found if speed is not None})
     if not speeds:
@@ -107,20 +73,19 @@ def _words(unit: str, to: Conversion, wind: Any) -> Any:
     return f"{speeds[0]} to {speeds[-1]} {unit}" if len(speeds) > 1 else f"{speeds[0]} {unit}"
 
 
-def _read(units: Conversions, to: Conversion = float, digits: int = 0) -> BeforeValidator:
+def _read(units: Scales, to: Scale = AS_IS, digits: int = 0) -> BeforeValidator:
     return BeforeValidator(partial(_measured, units, to, digits=digits))
 
 
-Fahrenheit = Annotated[int | None, _read(TEMPERATURE, fahrenheit)]
+Fahrenheit = Annotated[int | None, _read(TEMPERATURE, FAHRENHEIT)]
 Celsius = Annotated[int | None, _read(TEMPERATURE)]
-Temperature = Annotated[int | None, BeforeValidator(_bare_or_measured)]
-Mph = Annotated[int | None, _read(SPEED, miles)]
+Mph = Annotated[int | None, _read(SPEED, MILES)]
 Kmh = Annotated[int | None, _read(SPEED)]
-InHg = Annotated[float | None, _read(PRESSURE, inches, 2)]
+InHg = Annotated[float | None, _read(PRESSURE, INCHES, 2)]
 HPa = Annotated[int | None, _read(PRESSURE)]
-Miles = Annotated[float | None, _read(DISTANCE, miles, 1)]
+Miles = Annotated[float | None, _read(DISTANCE, MILES, 1)]
 Km = Annotated[float | None, _read(DISTANCE, digits=1)]
 Percent = Annotated[int | None, _read(PERCENT)]
 Compass = Annotated[str | None, BeforeValidator(_compass)]
-WindWords = Annotated[str | None, BeforeValidator(partial(_words, "mph", miles))]
-WindWordsKmh = Annotated[str | None, BeforeValidator(partial(_words, "km/h", float))]
+WindWords = Annotated[str | None, BeforeValidator(partial(_words, "mph", MILES))]
+WindWordsKmh = Annotated[str | None, BeforeValidator(partial(_words, "km/h", AS_IS))]

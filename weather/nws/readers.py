@@ -45,8 +45,10 @@ def read_forecast(body: object) -> ForecastDigest:
 def read_hourly(body: object) -> ForecastDigest:
     """NWS has no names for hours, and a temperature of an hour is no high and no low."""
     digest = read_forecast(body)
-    hours = [hour.model_copy(update={"name": _hour(hour), "is_daytime": None}) for hour in digest.periods[:MOST_HOURS]]
-    return digest.model_copy(update={"periods": tuple(hours)})
+    names = [f"{hour.start_time:%a %b %d %H:%M}" if hour.start_time else hour.name for hour in digest.periods]
+    hours = zip(digest.periods[:MOST_HOURS], names, strict=False)
+    named = tuple(hour.model_copy(update={"name": name, "is_daytime": None}) for hour, name in hours)
+    return digest.model_copy(update={"periods": named})
 
 
 def read_stations(body: object) -> tuple[str, ...]:
@@ -85,19 +87,11 @@ def read_alerts(body: object) -> AlertDigest:
 def _period(value: object) -> Period:
     what = "a forecast period"
     raw = _object(value, what)
-    # A temperature with a unit of its own is converted, whatever the unit beside it.
     temperature, unit = raw.get("temperature"), raw.get("temperatureUnit") or "F"
-    bare = temperature is not None and not isinstance(temperature, dict)
-    told = {
-        "name": raw.get("name") or "this period",
-        "temperatureUnit": unit if bare else "F",
-        "celsius": {"unitCode": f"deg{unit}", "value": temperature} if bare else temperature,
-    }
-    return _read(Period, {**raw, **told}, what)
-
-
-def _hour(hour: Period) -> str:
-    return f"{hour.start_time:%a %b %d %H:%M}" if hour.start_time else hour.name
+    if not isinstance(temperature, dict | None):
+        temperature = {"unitCode": f"deg{unit}", "value": temperature}
+    told = {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
+    return _read(Period, raw | told, what)
 
 
 def _replaced(raw: Mapping[str, Any]) -> list[str]:

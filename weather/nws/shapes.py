@@ -13,24 +13,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from weather.nws.quantities import (
-    Celsius,
-    Compass,
-    Fahrenheit,
-    HPa,
-    InHg,
-    Km,
-    Kmh,
-    Miles,
-    Mph,
-    Percent,
-    Temperature,
-    WindWords,
-    WindWordsKmh,
-)
+from weather.nws import quantities as q
 
+MOST_TEXT = 15_000
 _Value = TypeVar("_Value")
-Units = Literal["us", "si"]
 
 
 def _time(value: object) -> object:
@@ -39,6 +25,13 @@ def _time(value: object) -> object:
     if isinstance(time, datetime) and not 1 < time.year < 9999:
         raise ValueError("out of range")
     return time
+
+
+def _text(value: object) -> object:
+    """No text is without end: one answer has to hold it."""
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        return f"{value[:MOST_TEXT]}... (longer: see weather.gov)"
+    return None if value == "" else value
 
 
 def _or_none(value: object, read: Callable[[object], object]) -> object:
@@ -53,17 +46,13 @@ def _or_unknown(value: object, read: Callable[[object], object]) -> object:
     return (_or_none(value, read) or "Unknown") if value else None
 
 
-def _also(name: str) -> Any:
-    return Field(default=None, validation_alias=name)
-
-
-def _twin(name: str) -> Any:
-    """Of a field that both systems of units share: never said beside it."""
-    return Field(default=None, validation_alias=name, exclude=True)
+def _also(name: str, *, hidden: bool | None = None) -> Any:
+    """What is `hidden` is the twin, in the other system of units, of a field that both share: never said beside it."""
+    return Field(default=None, validation_alias=name, exclude=hidden)
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
-Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
+Text = Annotated[str | None, BeforeValidator(_text)]
 Ending = Annotated[str, AfterValidator(lambda link: link.rpartition("/")[2])]
 Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
@@ -105,27 +94,26 @@ class Period(Wire):
     start_time: Maybe[Time] = None
     end_time: Maybe[Time] = None
     is_daytime: Maybe[bool] = None
-    temperature: Temperature = None
-    temperature_si: Maybe[Celsius] = _twin("celsius")
+    temperature: q.Fahrenheit = None
+    temperature_si: q.Celsius = _also("temperature", hidden=True)
     temperature_unit: Literal["F", "C"] = "F"
     temperature_trend: Maybe[Text] = None
-    probability_of_precipitation: Percent = None
-    dewpoint_f: Maybe[Fahrenheit] = _also("dewpoint")
-    dewpoint_c: Maybe[Celsius] = _also("dewpoint")
-    relative_humidity: Maybe[Percent] = None
-    wind_speed: WindWords = None
-    wind_speed_si: WindWordsKmh = _twin("windSpeed")
-    wind_gust: Maybe[WindWords] = None
-    wind_gust_si: Maybe[WindWordsKmh] = _twin("windGust")
+    probability_of_precipitation: q.Percent = None
+    dewpoint_f: Maybe[q.Fahrenheit] = _also("dewpoint")
+    dewpoint_c: Maybe[q.Celsius] = _also("dewpoint")
+    relative_humidity: Maybe[q.Percent] = None
+    wind_speed: q.WindWords = None
+    wind_speed_si: q.WindWordsKmh = _also("windSpeed", hidden=True)
+    wind_gust: Maybe[q.WindWords] = None
+    wind_gust_si: Maybe[q.WindWordsKmh] = _also("windGust", hidden=True)
     wind_direction: Text = None
     short_forecast: Text = None
     detailed_forecast: Maybe[Text] = None
 
-    def said_in(self, units: Units) -> Self:
+    def said_in(self, units: q.Units) -> Self:
         if units == "us":
             return self.model_copy(update={"dewpoint_c": None})
-        twins = ("temperature", "wind_speed", "wind_gust")
-        said = {name: getattr(self, f"{name}_si") for name in twins}
+        said = {name: getattr(self, f"{name}_si") for name in ("temperature", "wind_speed", "wind_gust")}
         return self.model_copy(update=said | {"temperature_unit": "C", "dewpoint_f": None})
 
 
@@ -143,26 +131,26 @@ class Observation(Wire):
     name: Text = _also("stationName")
     time: Time = Field(validation_alias="timestamp")
     text: Text = _also("textDescription")
-    temperature_f: Fahrenheit = _also("temperature")
-    temperature_c: Celsius = _also("temperature")
-    wind_chill_f: Maybe[Fahrenheit] = _also("windChill")
-    wind_chill_c: Maybe[Celsius] = _also("windChill")
-    heat_index_f: Maybe[Fahrenheit] = _also("heatIndex")
-    heat_index_c: Maybe[Celsius] = _also("heatIndex")
-    dewpoint_f: Maybe[Fahrenheit] = _also("dewpoint")
-    dewpoint_c: Maybe[Celsius] = _also("dewpoint")
-    humidity_percent: Percent = _also("relativeHumidity")
-    wind_direction: Compass = None
-    wind_speed_mph: Mph = _also("windSpeed")
-    wind_speed_kmh: Kmh = _also("windSpeed")
-    wind_gust_mph: Mph = _also("windGust")
-    wind_gust_kmh: Kmh = _also("windGust")
-    pressure_in_hg: Maybe[InHg] = _also("barometricPressure")
-    pressure_hpa: Maybe[HPa] = _also("barometricPressure")
-    visibility_miles: Maybe[Miles] = _also("visibility")
-    visibility_km: Maybe[Km] = _also("visibility")
+    temperature_f: q.Fahrenheit = _also("temperature")
+    temperature_c: q.Celsius = _also("temperature")
+    wind_chill_f: Maybe[q.Fahrenheit] = _also("windChill")
+    wind_chill_c: Maybe[q.Celsius] = _also("windChill")
+    heat_index_f: Maybe[q.Fahrenheit] = _also("heatIndex")
+    heat_index_c: Maybe[q.Celsius] = _also("heatIndex")
+    dewpoint_f: Maybe[q.Fahrenheit] = _also("dewpoint")
+    dewpoint_c: Maybe[q.Celsius] = _also("dewpoint")
+    humidity_percent: q.Percent = _also("relativeHumidity")
+    wind_direction: q.Compass = None
+    wind_speed_mph: q.Mph = _also("windSpeed")
+    wind_speed_kmh: q.Kmh = _also("windSpeed")
+    wind_gust_mph: q.Mph = _also("windGust")
+    wind_gust_kmh: q.Kmh = _also("windGust")
+    pressure_in_hg: Maybe[q.InHg] = _also("barometricPressure")
+    pressure_hpa: Maybe[q.HPa] = _also("barometricPressure")
+    visibility_miles: Maybe[q.Miles] = _also("visibility")
+    visibility_km: Maybe[q.Km] = _also("visibility")
 
-    def said_in(self, units: Units) -> Self:
+    def said_in(self, units: q.Units) -> Self:
         others = ("_c", "_kmh", "_hpa", "_km") if units == "us" else ("_f", "_mph", "_in_hg", "_miles")
         return self.model_copy(update={name: None for name in type(self).model_fields if name.endswith(others)})
 

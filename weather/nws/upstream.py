@@ -25,12 +25,7 @@ Progress = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-NOTES = {
-    "point": "Resolving the place",
-    "forecast": "Asking for the forecast",
-    "hourly": "Asking for the forecast by the hour",
-    "alerts": "Asking for the alerts",
-}
+NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", "alerts": "Asking for the alerts"}
 REFRESH_AHEAD = 0.9
 SPARE_REFRESH_S = 5 * SECONDS
 SPARE_LIFE_S = 10 * SECONDS
@@ -226,5 +221,5 @@ class Upstream:
             expires_at=now + life_s,
             spoils_at=now + question.stale_s,
             simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
-            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size * question.share),
+            size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
         )
