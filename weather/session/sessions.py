@@ -52,6 +52,7 @@ class Sessions:
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
         in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))
         by_request.set_function(lambda: len(self._requests))
+        metrics.max_sessions.set(settings.mcp_max_sessions)
         metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     @property
