@@ -21,6 +21,7 @@ from weather.serving import Connection
 from weather.session.subscriptions import Subscriptions
 
 TICK_S = 0.25 * SECONDS
+CLOSING_S = 1 * SECONDS
 RETRY = {"retry-after": "5"}
 SERVICE_RESTART = 1012  # registered with IANA for RFC 6455
 
@@ -92,6 +93,7 @@ class Sessions:
         first, self._met = not self._met, True
         if first and served:
             self.start(self._drain, served.going_down)
+            served.leave(self.settings.mcp_grace_seconds + CLOSING_S)
             if served.beyond_loopback and not self.settings.checks_tokens:
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
         elif first:
