@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-upstream load soak clean
+.PHONY: run check test bench bench-upstream load soak clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,37 +11,47 @@ TIME ?= 30s
 URL ?= ws://127.0.0.1:$(PORT)/ws
 # make soak: for how long.
 SECONDS ?= 60
-export NWS_API_BASE ?= simulator
+# Empty counts as unset here too: nothing leaves the machine by mistake.
+override NWS_API_BASE := $(or $(NWS_API_BASE),simulator)
+export NWS_API_BASE
 
-run: $(VENV)/run
+run: $(VENV)/run  ## serve, with simulated weather: PORT=8080 NWS_API_BASE=https://api.weather.gov
+	@why=$$($(BIN)/python -c 'import hypercorn; hypercorn.Config.from_mapping(bind="$(BIND)").create_sockets()' \
+		2>&1 | sed -n '$$ { s/\.$$//; s/.*rror: \(\[.*\] \)*//p; }'); \
+	test -z "$$why" || { echo "Cannot listen on $(BIND) ($$why): try make run PORT=9000." >&2; exit 1; }
 	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(BIND) app:app
 
-check: $(VENV)/test
+check: $(VENV)/test  ## the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check
+test: check  ## that, and every test: ARGS="-k name"
 	env -u NWS_API_BASE $(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-load: $(VENV)/load
+load: $(VENV)/load  ## Locust against the running server: USERS=50 RATE=20 TIME=30s URL=ws://127.0.0.1:8080/ws
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \
 		--users $(USERS) --spawn-rate $(RATE) --run-time $(TIME) --host $(URL) $(ARGS)
 
-soak: $(VENV)/test
+soak: $(VENV)/test  ## open, abuse and abandon sessions: SECONDS=60
 	$(BIN)/python -m tests.load.soak $(SECONDS)
 
-bench-upstream: $(VENV)/run
+bench-upstream: $(VENV)/run  ## the tools with a slow and failing Weather Service: 75 seconds
 	$(BIN)/python -m tests.load.upstream
 
-bench: $(VENV)/test
+bench: $(VENV)/test  ## ratios against a raw echo, the SDK and a naive server: two minutes
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench
 
-clean:
+clean:  ## remove .venv and whatever else was made here
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 # Each stamp is as old as its install: a second run installs nothing.
 $(VENV)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
+		"This needs Python 3.11 or newer, and $(PYTHON) is " + v + "; try make PYTHON=python3.11.")'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 

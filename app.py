@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import sys
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -18,7 +20,7 @@ import httpx
 
 from weather import __version__, logs, serving
 from weather.answers import Answers
-from weather.config import Settings
+from weather.config import Settings, strangers
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
@@ -71,7 +73,11 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
             await receive()
     if failure:
-        await send({"type": "lifespan.startup.failed", "message": failure})
+        try:
+            await send({"type": "lifespan.startup.failed", "message": failure})
+        except Exception:  # hypercorn's, which would end the process with a traceback.
+            print(failure, file=sys.stderr, flush=True)
+            os._exit(1)
     else:
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -90,7 +96,13 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.keep, tasks)
     state.update(sessions=sessions, access=access)
-    log.info("MCP at %s and %s, weather from %s", ENDPOINT, MCP, settings.source)
+    for warning in strangers(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
+        log.warning(warning)
+    tokens = "checked" if settings.checks_tokens else "not checked"
+    log.info(
+        "weather %s: MCP at %s and %s, weather from %s, tokens %s, at most %d sessions",
+        *(__version__, ENDPOINT, MCP, settings.source, tokens, settings.mcp_max_sessions),
+    )
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
     gc.set_threshold(20_000, 20, 20)

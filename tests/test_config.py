@@ -40,6 +40,8 @@ def test_value_is_read(monkeypatch, variable, text, value):
         ("MCP_ALLOWED_ORIGINS", "https://a.example/", "https://a.example/"),
         ("MCP_ALLOWED_ORIGINS", "a.example", "a.example"),
         ("MCP_AUTH_TOKENS", " , ", "***"),
+        ("MCP_AUTH_TOKENS", "a,b c", "***"),
+        ("MCP_AUTH_TOKENS", "caf\xe9", "***"),
         ("NWS_API_BASE", "https://user:s3cret@a.example/?", "***"),
         ("MCP_AUTH_JWKS_URL", "user:s3cret@a.example", "***"),
         ("MCP_AUTH_SCOPE", "mcp", "mcp"),

@@ -29,7 +29,7 @@ from tests.conftest import ROOT, Server
 from tests.raw import eventually
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.session.access import check_host_and_origin
+from weather.session.access import ENDPOINT, MCP, PROTECTED_RESOURCE, check_host_and_origin
 from weather.simulator import Faults, Simulator
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
@@ -97,6 +97,7 @@ def test_manifests_belong_together():
     assert manifest("Deployment")["spec"]["selector"]["matchLabels"] == labels
     assert manifest("Service")["spec"]["selector"] == labels
     assert manifest("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
     target = manifest("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
     assert (target["kind"], target["name"]) == ("Deployment", manifest("Deployment")["metadata"]["name"])
 
@@ -120,6 +121,48 @@ def test_host_of_another_pod_or_site_is_not_allowed(host):
 
 def asked_by(host: str) -> dict[str, Any]:
     return {"headers": [(b"host", host.encode())], "server": (FIELDS["status.podIP"], 8080)}
+
+
+def test_tokens_come_from_a_secret_that_is_mounted():
+    (volume,), (mount,) = pod()["volumes"], container()["volumeMounts"]
+    assert mount["name"] == volume["name"]
+    assert volume["secret"] == {"secretName": "weather-tokens", "defaultMode": 0o440}
+    assert pod()["securityContext"]["fsGroup"] == pod()["securityContext"]["runAsUser"]
+    assert environment()["MCP_AUTH_TOKENS_FILE"] == f"{mount['mountPath']}/tokens"
+    assert "MCP_AUTH_TOKENS" not in environment()
+    assert "--from-file=tokens" in (ROOT / "deploy/kubernetes.yaml").read_text()
+
+
+def test_ingress_leads_to_the_endpoints_and_to_nothing_else():
+    (rule,) = manifest("Ingress")["spec"]["rules"]
+    check_host_and_origin(asked_by(rule["host"]), settings())
+    assert manifest("Ingress")["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    paths = {path["path"] for path in rule["http"]["paths"]}
+    assert paths == {ENDPOINT, MCP, PROTECTED_RESOURCE}
+    (port,) = manifest("Service")["spec"]["ports"]
+    service = {"name": manifest("Service")["metadata"]["name"], "port": {"name": port["name"]}}
+    assert all(path["backend"] == {"service": service} for path in rule["http"]["paths"])
+
+
+def test_network_policy_lets_in_to_the_port_and_out_to_names_and_https():
+    policy, (port,) = manifest("NetworkPolicy")["spec"], container()["ports"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (come,), (go,) = policy["ingress"], policy["egress"]
+    assert [each["port"] for each in come["ports"]] == [port["name"]]
+    assert {(each["protocol"], each["port"]) for each in go["ports"]} == {("UDP", 53), ("TCP", 53), ("TCP", 443)}
+
+
+def test_autoscaler_agrees_with_the_guide():
+    (metric,) = manifest("HorizontalPodAutoscaler")["spec"]["metrics"]
+    (percent,) = re.findall(r"when a core is (\d+)%\s+busy", (ROOT / "docs/load.md").read_text())
+    assert metric["resource"] == {
+        "name": "cpu",
+        "target": {"type": "AverageValue", "averageValue": f"{int(percent) * 10}m"},
+    }
+    (sessions,) = re.findall(r'averageValue: "(\d+)"', (ROOT / "deploy/kubernetes.yaml").read_text())
+    assert int(sessions) == int(percent) * int(environment()["MCP_MAX_SESSIONS"]) // 100
+    (mib,) = re.findall(r"(\d+) MiB for 2,000 sessions", (ROOT / "docs/load.md").read_text())
+    assert container()["resources"]["limits"]["memory"] == f"{mib}Mi"
 
 
 def test_scrapes_go_to_the_port_that_the_container_listens_on():

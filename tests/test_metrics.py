@@ -28,6 +28,7 @@ from tests.raw import (
     gauges,
     request,
 )
+from weather import __version__
 from weather.answers import Answers
 from weather.config import Settings
 from weather.metrics import Metrics
@@ -37,6 +38,10 @@ from weather.tools import call as call_tool
 TOOLS = "get-weather|get-forecast|get-alerts"
 # Series → the labels that each of its samples has.
 EXPECTED = {
+    "weather_build_info": {"version"},
+    "mcp_max_sessions": set(),
+    "mcp_answer_cache_bytes": set(),
+    "nws_cache_bytes": set(),
     "mcp_sessions_open": set(),
     "mcp_sessions_total": {"ended"},
     "mcp_refusals_total": {"reason", "transport"},
@@ -70,6 +75,7 @@ VALUES = {
     "status": r"\d{3}|error|cancelled",
     "result": "hit|miss|refresh",
     "le": r"[\d.e+-]+|\+Inf",
+    "version": re.escape(__version__),
 }
 
 
@@ -92,6 +98,11 @@ def scrape(server):
 
 def value(series, name, **labels):
     return series[name].get(frozenset(labels.items()), 0)
+
+
+def nonzero(series, name, *labels):
+    """Values of these labels → what is above zero."""
+    return {tuple(dict(sample)[label] for label in labels): number for sample, number in series[name].items() if number}
 
 
 @pytest.fixture(scope="module")
@@ -155,20 +166,14 @@ def test_every_series_is_there_with_its_labels(visited):
 def test_sessions_and_refusals_are_counted_by_how_they_ended(visited):
     series = read(scrape(visited))
     assert value(series, "mcp_sessions_open") == 1
-    assert {dict(sample)["ended"]: number for sample, number in series["mcp_sessions_total"].items()} == {
-        "client": 1,
-        "binary": 1,
-    }
+    assert nonzero(series, "mcp_sessions_total", "ended") == {("client",): 1, ("binary",): 1}
     assert value(series, "mcp_refusals_total", reason="origin", transport="websocket") == 2
 
 
 def test_calls_are_counted_by_tool_and_outcome(visited):
     """What names no tool is no call of one."""
     series = read(scrape(visited))
-    counted = {
-        tuple(dict(sample)[name] for name in ("tool", "outcome")): n for sample, n in series["mcp_calls_total"].items()
-    }
-    assert {labels: number for labels, number in counted.items() if number} == {
+    assert nonzero(series, "mcp_calls_total", "tool", "outcome") == {
         ("get-alerts", "ok"): 3,
         ("get-alerts", "upstream_error"): 1,
         ("get-alerts", "argument_error"): 1,
@@ -225,6 +230,32 @@ def test_upstream_and_cache_are_counted_by_endpoint(visited):
     assert value(series, "nws_requests_total", endpoint="alerts", status="500") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="hit") == 1
     assert value(series, "nws_cache_total", endpoint="alerts", result="miss") >= 3
+
+
+KNOWN = {
+    "mcp_sessions_total": 11,
+    "mcp_calls_total": 3 * 6 * 2,
+    "mcp_refusals_total": 9 * 2,
+    "nws_requests_total": 5 * 2,
+    "nws_request_duration_seconds_count": 5,
+    "nws_cache_total": 5 * 3,
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_series_with_known_labels_begin_at_zero(name):
+    samples = read(Metrics().exposition().decode())[name]
+    assert list(samples.values()) == [0] * KNOWN[name]
+    assert all(re.fullmatch(VALUES[label], shown) for sample in samples for label, shown in sample)
+
+
+def test_version_and_limits_are_told(visited):
+    series = read(scrape(visited))
+    assert value(series, "weather_build_info", version=__version__) == 1
+    assert value(series, "mcp_max_sessions") == 2000
+    ready = value(series, "mcp_answer_cache_bytes")
+    assert 1024 < ready < 10_000  # two answers without an alert
+    assert 2048 < value(series, "nws_cache_bytes") < ready * 10
 
 
 def test_the_process_is_told_of(visited):

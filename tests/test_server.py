@@ -457,17 +457,39 @@ async def test_dropped_sessions_leave_nothing_behind_but_a_line_each_in_the_log(
 # Starting and stopping
 
 
-def test_bad_setting_ends_the_process_with_a_sentence():
-    """With a worker process of its own, as hypercorn has by default, 0.18 loses the worker's exit code."""
-    environment = {"PATH": os.environ["PATH"], "MCP_MAX_SESSIONS": "none"}
-    command = [sys.executable, "-m", "hypercorn", "--config", "hypercorn.toml", "--bind", "127.0.0.1:0", "app:app"]
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (["--config", "hypercorn.toml"], 1),
+        (["--workers", "0"], 1),
+        ([], 0),  # with a worker process, as hypercorn has by default, 0.18 loses the worker's exit code
+    ],
+    ids=["configured", "bare-in-process", "bare"],
+)
+@pytest.mark.parametrize(
+    ("application", "variable"), [("app:app", "MCP_MAX_SESSIONS"), ("weather.simulator:app", "SIMULATOR_SEED")]
+)
+def test_bad_setting_ends_the_process_with_one_sentence(application, variable, flags, code):
+    environment = {"PATH": os.environ["PATH"], variable: "none"}
+    command = [sys.executable, "-m", "hypercorn", *flags, "--bind", "127.0.0.1:0", application]
     ended = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    assert ended.returncode != 0
-    said = "MCP_MAX_SESSIONS is 'none', and should be a valid integer, unable to parse string as an integer."
-    assert ended.stderr.count(said) == 1
-    assert "Running on" not in ended.stdout + ended.stderr
+    said = f"{variable} is 'none', and should be a valid integer, unable to parse string as an integer.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", said)
+
+
+def test_start_line_says_what_matters_and_strangers_are_named(serve):
+    strange = {"MCP_MAX_SESION": "3", "NWS_QXZ": "", "SIMULATOR_LATENCY": "s3cret", "MCP_TOKEN": "s3cret"}
+    log = serve(MCP_AUTH_TOKENS="s3cret", mcp_max_sessions="30", **strange).log
+    started = "MCP at /ws and /mcp, weather from the simulator, tokens checked, at most 30 sessions"
+    assert log.count(f" INFO weather weather {__version__}: {started}\n") == 1
+    assert re.findall(r" WARNING weather (.*)", log) == [
+        "MCP_MAX_SESION is no setting of this server; MCP_MAX_SESSIONS is",
+        "NWS_QXZ is no setting of this server",
+        "SIMULATOR_LATENCY is no setting of this server; SIMULATOR_LATENCY_MS is",
+    ]
+    assert "s3cret" not in log
 
 
 async def test_without_any_setting_the_weather_is_live(serve):
@@ -477,7 +499,8 @@ async def test_without_any_setting_the_weather_is_live(serve):
         result = await session.initialize()
     assert result.instructions.endswith(" The weather is live, from the National Weather Service.")
     assert (await get(server, "/ready")).json() == {"status": "ready"}
-    assert re.search(r"^nws_requests_total", (await get(server, "/metrics")).text, re.MULTILINE) is None
+    asked = re.findall(r"^nws_requests_total{.*} (.*)", (await get(server, "/metrics")).text, re.MULTILINE)
+    assert set(asked) == {"0.0"}
 
 
 async def test_simulator_on_a_port_of_its_own_serves_as_nws(serve):
@@ -507,8 +530,8 @@ async def closed(socket):
     [
         (signal.SIGTERM, "hypercorn.toml", []),
         (signal.SIGINT, "hypercorn.toml", []),
-        (signal.SIGTERM, None, ["--graceful-timeout", "20"]),
-        (signal.SIGINT, None, ["--graceful-timeout", "20", "--workers", "0"]),
+        (signal.SIGTERM, None, ["--graceful-timeout", "0"]),
+        (signal.SIGINT, None, ["--graceful-timeout", "0", "--workers", "0"]),
     ],
     ids=["configured-sigterm", "configured-sigint", "bare-sigterm", "bare-in-process-sigint"],
 )

@@ -63,6 +63,7 @@ class Answers:
         self.clock = nws.clock
         self.places = Places()
         self._ready: LRUCache[Key, Ready] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
+        metrics.answer_cache_bytes.set_function(lambda: self._ready.currsize)
         self._building: dict[Key, Flight[Ready]] = {}
         self._known: dict[Key, Asked] = {}
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)

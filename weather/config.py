@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -25,6 +27,12 @@ def split(value: str) -> list[str]:
     return parts
 
 
+def word(token: str) -> str:
+    if not token.isascii() or any(map(str.isspace, token)):  # No client could send it.
+        raise ValueError
+    return token
+
+
 def base(value: str) -> str:
     if value != "simulator":
         HttpUrl(value)
@@ -35,6 +43,16 @@ def part_of_jwt(value: str | None, info: ValidationInfo) -> str | None:
     if value and not info.data.get("mcp_auth_jwks_url"):
         raise ValueError("unset, or MCP_AUTH_JWKS_URL set with it")
     return value
+
+
+def strangers(*known: str) -> Iterator[str]:
+    """A sentence for each variable that begins as one of these names does, and is none of them."""
+    right = [name.upper() for name in known]
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        if name.startswith(("MCP_", "NWS_", "SIMULATOR_")) and name not in (*right, "MCP_TOKEN"):  # the client's
+            near = get_close_matches(name, right, 1)
+            yield f"{variable} is no setting of this server" + "".join(f"; {nearest} is" for nearest in near)
 
 
 COMMAS = (NoDecode, BeforeValidator(split))
@@ -83,7 +101,9 @@ class Settings(BaseSettings):
     mcp_allowed_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^(\*|.*://.*[^/])$")], ...], *COMMAS] = Field(
         (), description="origins such as https://example.com, apart by commas, or *"
     )
-    mcp_auth_tokens: Annotated[tuple[SecretStr, ...], *COMMAS] = ()
+    mcp_auth_tokens: Annotated[tuple[Annotated[SecretStr, BeforeValidator(word)], ...], *COMMAS] = Field(
+        (), description="a list of tokens, each one word in ASCII, apart by commas; or unset"
+    )
     mcp_auth_tokens_file: Path | None = None
     mcp_auth_jwks_url: HttpUrl | None = Field(None, description="a URL that begins with http:// or https://")
     mcp_auth_issuer: Annotated[str | None, AfterValidator(part_of_jwt)] = None

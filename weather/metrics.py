@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -17,11 +19,22 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from weather import __version__
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CALL = ("tool", "outcome", "transport")
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALL_SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, *SECONDS)
 LAG_SECONDS = (1e-3, 2.5e-3, 5e-3, *SECONDS[:7])
+TOOLS = ("get-weather", "get-forecast", "get-alerts")
+OUTCOMES = ("ok", "stale", "argument_error", "upstream_error", "error", "cancelled")
+TRANSPORTS = ("websocket", "http")
+ENDPOINTS = ("point", "forecast", "stations", "observation", "alerts")
+ENDED = (
+    *("binary", "client", "dead", "error", "idle", "not_initialized", "not_reading"),
+    *("protocol", "shutdown", "token_expired", "too_big"),
+)
+REFUSED = ("capacity", "host", "keys", "method", "origin", "path", "scope", "token_invalid", "token_missing")
 
 
 class Metrics(Collector):
@@ -30,6 +43,10 @@ class Metrics(Collector):
         registry.register(self)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        Info("weather_build", "Which version this is", registry=registry).info({"version": __version__})
+        self.max_sessions = Gauge("mcp_max_sessions", "Sessions that may be open", registry=registry)
+        self.answer_cache_bytes = Gauge("mcp_answer_cache_bytes", "Size of the ready answers", registry=registry)
+        self.nws_cache_bytes = Gauge("nws_cache_bytes", "Size of what is kept of NWS's answers", registry=registry)
         self.sessions_open = Gauge("mcp_sessions_open", "Sessions open now", registry=registry)
         self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
         self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
@@ -71,6 +88,15 @@ class Metrics(Collector):
             buckets=LAG_SECONDS,
             registry=registry,
         )
+        for series, *labels in (  # A rate is told of what began at zero.
+            (self._ended, ENDED),
+            (self._refused, REFUSED, TRANSPORTS),
+            (self._upstream, ENDPOINTS, ("200", "error")),
+            (self._upstream_seconds, ENDPOINTS),
+            (self._cache, ENDPOINTS, ("hit", "miss", "refresh")),
+        ):
+            for values in product(*labels):
+                series.labels(*values)
         self._of = cache(self._calls.labels)
         self.built = 0
         """Calls that were worked on; all others were answered from ready bytes."""
@@ -97,11 +123,14 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         counts = CounterMetricFamily("mcp_calls", "Tool calls by outcome", labels=CALL)
         (times,) = self._calls.collect()
+        counted: dict[tuple[str, ...], float] = dict.fromkeys(product(TOOLS, OUTCOMES, TRANSPORTS), 0.0)
         for sample in times.samples:
             if sample.name.endswith("_count"):
-                counts.add_metric([sample.labels[label] for label in CALL], sample.value)
+                counted[tuple(sample.labels[label] for label in CALL)] = sample.value
+        for labels, number in counted.items():
+            counts.add_metric(labels, number)
         yield counts
-        total = sum(sample.value for sample in counts.samples)
+        total = sum(counted.values())
         yield CounterMetricFamily("mcp_ready_answers", "Calls answered from ready bytes", total - self.built)
 
     def exposition(self) -> bytes:

@@ -50,6 +50,10 @@ class Connection(TCPServer):
         binds = (bind for bind in self.config.bind if not bind.startswith("unix:"))
         return not all(re.match(r"(127\.|localhost:|\[::1\])", bind) for bind in binds)
 
+    def leave(self, grace_s: float) -> None:
+        """hypercorn waits at least so long for what is at work, before it cuts it off."""
+        self.config.graceful_timeout = max(self.config.graceful_timeout, grace_s)
+
     def run(self) -> Coroutine[Any, Any, None]:
         connection.set(self)
         return super().run()

@@ -126,6 +126,7 @@ class Upstream:
         settings, clock = host.settings, host.clock
         self.host, self.metrics, self.clock = host, host.metrics, clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
+        self.metrics.nws_cache_bytes.set_function(lambda: self._cache.currsize)
         self._flights: dict[str, Flight[Document[Any]]] = {}
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)

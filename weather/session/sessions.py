@@ -21,6 +21,7 @@ from weather.serving import Connection
 from weather.session.subscriptions import Subscriptions
 
 TICK_S = 0.25 * SECONDS
+CLOSING_S = 1 * SECONDS
 RETRY = {"retry-after": "5"}
 SERVICE_RESTART = 1012  # registered with IANA for RFC 6455
 
@@ -52,6 +53,7 @@ class Sessions:
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
         in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))
         by_request.set_function(lambda: len(self._requests))
+        metrics.max_sessions.set(settings.mcp_max_sessions)
         metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     @property
@@ -91,6 +93,7 @@ class Sessions:
         first, self._met = not self._met, True
         if first and served:
             self.start(self._drain, served.going_down)
+            served.leave(self.settings.mcp_grace_seconds + CLOSING_S)
             if served.beyond_loopback and not self.settings.checks_tokens:
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
         elif first:

@@ -11,8 +11,10 @@ Served on its own by `hypercorn weather.simulator:app`, or in a process by `http
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -128,7 +130,11 @@ class Simulator:
         try:
             _ = self.faults
         except FaultsError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            try:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+            except Exception:  # hypercorn's, which would end the process with a traceback.
+                print(error, file=sys.stderr, flush=True)
+                os._exit(1)
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
