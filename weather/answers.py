@@ -99,6 +99,11 @@ class Answers:
         except TimeoutError:
             raise TooSlow(deadline_s) from None
 
+    def forget_alerts(self, state: str) -> None:
+        """What is ready of them; the next call builds it of the documents as they are now."""
+        for key in [key for key in self._ready if key[0] == "get-alerts" and state in key]:
+            del self._ready[key]
+
     def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
         question = understood(tool, arguments)
         if question.place is not None:

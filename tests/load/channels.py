@@ -40,6 +40,9 @@ class Channel(Protocol):
 
     def tell(self, notification: Message) -> None: ...
 
+    def hear(self) -> Message | None:
+        """The next message that nobody asked for; None where there can be none."""
+
     def vanish(self) -> None:
         """Without a word, as a laptop lid is shut."""
 
@@ -85,6 +88,13 @@ class WebSocketChannel:
         except ConnectionClosed as closed:
             raise LostError(_closed(closed)) from None
 
+    def hear(self) -> Message | None:
+        try:
+            message: Message = json.loads(self._connection.recv(decode=False))
+        except ConnectionClosed as closed:
+            raise LostError(_closed(closed)) from None
+        return message
+
     def vanish(self) -> None:
         self._connection.socket.shutdown(socket.SHUT_RDWR)
 
@@ -126,6 +136,9 @@ class HTTPChannel:
 
     def tell(self, notification: Message) -> None:
         self._post(notification)
+
+    def hear(self) -> Message | None:
+        return None
 
     def _post(self, message: Message) -> bytes:
         try:

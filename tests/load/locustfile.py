@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import gevent
-from channels import Channel, FailedError, LostError, channel_for
+from channels import Channel, FailedError, HTTPChannel, LostError, channel_for
 from locust import User, events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
@@ -50,6 +50,8 @@ MORE: dict[str, list[dict[str, Any]]] = {
 TOOLS = {"get-weather": 5, "get-forecast": 3, "get-alerts": 2}
 
 CLIENT = {"name": "load-test", "version": "1"}
+MODERN = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+ALERTS_LIFE_S = 30  # of the simulator's answers
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
 
 log = logging.getLogger(__name__)
@@ -178,21 +180,52 @@ class Agent(User):
             raise
         self.record(kind, name, due)
 
-    def record(self, kind: str, name: str, due: float, failed: FailedError | None = None) -> None:
+    def record(
+        self, kind: str, name: str, due: float, failed: FailedError | None = None, until: float | None = None
+    ) -> None:
         self.environment.events.request.fire(
             request_type=kind,
             name=name,
-            response_time=1000 * (time.perf_counter() - due),
+            response_time=1000 * ((until or time.perf_counter()) - due),
             response_length=self.size,
             exception=failed,
             context={},
         )
 
 
+class Listener(Agent):
+    """Subscribes to the alerts of a state, and reads them when they have changed.
+
+    How long after NWS was asked it is told is a row of its own: what is left of the answer's life says when that was.
+    """
+
+    weight = 1
+
+    @task
+    def session(self) -> None:
+        self.wait()
+        uri = f"weather://alerts/{random.choice(HOT_STATES)}"
+        try:
+            with self.connected() as channel:
+                self.number = 0
+                self.initialize(channel)
+                if isinstance(channel, HTTPChannel):
+                    gevent.sleep(math.inf)  # There, listening takes a stream, which these agents do not read.
+                checked(self.ask(channel, "resources/subscribe", {"uri": uri}))
+                while channel.hear():
+                    told_at = time.perf_counter()
+                    read = checked(self.ask(channel, "resources/read", {"uri": uri, "_meta": MODERN}))
+                    refreshed_at = time.perf_counter() - (ALERTS_LIFE_S - read["ttlMs"] / 1000)
+                    self.size = 0
+                    self.record("MCP", "alerts changed", min(refreshed_at, told_at), until=told_at)
+        except LostError:
+            self.due = time.perf_counter() + LONGEST_BACKOFF_S * random.random()
+
+
 class Resident(Agent):
     """Never leaves."""
 
-    weight = 6
+    weight = 5
     calls = ()
 
 

@@ -29,6 +29,8 @@ class Alerts:
     def __init__(self):
         self.ids, self.error, self.stale, self.asked = {}, None, False, Counter()
         self.clock = anyio.current_time
+        self.nws, self.forgotten = self, []
+        self.forget_alerts = self.forgotten.append
 
     async def alerts(self, area, *, ahead):
         assert ahead
@@ -89,6 +91,7 @@ async def test_a_change_of_the_set_is_told_and_nothing_else(before, after, told)
         nws.ids["CA"] = after
         await refreshed(nws, times=3)
         assert len(sent) == told
+        assert nws.forgotten == ["CA"] * told
 
 
 @pytest.mark.anyio
@@ -188,6 +191,10 @@ def post(server, message, **headers):
     return httpx.Client().stream("POST", f"{server.http}/mcp", json=message, headers=own | headers, timeout=TIMEOUT_S)
 
 
+def total(raw):
+    return json.loads(raw.ask("resources/read", {"uri": CA})["result"]["contents"][0]["text"])["total"]
+
+
 def events(response):
     return (json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: "))
 
@@ -207,6 +214,7 @@ def test_every_kind_of_subscriber_is_told_within_a_refresh(server, nws):
         assert response.headers["x-accel-buffering"] == "no"
         old.initialize()
         assert old.ask("resources/subscribe", {"uri": CA})["result"] == {}
+        assert total(old) == 1  # is ready from now on
         eventually(lambda: gauges(server.port)["mcp_subscriptions_open"] == 4, "subscribed")
         nws.ids.append("b")
         changed = {"jsonrpc": "2.0", "method": "notifications/resources/updated"}
@@ -216,7 +224,7 @@ def test_every_kind_of_subscriber_is_told_within_a_refresh(server, nws):
         assert all(each["params"]["_meta"] == {f"{PREFIX}subscriptionId": 1} for each in told)
         assert old.receive() == changed | {"params": {"uri": CA}}
         assert next(stream) == changed | {"params": {"_meta": {f"{PREFIX}subscriptionId": "h"}, "uri": CA}}
-        assert json.loads(old.ask("resources/read", {"uri": CA})["result"]["contents"][0]["text"])["total"] == 2
+        assert total(old) == 2  # at once
         assert old.ask("resources/unsubscribe", {"uri": CA})["result"] == {}
         new.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
         eventually(lambda: gauges(server.port)["mcp_subscriptions_open"] == 1, "one is left")

@@ -48,7 +48,7 @@ class Sessions:
         self._requests: set[anyio.CancelScope] = set()
         self._tasks: TaskGroup
         self._met = False
-        self.subscriptions = Subscriptions(answers.nws, metrics, self.start)
+        self.subscriptions = Subscriptions(answers, metrics, self.start)
         metrics.sessions_open.set_function(lambda: len(self._open))
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
         in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))

@@ -15,10 +15,10 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from weather.answers import Answers
 from weather.config import SECONDS
 from weather.errors import WeatherError
 from weather.metrics import Metrics
-from weather.nws import NWS
 
 AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
@@ -62,8 +62,8 @@ class _Area:
 class Subscriptions:
     """`start` runs work apart from its caller; `over` is set when the server goes down."""
 
-    def __init__(self, nws: NWS, metrics: Metrics, start: Callable[..., Any]) -> None:
-        self._nws, self._metrics, self._start = nws, metrics, start
+    def __init__(self, answers: Answers, metrics: Metrics, start: Callable[..., Any]) -> None:
+        self._answers, self._metrics, self._start = answers, metrics, start
         self._areas: dict[str, _Area] = {}
         self.over = anyio.Event()
         metrics.subscriptions.set_function(lambda: self.open)
@@ -89,16 +89,17 @@ class Subscriptions:
 
     async def _watch(self, code: str, area: _Area) -> None:
         """An outage is no change; what differs after it is told."""
-        known: frozenset[str] | None = None
+        nws, known = self._answers.nws, None
         with area.watch:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await self._nws.alerts(code, ahead=True)
-                    wait_s = max(alerts.refresh_at - self._nws.clock(), SHORTEST_S)
+                    alerts = await nws.alerts(code, ahead=True)
+                    wait_s = max(alerts.refresh_at - nws.clock(), SHORTEST_S)
                     if not alerts.stale:
                         now = frozenset(alert.id for alert in alerts.digest.alerts)
                         if known not in (None, now):
+                            self._answers.forget_alerts(code)  # Who is told now reads what is new.
                             self._start(self._tell, tuple(area.subscribers), perf_counter())
                         known = now
                 except WeatherError:
