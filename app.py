@@ -1,7 +1,7 @@
 """The ASGI application: `hypercorn app:app`.
 
 lifespan   settings, NWS client, MCP server: once per process, kept in scope["state"]
-http       /mcp: one MCP request; /health /ready /metrics, a description at /; a stray GET of /ws
+http       /mcp: one MCP request; /health /ready /metrics, a description or the page at /; a stray GET of /ws
 websocket  /ws: one MCP session per connection
 """
 
@@ -19,6 +19,7 @@ import httpx
 from weather import __version__, logs, serving
 from weather.answers import Answers
 from weather.config import Settings
+from weather.console import Console
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
@@ -89,7 +90,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.keep, tasks)
-    state.update(sessions=sessions, access=access)
+    state.update(sessions=sessions, access=access, console=Console() if settings.mcp_console else None)
     log.info("MCP at %s and %s, weather from %s", ENDPOINT, MCP, settings.source)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
@@ -115,13 +116,17 @@ async def answer(scope: Scope, receive: Receive, send: Send, sessions: Sessions,
         check_host_and_origin(scope, sessions.settings)
     if path == MCP:
         return await mcp(scope, receive, send, sessions, access)
-    if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT, *PROTECTED_RESOURCES):
+    console: Console | None = scope["state"]["console"]
+    page = console.answer(path, dict(scope["headers"])) if console else None
+    if not page and path not in ("/", "/health", "/ready", "/metrics", ENDPOINT, *PROTECTED_RESOURCES):
         raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoints are {ENDPOINT} and {MCP}.")
     if scope["method"] not in ("GET", "HEAD"):
         raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
+    if page:
+        return page
     match path:
         case "/":
-            return Answer.of(DESCRIPTION)
+            return Answer.of(DESCRIPTION, headers={"vary": "accept"} if console else {})
         case "/health":
             return Answer(b'{"status":"ok"}')
         case "/ready":
