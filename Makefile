@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-upstream load soak clean
+.PHONY: run check test bench bench-upstream load soak screenshot clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,9 @@ bench-upstream: $(VENV)/run
 
 bench: $(VENV)/test
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench
+
+screenshot: $(VENV)/test
+	$(BIN)/python -m tests.screenshot
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,10 +10,10 @@ const speed = ({ windSpeed }) => Math.max(...(String(windSpeed ?? "").match(/\d+
 
 function words(period) {
   const { name, startTime = "", temperature, temperatureUnit = "", shortForecast, windSpeed, windDirection } = period;
-  const chance = period.probabilityOfPrecipitation ?? "–";
+  const chance = period.probabilityOfPrecipitation == null ? "–" : `${period.probabilityOfPrecipitation} % rain or snow`;
   const title = name || `${weekday(startTime)} ${startTime.slice(11, 16)}`;
   const wind = [windSpeed, windDirection].filter(Boolean).join(" ");
-  return [title, `${temperature ?? "–"} °${temperatureUnit}`, shortForecast ?? "–", `${chance} % precipitation`, wind];
+  return [title, `${temperature ?? "–"} °${temperatureUnit}`, shortForecast ?? "–", chance, wind];
 }
 
 function chart(periods, width) {

@@ -12,7 +12,7 @@ const COMES_BACK = [1001, 1006, 1011, 1012, 1013];
 const LONGEST_PAUSE_S = 30;
 const encoder = new TextEncoder();
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/; // what a subprotocol is made of: RFC 9110, 5.6.2
-const REFUSED = "refused, or nobody is there; where tokens are checked, it may be missing or wrong";
+const REFUSED = "refused, or nobody is there; where tokens are checked, the token may be wrong";
 
 export class Failure extends Error {
   constructor({ code, message, data }) {

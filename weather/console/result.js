@@ -1,7 +1,7 @@
 // What a tool answered: drawn as far as its shape is known, and as it came, one click away.
 
 import { alerts, weather } from "./cards.js";
-import { $, copyable, el, took } from "./dom.js";
+import { $, copyable, el, took, when } from "./dom.js";
 import { forecast } from "./draw.js";
 
 function drawn(content, fresh) {
@@ -21,7 +21,7 @@ export function showResult(tool, result, { ms, more, fresh } = {}) {
   const { structuredContent: content, content: blocks = [], isError } = result;
   const { latitude, longitude, city, state } = content?.location ?? {};
   const place = content?.location && `${[city, state].filter(Boolean).join(", ")} (${latitude}, ${longitude})`;
-  const facts = [place, content?.source, content?.issued && `issued ${content.issued}`, ms && took(ms)];
+  const facts = [place, content?.source, content?.issued && `issued ${when(content.issued)}`, ms && took(ms)];
   const stale = `Stale: ${Math.round(content?.ageSeconds / 60)} minutes old; the Weather Service is not answering.`;
   const text = blocks.map((block) => block.text ?? JSON.stringify(block)).join("\n\n");
   show(
