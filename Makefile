@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 BIND ?= 127.0.0.1:$(PORT)
-# make load: agents, how many start per second, for how long, and against which server.
+# make load: agents, how many start per second, for how long, and against which server, ws:… or http:…/mcp.
 USERS ?= 50
 RATE ?= 20
 TIME ?= 30s

@@ -94,6 +94,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     log.info("MCP at %s and %s, weather from %s", ENDPOINT, MCP, settings.source)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +106,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     except Refusal as refusal:
         found = refused(scope, refusal, sessions)
     if found:  # Otherwise it is answered already, or the client is gone.
-        shared = access.shared(scope) if scope["path"] == MCP else {}
+        shared = access.shared(scope) if scope["path"] in (MCP, *PROTECTED_RESOURCES) else {}
         await respond(scope, receive, send, found, shared)
 
 

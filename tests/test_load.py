@@ -1,7 +1,8 @@
-"""tests/load: the Locust scenario in a Locust of its own, against the real server and against bad ones."""
+"""tests/load: Locust in a process of its own, against the real server and against bad ones; the rest, briefly."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -24,6 +26,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.conftest import ROOT, Server
+from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, picture
+from tests.load.post import clients, post
 from tests.raw import eventually, gauges
 
 LOAD = ROOT / "tests/load"
@@ -56,7 +60,7 @@ class Run:
     @property
     def errors(self) -> set[tuple[str, str]]:
         """Name and text of each row of the error report, at the end of its log."""
-        row = r"^\d+ +(?:MCP|WS) ([\w-]+): \w+\([\"'](.*)[\"']\)"
+        row = r"^\d+ +(?:MCP|WS|HTTP) ([\w-]+): \w+\([\"'](.*)[\"']\)"
         return set(re.findall(row, self.log.read_text(), re.MULTILINE))
 
     def times_ms(self) -> list[float]:
@@ -102,13 +106,16 @@ def stopped(server: Server) -> Iterator[None]:
         server.process.send_signal(signal.SIGCONT)
 
 
-def test_every_tool_has_a_row_and_nothing_fails(tmp_path, server):
+@pytest.mark.parametrize("transport", ["WebSocket", "HTTP"])
+def test_every_tool_has_a_row_and_nothing_fails(tmp_path, server, transport):
     before = calls(server)
-    with locust(tmp_path, server.url, count=10) as run:
+    url = server.url if transport == "WebSocket" else f"{server.http}/mcp"
+    with locust(tmp_path, url, count=10) as run:
         eventually(lambda: len(calls(server) - before) == 3, "each tool is called")
         assert run.stop() == 0
     assert run.rows.keys() == {"connect", "initialize", "get-weather", "get-forecast", "get-alerts"}
     assert sum(row["num_failures"] for row in run.rows.values()) == 0
+    assert all(row["total_content_length"] for name, row in run.rows.items() if name != "connect")
 
 
 def test_stall_of_one_second_shows_in_the_percentiles(tmp_path, server):
@@ -201,8 +208,9 @@ def test_share_of_failures_can_be_allowed(tmp_path, bad):
     assert run.errors
 
 
-def test_server_that_is_not_there_fails_the_run(tmp_path):
-    with locust(tmp_path, "ws://127.0.0.1:1/ws", run_s=1) as run:
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/ws", "http://127.0.0.1:1/mcp"])
+def test_server_that_is_not_there_fails_the_run(tmp_path, url):
+    with locust(tmp_path, url, run_s=1) as run:
         assert run.code() == 1
     assert run.errors == {("connect", "no connection: ConnectionRefusedError")}
 
@@ -250,3 +258,23 @@ def test_artillery_offers_the_subprotocol():
     script = yaml.safe_load((LOAD / "artillery.yaml").read_text())
     assert script["config"]["ws"]["subprotocols"] == ["mcp"]
     assert (LOAD / script["config"]["processor"]).is_file()
+
+
+def test_benchmark_outlives_the_connections_that_the_server_closes(server):
+    """hypercorn closes one after a thousand requests."""
+
+    async def ask() -> set[bytes]:
+        (client,) = await clients(server.port, 1)
+        answers = {await client.ask(post({"jsonrpc": "2.0", "id": 1, "method": "ping"})) for _ in range(1100)}
+        client.transport.close()
+        return answers
+
+    assert asyncio.run(ask()) == {b'{"jsonrpc":"2.0","id":1,"result":{}}'}
+
+
+def test_picture_is_drawn_of_any_measure():
+    bars = [Bar(what=f"echo <{share}>", transport=HTTP, share=share, calls_per_s=share) for share in (0.01, 170)]
+    points = [Point(transport=WEBSOCKET, connections=1, calls_per_s=1234, p99_ms=p99) for p99 in (0.1, 0.1)]
+    points += [Point(transport=HTTP, connections=128, calls_per_s=1, p99_ms=2500)]
+    texts = [text.text for text in ElementTree.fromstring(picture(bars, points)).iter() if text.text]
+    assert {"echo <170>, HTTP", "200", "0.1", "5000", "1,500"} <= set(texts)

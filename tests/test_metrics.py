@@ -42,9 +42,9 @@ EXPECTED = {
     "mcp_refusals_total": {"reason", "transport"},
     "mcp_calls_total": {"tool", "outcome", "transport"},
     "mcp_ready_answers_total": set(),
-    "mcp_call_duration_seconds_bucket": {"tool", "transport", "le"},
-    "mcp_call_duration_seconds_count": {"tool", "transport"},
-    "mcp_call_duration_seconds_sum": {"tool", "transport"},
+    "mcp_call_duration_seconds_bucket": {"tool", "outcome", "transport", "le"},
+    "mcp_call_duration_seconds_count": {"tool", "outcome", "transport"},
+    "mcp_call_duration_seconds_sum": {"tool", "outcome", "transport"},
     "mcp_requests_in_flight": {"transport"},
     "nws_requests_total": {"endpoint", "status"},
     "nws_request_duration_seconds_bucket": {"endpoint", "le"},
@@ -190,11 +190,14 @@ def buckets(series, name, **labels):
     return sorted(found.items())
 
 
+OK = {"outcome": "ok", "transport": "websocket"}
+
+
 @pytest.mark.parametrize(
     ("name", "labels", "calls"),
     [
-        ("mcp_call_duration_seconds", {"tool": "get-alerts", "transport": "websocket"}, 6),
-        ("mcp_call_duration_seconds", {"tool": "get-forecast", "transport": "websocket"}, 1),
+        ("mcp_call_duration_seconds", OK | {"tool": "get-alerts"}, 3),
+        ("mcp_call_duration_seconds", OK | {"tool": "get-forecast", "outcome": "argument_error"}, 1),
         ("nws_request_duration_seconds", {"endpoint": "alerts"}, 2),
     ],
 )
@@ -209,7 +212,7 @@ def test_histograms_count_upwards_to_all(visited, name, labels, calls):
 
 def test_time_of_calls_is_told_from_a_tenth_of_a_millisecond_on(visited):
     bounds, _ = zip(
-        *buckets(read(scrape(visited)), "mcp_call_duration_seconds", tool="get-alerts", transport="websocket"),
+        *buckets(read(scrape(visited)), "mcp_call_duration_seconds", tool="get-alerts", **OK),
         strict=True,
     )
     assert bounds[0] == 1e-4

@@ -104,7 +104,7 @@ def text(result):
 
 
 def tallied(metrics):
-    samples = [sample for metric in metrics._calls.collect() for sample in metric.samples]
+    samples = [sample for metric in metrics.collect() for sample in metric.samples]
     counted = [sample for sample in samples if sample.name == "mcp_calls_total" and sample.value]
     return {(sample.labels["tool"], sample.labels["outcome"]): sample.value for sample in counted}
 

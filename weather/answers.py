@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import anyio
@@ -30,7 +31,7 @@ Key = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass
 class Ready:
     """A result as JSON in ASCII, what its calls count as, and until when it may be sent, by the clock of NWS."""
 
@@ -39,6 +40,12 @@ class Ready:
     outcome: str
     refresh_at: float
     expires_at: float
+
+    @cached_property
+    def text(self) -> str:
+        """The structured content as a text, in JSON itself."""
+        structured = self.json.partition(',"structuredContent":')[2].rpartition(',"isError":')[0]
+        return json.dumps(structured)
 
 
 class Asked(NamedTuple):

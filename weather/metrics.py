@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CALL = ("tool", "outcome", "transport")
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CALL_SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, *SECONDS)
 LAG_SECONDS = (1e-3, 2.5e-3, 5e-3, *SECONDS[:7])
@@ -32,11 +33,18 @@ class Metrics(Collector):
         self.sessions_open = Gauge("mcp_sessions_open", "Sessions open now", registry=registry)
         self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
         self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
-        self._calls = Counter("mcp_calls", "Tool calls by outcome", ["tool", "outcome", "transport"], registry=registry)
-        self._call_seconds = Histogram(
+        self.subscriptions = Gauge("mcp_subscriptions_open", "Subscriptions open now", registry=registry)
+        self.notifications = Counter("mcp_notifications", "Notifications of changed resources", registry=registry)
+        self.notified = Histogram(
+            "mcp_notification_seconds",
+            "Time from a refresh that brought a change to its last notification",
+            buckets=CALL_SECONDS,
+            registry=registry,
+        )
+        self._calls = Histogram(
             "mcp_call_duration_seconds",
             "Time from taking up a call to its answer",
-            ["tool", "transport"],
+            CALL,
             buckets=CALL_SECONDS,
             registry=registry,
         )
@@ -63,20 +71,13 @@ class Metrics(Collector):
             buckets=LAG_SECONDS,
             registry=registry,
         )
-        self._of_calls = cache(
-            lambda tool, outcome, transport: (
-                self._calls.labels(tool, outcome, transport),
-                self._call_seconds.labels(tool, transport),
-            )
-        )
+        self._of = cache(self._calls.labels)
         self.built = 0
         """Calls that were worked on; all others were answered from ready bytes."""
 
     def called(self, tool: str, outcome: str, transport: str, seconds: float) -> None:
         """A tools/call. Outcomes: ok, stale, argument_error, upstream_error, error, cancelled."""
-        count, times = self._of_calls(tool, outcome, transport)
-        count.inc()
-        times.observe(seconds)
+        self._of(tool, outcome, transport).observe(seconds)
 
     def ended(self, how: str) -> None:
         self._ended.labels(how).inc()
@@ -94,8 +95,13 @@ class Metrics(Collector):
         self._cache.labels(endpoint, result).inc()
 
     def collect(self) -> Iterator[Metric]:
-        samples = (sample for metric in self._calls.collect() for sample in metric.samples)
-        total = sum(sample.value for sample in samples if sample.name == "mcp_calls_total")
+        counts = CounterMetricFamily("mcp_calls", "Tool calls by outcome", labels=CALL)
+        (times,) = self._calls.collect()
+        for sample in times.samples:
+            if sample.name.endswith("_count"):
+                counts.add_metric([sample.labels[label] for label in CALL], sample.value)
+        yield counts
+        total = sum(sample.value for sample in counts.samples)
         yield CounterMetricFamily("mcp_ready_answers", "Calls answered from ready bytes", total - self.built)
 
     def exposition(self) -> bytes:

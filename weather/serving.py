@@ -22,7 +22,7 @@ from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection, Message, Ping
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
 
 from weather.config import SECONDS
 
@@ -92,26 +92,33 @@ class Stream(WSStream):
 
     async def handle(self, event: Event) -> None:
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
-        if isinstance(event, StreamClosed):
+        if isinstance(event, Data) and self.handshake.accepted:
+            if not (self._deaf or self._over.done()):
+                self._heard = True
+                self.connection.receive_data(event.data)
+                await self._handle_events()
+        elif isinstance(event, StreamClosed):
             self.closed = True
             if not self._over.done():
                 self._over.set_result(None)
             if self._pinging is not asyncio.current_task() and self._pinging:
                 self._pinging.cancel()
             self._tell(self._code, "", "client")
-        elif not (isinstance(event, Data) and (self._deaf or self._over.done())):
-            self._heard = True
+        else:
             await super().handle(event)
+
+    @property
+    def _queue(self) -> asyncio.Queue[Any]:
+        return self.app_put.__self__  # type: ignore[union-attr, no-any-return]
 
     def _tell(self, code: int, reason: str, ended: str) -> None:
         """The app gets this next, and nothing after it: what it has not read by now, nobody would see answered."""
         if self._told or self.app_put is None:
             return
         self._told = True
-        queue: asyncio.Queue[Any] = self.app_put.__self__  # type: ignore[attr-defined]
-        while not queue.empty():
-            queue.get_nowait()
-        queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
 
     async def _accept(self, message: Any) -> None:
         """hypercorn accepts compression from whoever offers it (#307), and inflates before it looks at the size."""
@@ -123,32 +130,43 @@ class Stream(WSStream):
         """hypercorn closes TCP without a code on what breaks RFC 6455 (#127); it checks the size of a message when all
         is in its buffer, tells the app nothing of its 1009, and goes on buffering.
         """
-        most = self.buffer.max_length
         for event in self.connection.events():
-            match event:
-                case CloseConnection() if self.connection.state is ConnectionState.OPEN:
-                    self._deaf = True
-                    what = "text is not UTF-8" if event.code == INVALID_PAYLOAD else event.reason or ""
-                    await self._fail(event.code, what, "protocol")
-                case CloseConnection():
-                    self._code = event.code
-                    if self.connection.state is ConnectionState.REMOTE_CLOSING:
-                        await _bounded(self._send_wsproto_event(event.response()))
-                    await self.send(StreamClosed(stream_id=self.stream_id))
-                case _ if self._told or self.state is not ASGIWebsocketState.CONNECTED:
-                    pass  # Nobody listens any more.
-                case Ping():
-                    await self._send_wsproto_event(event.response())
-                case Message() if self.buffer.length + len(event.data) > most:
+            if isinstance(event, CloseConnection):
+                await self._closed(event)
+            elif self._told or self.state is not ASGIWebsocketState.CONNECTED:
+                pass  # Nobody listens any more.
+            elif isinstance(event, Message):
+                most = self.buffer.max_length
+                if self.buffer.length + len(event.data) > most:
                     await self._fail(TOO_BIG, f"a message has at most {most} bytes", "too_big")
-                case Message():
+                    continue
+                if event.message_finished and not self.buffer.length and isinstance(event.data, str):
+                    message = {"type": "websocket.receive", "text": event.data}
+                else:
                     self.buffer.extend(event)
-                    if event.message_finished:
-                        message = self.buffer.to_message()
-                        self.buffer.clear()
-                        self._held = True
-                        await self.app_put(message)  # type: ignore[misc]
-                        self._held = False
+                    if not event.message_finished:
+                        continue
+                    message = self.buffer.to_message()
+                    self.buffer.clear()
+                if self._queue.full():
+                    self._held = True
+                    await self._queue.put(message)
+                    self._held = False
+                else:
+                    self._queue.put_nowait(message)
+            elif isinstance(event, Ping):
+                await self._send_wsproto_event(event.response())
+
+    async def _closed(self, event: CloseConnection) -> None:
+        if self.connection.state is ConnectionState.OPEN:  # by what breaks the RFC
+            self._deaf = True
+            reason = "text is not UTF-8" if event.code == INVALID_PAYLOAD else event.reason or ""
+            await self._fail(event.code, reason, "protocol")
+            return
+        self._code = event.code
+        if self.connection.state is ConnectionState.REMOTE_CLOSING:
+            await _bounded(self._send_wsproto_event(event.response()))
+        await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def _fail(self, code: int, reason: str, ended: str) -> None:
         self._tell(code, reason, ended)
@@ -160,10 +178,14 @@ class Stream(WSStream):
         """hypercorn writes a close frame to a peer that reads nothing for as long as that takes."""
         if message is None:
             await self._finish()
+        elif self._told:
+            pass
         elif message["type"] == "websocket.close":
-            if not self._told:
-                await _bounded(super().app_send(message))
-        elif not self._told:
+            await _bounded(super().app_send(message))
+        elif message["type"] == "websocket.send" and self.state is ASGIWebsocketState.CONNECTED and message.get("text"):
+            data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
+            await self.send(Data(stream_id=self.stream_id, data=data))
+        else:
             await super().app_send(message)
 
     async def _finish(self) -> None:

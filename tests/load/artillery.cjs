@@ -1,4 +1,4 @@
-// Response times for Artillery's ws engine, which measures none: a histogram per tool.
+// Response times by tool, as histograms: the ws engine measures none, and the http engine knows no tools.
 module.exports = {
   asked(context, events, next) {
     context.vars.askedAt = process.hrtime.bigint();

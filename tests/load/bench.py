@@ -17,9 +17,9 @@ from pathlib import Path
 import uvloop
 
 from tests.conftest import ROOT
-from tests.load import memory, speed
-from tests.load.drawing import bars
-from tests.load.results import Bench, Result, say
+from tests.load import ceiling, costs, memory, speed
+from tests.load.drawing import picture
+from tests.load.results import Bench, say
 
 PACKAGES = ("hypercorn", "wsproto", "uvloop", "mcp", "pydantic")
 
@@ -34,30 +34,33 @@ def machine() -> dict[str, str]:
     }
 
 
-async def run(folder: Path) -> list[Result]:
+async def run(folder: Path) -> Bench:
     bench = Bench(folder)
     say("machine: " + ", ".join(f"{name} {value}" for name, value in machine().items()))
-    fastest = await speed.hot_path(bench)
-    speed.recording(bench, fastest)
-    await speed.miss_cost(bench)
-    await speed.naive(bench)
-    await speed.neighbour(bench)
+    hot = await speed.hot_path(bench)
+    await speed.larger(bench)
+    await speed.naive(bench, hot.share)
+    await ceiling.curves(bench)
+    costs.recording(bench, hot.rate)
+    await costs.miss_cost(bench)
+    await costs.neighbour(bench)
     await memory.idle(bench)
     await memory.rounds(bench)
-    return bench.results
+    return bench
 
 
 def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        results = uvloop.run(run(Path(folder)))
+        bench = uvloop.run(run(Path(folder)))
     say(f"took {time.monotonic() - started:.0f} s")
     docs = ROOT / "docs"
     docs.mkdir(exist_ok=True)
-    (docs / "bench.json").write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
-    (docs / "bench.svg").write_text(bars("Ratios within one run", [r for r in results if r["unit"] == "×"]))
+    found = {"machine": machine(), "results": bench.results, "calls": bench.bars, "latency": bench.points}
+    (docs / "bench.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    (docs / "bench.svg").write_text(picture(bench.bars, bench.points))
     print(f"{docs / 'bench.json'} and {docs / 'bench.svg'} written")
-    return 0 if all(result["holds"] is not False for result in results) else 1
+    return 0 if all(result["holds"] is not False for result in bench.results) else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 // k6 run -e URL=ws://127.0.0.1:8080/ws tests/load/k6.js
+// k6 run -e URL=http://127.0.0.1:8080/mcp tests/load/k6.js
 //
-// 50 agents for 30 s, one session each: they initialize, then call one of the tools about every 2 s. The trends
+// 50 agents for 30 s, one session each, or one HTTP connection: they initialize, then call one of the tools about every 2 s. The trends
 // mcp_get_weather, mcp_get_forecast and mcp_get_alerts count from the time a call was due, as the Locust scenario does.
 // Also read: USERS, TIME, THINK (seconds), TOKEN.
+import { sleep } from "k6";
+import http from "k6/http";
 import { WebSocket } from "k6/websockets";
 import { clearTimeout, setTimeout } from "k6/timers";
 import { Rate, Trend } from "k6/metrics";
@@ -25,6 +28,16 @@ const TOOLS = [
   { name: "get-forecast", about: () => pick(PLACES) },
   { name: "get-alerts", about: () => ({ state: pick(STATES) }) },
 ];
+const INITIALIZE = {
+  protocolVersion: "2025-11-25",
+  capabilities: {},
+  clientInfo: { name: "k6", version: "1" },
+};
+const INITIALIZED = JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" });
+const request = (id, method, params) => JSON.stringify({ jsonrpc: "2.0", id, method, params });
+const failed = (message) => !message.result || message.result.isError === true;
+const pauseMs = () => -Math.log(1 - Math.random()) * THINK_MS;
+const authorization = () => (__ENV.TOKEN ? { Authorization: `Bearer ${__ENV.TOKEN}` } : {});
 
 const failures = new Rate("mcp_failures");
 const times = {
@@ -49,8 +62,42 @@ export const options = {
 };
 
 export default function () {
-  const headers = __ENV.TOKEN ? { Authorization: `Bearer ${__ENV.TOKEN}` } : {};
-  const socket = new WebSocket(URL, ["mcp"], { headers });
+  if (/^https?:/.test(URL)) {
+    overHttp();
+  } else {
+    overWebSocket();
+  }
+}
+
+function overHttp() {
+  const headers = Object.assign(authorization(), {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": INITIALIZE.protocolVersion,
+  });
+  const end = Date.now() + 1000 * TIME_S;
+  const limit = end + 1000 * GRACE_S;
+  let due = Date.now();
+  let lastId = 0;
+
+  const post = (body) => http.post(URL, body, { headers, timeout: `${GRACE_S}s` });
+  const ask = (name, method, params) => {
+    const response = post(request(++lastId, method, params));
+    times[name].add(Date.now() - due);
+    failures.add(response.status !== 200 || failed(response.json()));
+  };
+
+  ask("initialize", "initialize", INITIALIZE);
+  post(INITIALIZED);
+  for (due += pauseMs(); due < end && Date.now() < limit; due += pauseMs()) {
+    sleep(Math.max(0, due - Date.now()) / 1000);
+    const tool = pick(TOOLS);
+    ask(tool.name, "tools/call", { name: tool.name, arguments: tool.about() });
+  }
+}
+
+function overWebSocket() {
+  const socket = new WebSocket(URL, ["mcp"], { headers: authorization() });
   const end = Date.now() + 1000 * TIME_S;
   let due = Date.now();
   let asked = { id: 0 }; // what is awaited, at first the handshake; null while thinking
@@ -66,11 +113,11 @@ export default function () {
 
   const ask = (name, method, params) => {
     asked = { id: ++lastId, name, due };
-    socket.send(JSON.stringify({ jsonrpc: "2.0", id: asked.id, method, params }));
+    socket.send(request(asked.id, method, params));
   };
 
   const callWhenDue = () => {
-    due += -Math.log(1 - Math.random()) * THINK_MS;
+    due += pauseMs();
     if (due >= end) {
       setTimeout(leave, Math.max(0, end - Date.now()));
       return;
@@ -82,19 +129,15 @@ export default function () {
   };
 
   socket.onopen = () => {
-    ask("initialize", "initialize", {
-      protocolVersion: "2025-11-25",
-      capabilities: {},
-      clientInfo: { name: "k6", version: "1" },
-    });
+    ask("initialize", "initialize", INITIALIZE);
   };
   socket.onmessage = (event) => {
     const message = JSON.parse(event.data);
     if (asked === null || message.id !== asked.id) return;
     times[asked.name].add(Date.now() - asked.due);
-    failures.add(!message.result || message.result.isError === true);
+    failures.add(failed(message));
     if (asked.name === "initialize") {
-      socket.send(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }));
+      socket.send(INITIALIZED);
     }
     asked = null;
     callWhenDue();

@@ -1,4 +1,6 @@
-"""Agents that open MCP sessions over WebSocket, think, ask for the weather, and stay, leave or vanish: `make load`.
+"""Agents that open MCP sessions, think, ask for the weather, and stay, leave or vanish: `make load`.
+
+They speak over WebSocket, or over HTTP when the URL says so: then a session is a connection that is kept alive.
 
 Every call has its time on a schedule, drawn without regard to the server. A response time counts from that time, not
 from when the call could be sent: calls held up behind a stall show how long it held them up (coordinated omission).
@@ -9,32 +11,25 @@ exit code is 1; TOKEN, sent as bearer token. The URL is Locust's --host.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import random
 import re
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gevent
+from channels import Channel, FailedError, LostError, channel_for
 from locust import User, events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-# Locust has patched sockets and threads: this client works on greenlets. Without compression and pings of its own, one
-# core makes some ten thousand calls a second with it, ten times what websocket-client makes.
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-
 THINK_S = float(os.environ.get("THINK", "2"))
 FAILURES = float(os.environ.get("FAILURES", "0.01"))
 TOKEN = os.environ.get("TOKEN", "")
-ANSWER_TIMEOUT_S = 30.0
 AWAY_S = 5.0
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 15.0
 
@@ -52,14 +47,6 @@ CLIENT = {"name": "load-test", "version": "1"}
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT}
 
 log = logging.getLogger(__name__)
-
-
-class FailedError(Exception):
-    """What Locust groups failures by: its text has no numbers of the single call."""
-
-
-class LostError(FailedError):
-    """The session cannot go on."""
 
 
 def question() -> tuple[str, dict[str, Any]]:
@@ -101,17 +88,17 @@ class Agent(User):
     def session(self) -> None:
         self.wait()
         try:
-            with self.connected() as connection:
+            with self.connected() as channel:
                 self.number = 0
-                self.initialize(connection)
+                self.initialize(channel)
                 self.failed_connects = 0
                 left: float = random.randint(*self.calls) if self.calls else math.inf
                 while left > 0:
                     self.due += random.expovariate(1 / THINK_S)
                     self.wait()
-                    self.call(connection)
+                    self.call(channel)
                     left -= 1
-                self.leave(connection)
+                self.leave(channel)
             self.due += random.expovariate(1 / AWAY_S)
         except LostError:
             self.failed_connects += 1
@@ -121,46 +108,33 @@ class Agent(User):
     def wait(self) -> None:
         gevent.sleep(max(0.0, self.due - time.perf_counter()))
 
-    def leave(self, connection: ClientConnection) -> None:
-        """Left to the closing handshake that follows."""
+    def leave(self, channel: Channel) -> None:
+        """Left to the closing that follows."""
 
     @contextmanager
-    def connected(self) -> Iterator[ClientConnection]:
-        headers = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
-        with self.measured("WS", "connect", self.due):
-            try:
-                opening = connect(
-                    str(self.host),
-                    subprotocols=["mcp"],
-                    additional_headers=headers,
-                    compression=None,
-                    ping_interval=None,
-                    open_timeout=ANSWER_TIMEOUT_S,
-                    close_timeout=1,
-                )
-                connection = opening.__enter__()
-            except InvalidStatus as refused:
-                raise LostError(f"refused with HTTP {refused.response.status_code}") from None
-            except (InvalidHandshake, OSError, EOFError) as error:
-                raise LostError(f"no connection: {type(error).__name__}") from None
-        with connection:
-            yield connection
+    def connected(self) -> Iterator[Channel]:
+        url = str(self.host)
+        carrier = channel_for(url)
+        with self.measured(carrier.kind, "connect", self.due):
+            channel = carrier(url, {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {})
+        with closing(channel):
+            yield channel
 
-    def initialize(self, connection: ClientConnection) -> None:
+    def initialize(self, channel: Channel) -> None:
         with self.measured("MCP", "initialize", time.perf_counter()):
             try:
-                checked(self.ask(connection, "initialize", INITIALIZE))
+                checked(self.ask(channel, "initialize", INITIALIZE))
             except LostError:
                 raise
             except FailedError as refused:
                 raise LostError(str(refused)) from None
-        self.tell(connection, {"method": "notifications/initialized"})
+        channel.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
-    def call(self, connection: ClientConnection) -> None:
+    def call(self, channel: Channel) -> None:
         tool, arguments = question()
         try:
             with self.measured("MCP", tool, self.due):
-                result = checked(self.ask(connection, "tools/call", {"name": tool, "arguments": arguments}))
+                result = checked(self.ask(channel, "tools/call", {"name": tool, "arguments": arguments}))
         except LostError:
             raise
         except FailedError:
@@ -176,29 +150,16 @@ class Agent(User):
             self.environment.process_exit_code = 2
             gevent.spawn(self.environment.runner.quit)
 
-    def ask(self, connection: ClientConnection, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, channel: Channel, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self.number += 1
-        self.tell(connection, {"id": self.number, "method": method, "params": params})
-        deadline = time.perf_counter() + ANSWER_TIMEOUT_S
-        while True:
-            try:
-                message = json.loads(connection.recv(timeout=max(0.0, deadline - time.perf_counter())))
-            except TimeoutError:
-                raise LostError(f"no answer within {ANSWER_TIMEOUT_S:g} s") from None
-            except ConnectionClosed as closed:
-                raise LostError(_closed(closed)) from None
-            if message.get("id") == self.number:
-                return dict(message)
-
-    def tell(self, connection: ClientConnection, message: dict[str, Any]) -> None:
-        try:
-            connection.send(json.dumps({"jsonrpc": "2.0", **message}))
-        except ConnectionClosed as closed:
-            raise LostError(_closed(closed)) from None
+        request = {"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}
+        answer, self.size = channel.ask(request)
+        return answer
 
     @contextmanager
     def measured(self, kind: str, name: str, due: float) -> Iterator[None]:
         """Records what happens inside, from `due` on; at the end of the run, the time it has taken so far."""
+        self.size = 0
         try:
             yield
         except FailedError as failed:
@@ -214,14 +175,10 @@ class Agent(User):
             request_type=kind,
             name=name,
             response_time=1000 * (time.perf_counter() - due),
-            response_length=0,
+            response_length=self.size,
             exception=failed,
             context={},
         )
-
-
-def _closed(closed: ConnectionClosed) -> str:
-    return f"closed by the server with {closed.rcvd.code}" if closed.rcvd else "closed without a close frame"
 
 
 class Resident(Agent):
@@ -242,8 +199,8 @@ class Vanishing(Agent):
 
     weight = 1
 
-    def leave(self, connection: ClientConnection) -> None:
-        connection.socket.shutdown(socket.SHUT_RDWR)
+    def leave(self, channel: Channel) -> None:
+        channel.vanish()
 
 
 @events.quitting.add_listener

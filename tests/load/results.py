@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT, Server, serving
+from tests.load.drawing import Bar, Point
 from tests.load.wire import Connection, connect
 
 Result = dict[str, Any]
@@ -33,6 +34,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.results: list[Result] = []
+        self.bars: list[Bar] = []
+        self.points: list[Point] = []
 
     @contextmanager
     def serving(self, application: str = "app:app", **env: str) -> Iterator[Server]:
@@ -47,6 +50,10 @@ class Bench:
         )
         mark = {True: "holds", False: "MISSED", None: ""}[holds]
         say(f"  {what:<64} {value:>10.3g} {unit:<10} {target:<10} {mark} {note}")
+
+    def bar(self, what: str, transport: str, share: float, rate: float) -> None:
+        """`share` in percent of the raw WebSocket echo."""
+        self.bars.append({"what": what, "transport": transport, "share": share, "calls_per_s": rate})
 
 
 async def many(port: int, number: int, **options: Any) -> list[Connection]:

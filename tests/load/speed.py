@@ -1,23 +1,36 @@
-"""Calls per second, beside yardsticks that take turns with the server; what a call costs, and whom it holds up."""
+"""Calls per second over WebSocket and HTTP, beside yardsticks that take turns with the server."""
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
-import timeit
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
-from tests.load.results import Bench, many, metric
-from tests.load.wire import PING, Connection, call, connect, load, quantile
-from weather.metrics import Metrics
+from tests.load.drawing import HTTP, WEBSOCKET
+from tests.load.post import clients, post
+from tests.load.results import Bench, many
+from tests.load.wire import PING, Caller, calling, frame, load
 
 CONNECTIONS = 16
-ROUNDS = 15
+ROUNDS = 11
 ROUND_S = 0.4
 NAIVE_ROUNDS = 4
 NAIVE_ROUND_S = 3.0  # so slow that a shorter round may pass without an answer
 WASHINGTON = {"latitude": 38.9072, "longitude": -77.0369}
+GET_WEATHER = calling("get-weather", **WASHINGTON)
+LARGER = {
+    "get-forecast, 14 periods": calling("get-forecast", **WASHINGTON),
+    "get-alerts, 200 alerts": calling("get-alerts", state="CA", limit=200),
+}
+SHOWN = (
+    ("echo", "raw echo", WEBSOCKET),
+    ("ours", "this server, a cached get-weather", WEBSOCKET),
+    ("ping", "the SDK alone, a ping", WEBSOCKET),
+    ("echo over HTTP", "raw echo", HTTP),
+    ("ours over HTTP", "this server, a cached get-weather", HTTP),
+    ("SDK over HTTP", "the SDK alone, a ready get-weather", HTTP),
+)
 
 
 async def rates(rivals: dict[str, Callable[[], Awaitable[int]]], rounds: int = ROUNDS) -> dict[str, list[float]]:
@@ -31,7 +44,7 @@ async def rates(rivals: dict[str, Callable[[], Awaitable[int]]], rounds: int = R
     return found
 
 
-def runner(connections: Sequence[Connection], request: bytes, seconds: float = ROUND_S) -> Callable[[], Awaitable[int]]:
+def runner(connections: Sequence[Caller], request: bytes, seconds: float = ROUND_S) -> Callable[[], Awaitable[int]]:
     async def run() -> int:
         return len(await load(connections, request, seconds))
 
@@ -42,59 +55,72 @@ def ratio(found: dict[str, list[float]], ours: str, theirs: str) -> float:
     return statistics.median(a / b for a, b in zip(found[ours], found[theirs], strict=True))
 
 
-async def hot_path(bench: Bench) -> float:
-    """Cached calls against an echo of the same bytes and the SDK's ping; calls per second of the first."""
-    requests = {
-        "get-weather": call("get-weather", **WASHINGTON),
-        "get-forecast, 14 periods": call("get-forecast", **WASHINGTON),
-        "get-alerts, 200 alerts": call("get-alerts", state="CA", limit=200),
-    }
-    fastest = 0.0
-    with bench.serving(SIMULATOR_ALERTS_FEATURES="500") as ours, bench.serving("tests.load.targets:sdk") as sdk:
-        mine, pings = await many(ours.port, CONNECTIONS), await many(sdk.port, CONNECTIONS)
-        for what, request in requests.items():
-            answer = await mine[0].ask(request)
-            answer = await mine[0].ask(request)
-            path = bench.folder / "echo.txt"
-            path.write_bytes(answer)
-            with bench.serving("tests.load.targets:echo", ECHO_FILE=str(path)) as echo:
+class Hot(NamedTuple):
+    """A cached call over WebSocket."""
+
+    rate: float  # calls per second
+    share: float  # in percent of a raw echo
+
+
+async def hot_path(bench: Bench) -> Hot:
+    """Cached calls against an echo of the same bytes and the SDK alone, all on hypercorn."""
+    request, posted = frame(GET_WEATHER), post(GET_WEATHER)
+    with bench.serving() as ours:
+        mine = await many(ours.port, CONNECTIONS)
+        file, size = await _answer(bench, mine[0], request)
+        with (
+            bench.serving("tests.load.targets:echo", ECHO_FILE=file) as echo,
+            bench.serving("tests.load.targets:sdk", ECHO_FILE=file) as sdk,
+        ):
+            found = await rates(
+                {
+                    "ours": runner(mine, request),
+                    "echo": runner(await many(echo.port, CONNECTIONS, initialize=False), request),
+                    "ping": runner(await many(sdk.port, CONNECTIONS), PING),
+                    "ours over HTTP": runner(await clients(ours.port, CONNECTIONS), posted),
+                    "echo over HTTP": runner(await clients(echo.port, CONNECTIONS), posted),
+                    "SDK over HTTP": runner(await clients(sdk.port, CONNECTIONS), posted),
+                }
+            )
+    median = {name: statistics.median(values) for name, values in found.items()}
+    share, note = ratio(found, "ours", "echo"), f"{median['ours']:,.0f} calls/s of {size:,} bytes"
+    bench.row("cached get-weather / raw echo of the same bytes", share, "×", "≥ 0.8", share >= 0.8, note)
+    times, note = ratio(found, "ours", "ping"), f"SDK ping {median['ping']:,.0f}/s"
+    bench.row("cached get-weather / ping through the SDK", times, "×", "≥ 3", times >= 3, note)
+    share = ratio(found, "ours over HTTP", "echo over HTTP")
+    note = f"{median['ours over HTTP']:,.0f} calls/s; the SDK alone {median['SDK over HTTP']:,.0f}"
+    bench.row("cached get-weather over HTTP / raw echo over HTTP", share, "×", "≥ 0.7", share >= 0.7, note)
+    for name, what, transport in SHOWN:
+        bench.bar(what, transport, 100 * ratio(found, name, "echo"), median[name])
+    return Hot(median["ours"], 100 * ratio(found, "ours", "echo"))
+
+
+async def larger(bench: Bench) -> None:
+    with bench.serving(SIMULATOR_ALERTS_FEATURES="500") as ours:
+        mine = await many(ours.port, CONNECTIONS)
+        for what, message in LARGER.items():
+            request = frame(message)
+            file, size = await _answer(bench, mine[0], request)
+            with bench.serving("tests.load.targets:echo", ECHO_FILE=file) as echo:
                 raw = await many(echo.port, CONNECTIONS, initialize=False)
-                found = await rates(
-                    {"ours": runner(mine, request), "echo": runner(raw, request), "ping": runner(pings, PING)}
-                )
-            calls, share = statistics.median(found["ours"]), ratio(found, "ours", "echo")
-            size = f"{calls:,.0f} calls/s of {len(answer):,} bytes"
-            bench.row(f"cached {what} / raw echo of the same bytes", share, "×", "≥ 0.75", share >= 0.75, size)
-            if what == "get-weather":
-                fastest = calls
-                times = ratio(found, "ours", "ping")
-                note = f"SDK ping {statistics.median(found['ping']):,.0f}/s"
-                bench.row("cached get-weather / ping through the SDK", times, "×", "≥ 3", times >= 3, note)
-    return fastest
+                found = await rates({"ours": runner(mine, request), "echo": runner(raw, request)})
+            share = ratio(found, "ours", "echo")
+            note = f"{statistics.median(found['ours']):,.0f} calls/s of {size:,} bytes"
+            bench.row(f"cached {what} / raw echo of the same bytes", share, "×", "≥ 0.75", share >= 0.75, note)
 
 
-async def miss_cost(bench: Bench) -> None:
-    """Server CPU per call that has to ask NWS three or four times, the simulator being another process."""
-    with (
-        bench.serving("weather.simulator:app") as nws,
-        bench.serving(NWS_API_BASE=nws.http, MCP_MAX_IN_FLIGHT="64") as ours,
-    ):
-        connection = await connect(ours.port)
-        await connection.ask(call("get-weather", **WASHINGTON))
-        before, places = metric(ours, "process_cpu_seconds_total"), 150
-        for number in range(places):
-            await connection.ask(call("get-weather", latitude=round(33 + number * 0.08, 4), longitude=-98.5))
-        spent = metric(ours, "process_cpu_seconds_total") - before
-    bench.row(
-        "CPU of a call that misses the cache",
-        spent / places * 1e3,
-        "ms",
-        note="4 questions to NWS, httpx's share included",
-    )
+async def _answer(bench: Bench, caller: Caller, request: bytes) -> tuple[str, int]:
+    """A file that holds it, and its size."""
+    await caller.ask(request)
+    answer = await caller.ask(request)
+    path = bench.folder / f"{len(answer)}.json"
+    path.write_bytes(answer)
+    return str(path), len(answer)
 
 
-async def naive(bench: Bench) -> None:
-    request = call("get-weather", **WASHINGTON)
+async def naive(bench: Bench, share: float) -> None:
+    """`share` is the server's in percent of the raw echo."""
+    request = frame(GET_WEATHER)
     with (
         bench.serving("weather.simulator:app") as nws,
         bench.serving(NWS_API_BASE=nws.http) as ours,
@@ -105,41 +131,13 @@ async def naive(bench: Bench) -> None:
         rounds = {"ours": runner(mine, request), "naive": runner(rivals, request, NAIVE_ROUND_S)}
         found = await rates(rounds, NAIVE_ROUNDS)
     times = sum(found["ours"]) / sum(found["naive"])
-    note = f"naive {statistics.mean(found['naive']):,.0f} calls/s"
-    bench.row("cached get-weather / a client per call, no cache", times, "×", "≥ 100", times >= 100, note)
-
-
-async def neighbour(bench: Bench) -> None:
-    """One caller waits five seconds on NWS; the others must not feel it."""
-    request, slow = call("get-weather", **WASHINGTON), call("get-weather", latitude=70.2, longitude=-148.5)
-    with (
-        bench.serving("tests.load.targets:slow_simulator") as nws,
-        bench.serving(NWS_API_BASE=nws.http, NWS_READ_TIMEOUT_SECONDS="8") as ours,
-    ):
-        others, waiter = await many(ours.port, CONNECTIONS), await connect(ours.port)
-        await others[0].ask(request)
-        alone = quantile(await load(others, request, 3), 0.99)
-        waiting = waiter.ask(slow)
-        beside = quantile(await load(others, request, 3), 0.99)
-        still = not waiting.done()
-        await asyncio.wait_for(waiting, 10)
-    times = beside / alone
-    note = f"{beside * 1e3:.2f} ms; it was still waiting: {still}"
+    rate = statistics.mean(found["naive"])
     bench.row(
-        "p99 of 16 callers beside one that waits 5 s / without", times, "×", "≤ 1.25", still and times <= 1.25, note
+        "cached get-weather / a client per call, no cache",
+        times,
+        "×",
+        "≥ 100",
+        times >= 100,
+        f"naive {rate:,.0f} calls/s",
     )
-
-
-def recording(bench: Bench, calls_per_s: float) -> None:
-    metrics = Metrics()
-    record_call = metrics.calls("get-weather", "ok")
-
-    def record() -> None:
-        started = time.perf_counter()
-        record_call(time.perf_counter() - started)
-
-    cost = min(timeit.repeat(record, number=50_000, repeat=5)) / 50_000
-    share = cost * calls_per_s
-    bench.row(
-        "recording a call in the metrics / a cached call", share, "×", "≤ 0.03", share <= 0.03, f"{cost * 1e6:.2f} µs"
-    )
+    bench.bar("the platform's example, get-weather", WEBSOCKET, share / times, rate)

@@ -1,13 +1,15 @@
 """What the server is measured against: ASGI applications for hypercorn, each the least that does its work.
 
-echo            answers every message with the text of the file that ECHO_FILE names
-sdk             the SDK's websocket_server and Server.run, with nothing around them
+echo            answers every message, and every POST, with the text of the file that ECHO_FILE names
+sdk             the SDK's websocket_server and Server.run, and its streamable HTTP without sessions, with nothing around
+                them; every tool answers with the result that ECHO_FILE has
 naive           a weather server as the platform's example writes it: a new HTTP client per call, nothing cached
 slow_simulator  the simulated weather service, five seconds late for points north of 70°
 """
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from functools import cache
@@ -18,6 +20,7 @@ import anyio
 import httpx
 from mcp import types
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.websocket import websocket_server
 
 from weather.simulator import Simulator
@@ -38,14 +41,26 @@ def _reply() -> str:
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "lifespan":
-        await _lifespan(receive, send)
-        return
-    await receive()
-    await send({"type": "websocket.accept", "subprotocol": "mcp"})
-    reply = _reply()
-    while (await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "text": reply})
+    match scope["type"]:
+        case "lifespan":
+            await _lifespan(receive, send)
+        case "http":
+            await _echo_post(receive, send)
+        case "websocket":
+            await receive()
+            await send({"type": "websocket.accept", "subprotocol": "mcp"})
+            reply = _reply()
+            while (await receive())["type"] == "websocket.receive":
+                await send({"type": "websocket.send", "text": reply})
+
+
+async def _echo_post(receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    reply = _reply().encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(reply)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": reply})
 
 
 async def _serve(server: Server[Any, Any], scope: Any, receive: Any, send: Any) -> None:
@@ -57,10 +72,30 @@ async def _serve(server: Server[Any, Any], scope: Any, receive: Any, send: Any) 
 
 
 bare: Server[Any, Any] = Server("bare")
+posts = StreamableHTTPSessionManager(app=bare, json_response=True, stateless=True)
+
+
+@cache
+def _result() -> types.ServerResult:
+    return types.ServerResult(types.CallToolResult.model_validate(json.loads(_reply())["result"]))
+
+
+async def _ready(request: types.CallToolRequest) -> types.ServerResult:
+    return _result()
+
+
+bare.request_handlers[types.CallToolRequest] = _ready  # the decorator would validate every call anew
 
 
 async def sdk(scope: Any, receive: Any, send: Any) -> None:
-    await _serve(bare, scope, receive, send)
+    match scope["type"]:
+        case "lifespan":
+            async with posts.run():
+                await _lifespan(receive, send)
+        case "http":
+            await posts.handle_request(scope, receive, send)
+        case "websocket":
+            await _serve(bare, scope, receive, send)
 
 
 example: Server[Any, Any] = Server("weather")

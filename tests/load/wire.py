@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,24 +30,56 @@ def frame(message: dict[str, Any]) -> bytes:
     return head + bytes(4) + payload
 
 
-def call(tool: str, **arguments: Any) -> bytes:
+def calling(tool: str, **arguments: Any) -> dict[str, Any]:
     params = {"name": tool, "arguments": arguments}
-    return frame({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+def call(tool: str, **arguments: Any) -> bytes:
+    return frame(calling(tool, **arguments))
 
 
 PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
 CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
 
 
-class Connection(asyncio.Protocol):
+class Caller(asyncio.Protocol, ABC):
     """One call in flight at a time. `answer` is a future of the last answer's payload."""
+
+    answer: asyncio.Future[bytes]
+    _end = 0.0
+
+    @abstractmethod
+    def send(self, request: bytes) -> None: ...
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        self.answer = asyncio.get_running_loop().create_future()
+        self.send(request)
+        return self.answer
+
+    def repeat(self, request: bytes, end: float, latencies: list[float]) -> asyncio.Future[bytes]:
+        """Asks again and again until `end`."""
+        self._repeated, self._end, self._latencies = request, end, latencies
+        self._started = time.perf_counter()
+        return self.ask(request)
+
+    def answered(self, buffer: bytearray, start: int, size: int) -> None:
+        now = time.perf_counter()
+        if now < self._end:
+            self._latencies.append(now - self._started)
+            self._started = now
+            self.send(self._repeated)
+        else:
+            self.answer.set_result(bytes(buffer[start : start + size]))
+
+
+class Connection(Caller):
+    """A WebSocket."""
 
     def __init__(self, *, deflate: bool = False) -> None:
         self._handshake = (HANDSHAKE + (DEFLATE if deflate else "") + "\r\n").encode()
         self._buffer = bytearray()
         self._upgraded = False
-        self._end = 0.0
-        self.answer: asyncio.Future[bytes]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
@@ -57,16 +90,8 @@ class Connection(asyncio.Protocol):
         if not self.answer.done():
             self.answer.set_exception(ConnectionError("the server hung up"))
 
-    def ask(self, request: bytes) -> asyncio.Future[bytes]:
-        self.answer = asyncio.get_running_loop().create_future()
+    def send(self, request: bytes) -> None:
         self.transport.write(request)
-        return self.answer
-
-    def repeat(self, request: bytes, end: float, latencies: list[float]) -> asyncio.Future[bytes]:
-        """Asks again and again until `end`."""
-        self._request, self._end, self._latencies = request, end, latencies
-        self._started = time.perf_counter()
-        return self.ask(request)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -92,18 +117,9 @@ class Connection(asyncio.Protocol):
         if len(buffer) < start + size:
             return False
         if buffer[0] & 15 != PING_OPCODE and not self.answer.done():
-            self._answered(buffer, start, size)
+            self.answered(buffer, start, size)
         del buffer[: start + size]
         return True
-
-    def _answered(self, buffer: bytearray, start: int, size: int) -> None:
-        now = time.perf_counter()
-        if now < self._end:
-            self._latencies.append(now - self._started)
-            self._started = now
-            self.transport.write(self._request)
-        else:
-            self.answer.set_result(bytes(buffer[start : start + size]))
 
 
 async def connect(port: int, *, deflate: bool = False, initialize: bool = True) -> Connection:
@@ -115,7 +131,7 @@ async def connect(port: int, *, deflate: bool = False, initialize: bool = True) 
     return connection
 
 
-async def load(connections: Sequence[Connection], request: bytes, seconds: float) -> list[float]:
+async def load(connections: Sequence[Caller], request: bytes, seconds: float) -> list[float]:
     """Each connection asks again as soon as it has its answer. The latencies, in seconds.
 
     From callback to callback, without a task or a future per call: the client must not be what is measured.

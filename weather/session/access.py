@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
@@ -33,7 +34,7 @@ SUBPROTOCOLS = (
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
 
-Scope = Mapping[str, Any]
+Scope = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,13 @@ class Admission:
 
 
 def header(scope: Scope, name: bytes) -> list[bytes]:
-    """The values of every header line of that name."""
-    return [value for key, value in scope["headers"] if key.lower() == name]
+    """The values of every header line of that name; the scope keeps them by name, once looked for."""
+    by_name = scope.get("weather.headers")
+    if by_name is None:
+        scope["weather.headers"] = by_name = {}
+        for key, value in scope["headers"]:
+            by_name.setdefault(key.lower(), []).append(value)
+    return list(by_name.get(name, ()))
 
 
 def check_request_line(scope: Scope) -> None:
@@ -81,6 +87,7 @@ def _offered(scope: Scope) -> list[str]:
     return [offer.strip() for offer in lines.split(",")]
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """127.0.0.0/8 and ::1, also as IPv6 sockets show IPv4 (::ffff:127.0.0.1); and the names that resolve there
     whatever DNS says (RFC 6761 section 6.3).

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 import anyio
 from mcp import McpError, types
 from mcp.server.lowlevel import Server
+from mcp.server.models import InitializationOptions
 from mcp.server.session import ServerSession
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.websocket import websocket_server
@@ -27,8 +29,9 @@ from weather.config import Settings
 from weather.errors import InvalidMessage
 from weather.nws import Progress, silent
 from weather.questions import TAKES, shortened
-from weather.session import messages
+from weather.session import messages, resources
 from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, Request, RequestId
+from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import DEFINITIONS, KNOWN, LISTING, NAME, TITLE, call, instructions
 
 REQUESTS: dict[str, type[BaseModel]] = {
@@ -36,7 +39,15 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "ping": types.PingRequest,
     "tools/list": types.ListToolsRequest,
     "tools/call": types.CallToolRequest,
+    "resources/list": types.ListResourcesRequest,
+    "resources/templates/list": types.ListResourceTemplatesRequest,
+    "resources/read": types.ReadResourceRequest,
+    "resources/subscribe": types.SubscribeRequest,
+    "resources/unsubscribe": types.UnsubscribeRequest,
+    "completion/complete": types.CompleteRequest,
 }
+SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
+NOT_FOUND = -32002
 
 log = logging.getLogger("weather.session")
 
@@ -62,14 +73,45 @@ def params(request: Request) -> Any:
 
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
     """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
-    if request.method == "tools/call" and (ready := answers.known(key)):
+    method = request.method
+    if method == "tools/call" and (ready := answers.known(key)):
         return reply(answers, request.id, ready, transport, started)
+    if method in SUBSCRIBING and transport == "http":
+        raise InvalidMessage(METHOD_NOT_FOUND, "Subscribing needs a WebSocket, or a newer revision.", request.id)
+    if method == "resources/read" and isinstance(request.params.get("uri"), str):
+        ready = resources.ready(answers, request, NOT_FOUND)
+        return messages.result(request.id, resources.contents(request, ready)) if ready else None
     asked = params(request)
-    if request.method == "tools/list" and "cursor" not in request.params:
+    if method == "tools/list" and "cursor" not in request.params:
         return messages.result(request.id, LISTING)
-    if request.method == "tools/call" and (ready := answers.ready(asked.name, asked.arguments or {}, key)):
+    if method in resources.LISTS:
+        return messages.result(request.id, resources.listed(request))
+    if method == "completion/complete":
+        return messages.result(request.id, resources.completed(request))
+    if method == "tools/call" and (ready := answers.ready(asked.name, asked.arguments or {}, key)):
         return reply(answers, request.id, ready, transport, started)
     return None
+
+
+def subscribed(
+    hub: Subscriptions, subscriptions: dict[str, Subscription], request: Request, send: Callable[[str], Awaitable[None]]
+) -> str:
+    """The answer to one of SUBSCRIBING; `subscriptions` are those of the session, by URI. Raises InvalidMessage."""
+    uri = request.params["uri"]
+    area = resources.area(uri)
+    if area is None:
+        known = f"those of {resources.ALERTS} can be subscribed to"
+        raise InvalidMessage(NOT_FOUND, f"No such resource: {known}.", request.id, {"uri": shortened(uri, 200)})
+    if request.method == "resources/unsubscribe":
+        if subscription := subscriptions.pop(uri, None):
+            hub.remove(subscription)
+    elif uri not in subscriptions:
+        if len(subscriptions) >= MOST_SUBSCRIPTIONS:
+            raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
+        message = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+        subscriptions[uri] = Subscription(area, json.dumps(message), send)
+        hub.add(subscriptions[uri])
+    return messages.result(request.id, "{}")
 
 
 def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str, started: float) -> str:
@@ -92,7 +134,7 @@ async def over_websocket(server: Server[None, Any], scope: Any, receive: Any, se
 
     try:
         async with websocket_server(scope, received, send) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+            await server.run(read, write, _options(server, subscribe=True))
     except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass  # The peer went away while something was being written.
     except* Exception:
@@ -117,7 +159,7 @@ async def over_http(server: Server[None, Any], version: str, body: bytes) -> str
         sent.append(event)
 
     transport = StreamableHTTPServerTransport(None, is_json_response_enabled=True)
-    run = partial(server.run, initialization_options=server.create_initialization_options(), stateless=True)
+    run = partial(server.run, initialization_options=_options(server, subscribe=False), stateless=True)
     async with transport.connect() as (read, write), anyio.create_task_group() as tasks:
         tasks.start_soon(run, read, write)
         await transport.handle_request(scope, lambda: _at_once(request), send)
@@ -148,9 +190,27 @@ def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
             result = await call(answers, name, request.params.arguments or {}, _progress(server), transport)
         return types.ServerResult(types.CallToolResult.model_validate_json(result))
 
+    async def read_resource(request: types.ReadResourceRequest) -> types.ServerResult:
+        asked = Request(0, "resources/read", {"uri": str(request.params.uri)})
+        try:
+            ready = await resources.read(answers, asked, NOT_FOUND)
+        except InvalidMessage as invalid:
+            raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
+        result = types.ReadResourceResult.model_validate_json(resources.contents(asked, ready))
+        return types.ServerResult(result)
+
+    server.request_handlers[types.ReadResourceRequest] = read_resource
     server.request_handlers[types.ListToolsRequest] = list_tools
     server.request_handlers[types.CallToolRequest] = call_tool
     return server
+
+
+def _options(server: Server[None, Any], *, subscribe: bool) -> InitializationOptions:
+    """The SDK says that no resource can be subscribed to."""
+    options = server.create_initialization_options()
+    options.capabilities.resources = types.ResourcesCapability(subscribe=subscribe, listChanged=False)
+    options.capabilities.completions = types.CompletionsCapability()
+    return options
 
 
 def _invalid_params(message: str) -> McpError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from weather.errors import InvalidMessage
 from weather.questions import shortened
 
 RequestId = int | str
+Notify = Callable[[str], Awaitable[None]]
 
 VERSION = "2026-07-28"  # the first without sessions
 PREFIX = "io.modelcontextprotocol/"
@@ -25,7 +27,8 @@ META = {
     "log_level": f"{PREFIX}logLevel",
     "progress_token": "progressToken",
 }
-PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+MODERN = {name for name in META.values() if name.startswith(PREFIX)}
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 DEEPEST = 200  # of brackets, as pydantic reads them
 
 
@@ -51,6 +54,7 @@ class Work:
 
     method: str
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    uris: int = 0  # that it listens for
 
 
 class Response(Struct):
@@ -119,6 +123,10 @@ class Reply(Struct):
     method: str | UnsetType = UNSET
     result: Outcome | UnsetType = UNSET
 
+    @property
+    def failed(self) -> bool:
+        return self.result is UNSET or self.result.is_error
+
 
 reply = msgspec.json.Decoder(Reply).decode
 _call = msgspec.json.Decoder(Call).decode
@@ -129,7 +137,7 @@ _anything = msgspec.json.Decoder().decode
 def plain_call(text: str | bytes) -> Call | None:
     try:
         return _call(text)
-    except (DecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

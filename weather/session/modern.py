@@ -6,7 +6,7 @@ Nothing here knows how messages travel. Shapes: schema.json of that revision.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -19,22 +19,25 @@ from weather.config import MINUTES
 from weather.errors import InvalidMessage
 from weather.nws import silent
 from weather.questions import TAKES, shortened
-from weather.session import messages
+from weather.session import messages, resources
 from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, PREFIX, VERSION, Meta, Request, RequestId
+from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, call, instructions
 
 UNSUPPORTED_VERSION = -32022
-METHODS = ("server/discover", "tools/list", "tools/call")
+METHODS = ("server/discover", "tools/list", "tools/call", *resources.METHODS, "subscriptions/listen")
 LISTING_LIFE_S = 60 * MINUTES
-_IDENTITY = json.dumps({f"{PREFIX}serverInfo": {"name": NAME, "title": TITLE, "version": __version__}})
-_CACHED = f'"ttlMs":{LISTING_LIFE_S * 1000:.0f},"cacheScope":"public",'
-
-Notify = Callable[[str], Awaitable[None]]
+_IDENTITY = {f"{PREFIX}serverInfo": {"name": NAME, "title": TITLE, "version": __version__}}
+_META = json.dumps(_IDENTITY)
 
 
 def speaks(request: Request) -> bool:
-    """Whether the request is of this era: its metadata say so, or its method is of no other."""
-    return request.method == "server/discover" or any(key.startswith(PREFIX) for key in request.meta)
+    """Whether the request is of this era: its metadata say so, or its method is of no other.
+
+    Not by their prefix alone: 2025-11-25 has `related-task`.
+    """
+    own = request.method in ("server/discover", "subscriptions/listen")
+    return own or not messages.MODERN.isdisjoint(request.meta)
 
 
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
@@ -44,14 +47,14 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
         case "server/discover":
             found = {
                 "supportedVersions": [VERSION],
-                "capabilities": {"tools": {}},
+                "capabilities": {"tools": {}, "resources": {"subscribe": True}, "completions": {}},
                 "instructions": instructions(answers.settings),
             }
-            return messages.result(request.id, _complete(json.dumps(found), _CACHED))
+            return messages.result(request.id, _complete(json.dumps(found), _cached(LISTING_LIFE_S)))
         case "tools/list":
             if "cursor" in request.params:
                 raise _invalid(request, "There is one page of tools: send no cursor.")
-            return messages.result(request.id, _complete(LISTING, _CACHED))
+            return messages.result(request.id, _complete(LISTING, _cached(LISTING_LIFE_S)))
         case "tools/call":
             name, arguments = str(request.params.get("name")), request.params.get("arguments", {})
             if name not in TAKES:
@@ -60,6 +63,16 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
                 raise _invalid(request, "arguments: should be an object")
             ready = answers.known(key) or answers.ready(name, arguments, key)
             return reply(answers, request.id, ready, transport, started) if ready else None
+        case "resources/list" | "resources/templates/list":
+            return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
+        case "completion/complete":
+            return messages.result(request.id, _complete(resources.completed(request)))
+        case "resources/read":
+            ready = resources.ready(answers, request, INVALID_PARAMS)
+            return _read(answers, request, ready) if ready else None
+        case "subscriptions/listen":
+            wanted(request)
+            return None
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise InvalidMessage(METHOD_NOT_FOUND, f"Unknown method '{shortened(request.method)}'; {known}.", request.id)
 
@@ -69,24 +82,70 @@ def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str,
     return messages.result(request_id, _complete(ready.json))
 
 
-async def work(answers: Answers, request: Request, notify: Notify, transport: str) -> str:
-    """The answer to a `tools/call` that `answered` has let pass; `notify` sends what goes before it."""
-    token, steps = request.meta.get("progressToken"), 0
+async def work(answers: Answers, hub: Subscriptions, request: Request, notify: messages.Notify, transport: str) -> str:
+    """The answer to what `answered` has let pass; `notify` sends what goes before it. Raises InvalidMessage."""
+    match request.method:
+        case "resources/read":
+            return _read(answers, request, await resources.read(answers, request, INVALID_PARAMS))
+        case "subscriptions/listen":
+            return await _listen(hub, request, notify)
+    token, steps = request.meta.get("progressToken"), count(1)
 
     async def progress(note: str) -> None:
-        nonlocal steps
-        steps += 1
-        params = {"progressToken": token, "progress": steps, "message": note}
-        await notify(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
+        await notify(_notification("progress", {"progressToken": token, "progress": next(steps), "message": note}))
 
     name, arguments = request.params["name"], request.params.get("arguments", {})
     result = await call(answers, name, arguments, silent if token is None else progress, transport)
     return messages.result(request.id, _complete(result))
 
 
+async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify) -> str:
+    """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions)."""
+    uris, own = wanted(request), {f"{PREFIX}subscriptionId": request.id}
+    honoured = {"resourceSubscriptions": list(uris)} if uris else {}
+    await notify(_notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
+    subscriptions = [
+        Subscription(area, _notification("resources/updated", {"_meta": own, "uri": uri}), notify)
+        for uri, area in uris.items()
+    ]
+    try:
+        for subscription in subscriptions:
+            hub.add(subscription)
+        await hub.over.wait()
+    finally:
+        for subscription in subscriptions:
+            hub.remove(subscription)
+    return messages.result(request.id, json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))
+
+
+def wanted(request: Request) -> dict[str, str]:
+    """URI → area of what is honoured; raises InvalidMessage."""
+    match request.params.get("notifications"):
+        case {"resourceSubscriptions": list(uris)}:
+            if len(uris) > MOST_SUBSCRIPTIONS:
+                raise _invalid(request, MOST)
+            return {uri: area for uri in uris if (area := resources.area(uri))}
+        case dict() as others if "resourceSubscriptions" not in others:
+            return {}
+    raise _invalid(request, "notifications: an object, in it resourceSubscriptions: a list of URIs.")
+
+
+def _read(answers: Answers, request: Request, ready: Ready) -> str:
+    life_s = max(0.0, ready.expires_at - answers.clock())
+    return messages.result(request.id, _complete(resources.contents(request, ready), _cached(life_s)))
+
+
+def _notification(name: str, params: dict[str, Any]) -> str:
+    return json.dumps({"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params})
+
+
+def _cached(life_s: float) -> str:
+    return f'"ttlMs":{life_s * 1000:.0f},"cacheScope":"public",'
+
+
 def _complete(result: str, cached: str = "") -> str:
     """The result in the envelope of this era: a few bytes around the same JSON."""
-    return f'{{"resultType":"complete",{cached}"_meta":{_IDENTITY},{result[1:]}'
+    return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
 
 
 def _meta(request: Request) -> Meta:

@@ -8,6 +8,7 @@ unchanged.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ from weather.errors import InvalidMessage
 from weather.questions import shortened
 from weather.session import legacy, messages, modern
 from weather.session.messages import (
+    INVALID_PARAMS,
     INVALID_REQUEST,
     Call,
     Notification,
@@ -27,6 +29,7 @@ from weather.session.messages import (
     RequestId,
 )
 from weather.session.sessions import Sessions
+from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,12 +53,15 @@ class Screen:
     """
 
     def __init__(self, sessions: Sessions, receive: Receive, send: Send, close: Close) -> None:
-        self._answers, self._start, settings = sessions.answers, sessions.start, sessions.settings
+        self._answers, self._hub, settings = sessions.answers, sessions.subscriptions, sessions.settings
+        self._start = sessions.start
         self._receive, self._send, self._close = receive, send, close
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._changed: anyio.Event | None = None
         self.state = State.NEW
         self.in_flight: dict[RequestId, messages.Work] = {}
+        self.streams: dict[RequestId, messages.Work] = {}
+        self.subscriptions: dict[str, Subscription] = {}
         self.client = ""
         self.calls = self.errors = self.sending = 0
         self.gone = self.stateless = False
@@ -83,7 +89,8 @@ class Screen:
                 return event
 
     def _ready(self, call: Call) -> str | None:
-        if call.id in self.in_flight:
+        """Once it is known how the client speaks, and who it is."""
+        if call.id in self.in_flight or not (self.stateless or self.state is State.READY):
             return None
         return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
@@ -110,37 +117,62 @@ class Screen:
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
         self.calls += request.method == "tools/call"
         reply = era.answered(self._answers, request, key, "websocket", self.received_at)
+        if request.method in legacy.SUBSCRIBING:
+            reply = legacy.subscribed(self._hub, self.subscriptions, request, self.write)
         if era is modern and not self.stateless:
             self.stateless, info = True, request.meta.get(messages.META["client"])
             self.client = self.client or (shortened(f"{info['name']} {info['version']}") if info else "")
         if reply:
             await self.write(reply)
             return False
-        self.in_flight[request.id] = messages.Work(request.method)
+        work = messages.Work(request.method)
+        if request.method == "subscriptions/listen":
+            work.uris = len(modern.wanted(request))
+            if work.uris + sum(other.uris for other in self.streams.values()) > MOST_SUBSCRIPTIONS:
+                raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
+            self.streams[request.id] = work
+        else:
+            self.in_flight[request.id] = work
         if era is modern:
-            self._start(self._work, request)
+            self._start(self._work, request, work)
         elif request.method == "initialize":
             self.state = State.INITIALIZING
             info = request.params["clientInfo"]
             self.client = shortened(f"{info['name']} {info['version']}")
         return era is legacy
 
-    async def _work(self, request: Request) -> None:
-        with self.in_flight[request.id].scope as scope:
-            reply = await modern.work(self._answers, request, self.write, "websocket")
+    async def _work(self, request: Request, work: messages.Work) -> None:
+        """At work until its answer is written: a client that does not read is held back."""
+        with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
+            with work.scope as scope:
+                try:
+                    reply = await modern.work(self._answers, self._hub, request, self.write, "websocket")
+                except InvalidMessage as invalid:
+                    reply = messages.error(invalid)
+            if not scope.cancel_called:
+                self.errors += messages.reply(reply).failed
+                await self.write(reply)
         self._done(request.id)
-        if not scope.cancelled_caught:
-            self.errors += '"isError":true' in reply
-            await self.write(reply)
 
     def _done(self, request_id: RequestId) -> messages.Work | None:
         if self._changed:
             self._changed.set()
-        return self.in_flight.pop(request_id, None)
+        return self.in_flight.pop(request_id, None) or self.streams.pop(request_id, None)
+
+    @property
+    def subscribed(self) -> bool:
+        return bool(self.streams or self.subscriptions)
+
+    def end(self) -> None:
+        """Ends the work that is not the SDK's."""
+        for work in (*self.in_flight.values(), *self.streams.values()):
+            work.scope.cancel()
+        for subscription in self.subscriptions.values():
+            self._hub.remove(subscription)
 
     def _problem(self, request: Request, era: Any) -> str | None:
         method = request.method
-        if request.id in self.in_flight:
+        if request.id in self.in_flight or request.id in self.streams:
             return "A request with this id is still at work: ids must differ."
         if era is modern:
             return None
@@ -154,7 +186,7 @@ class Screen:
         """Unknown notifications are ignored, as JSON-RPC asks; of `initialized`, the SDK need not know."""
         if notification.method == "notifications/cancelled":
             request_id = messages.usable(notification.params.get("requestId"))
-            work = None if request_id is None else self.in_flight.get(request_id)
+            work = None if request_id is None else self.in_flight.get(request_id) or self.streams.get(request_id)
             if work and work.method != "initialize":
                 work.scope.cancel()
 
@@ -170,10 +202,9 @@ class Screen:
             work = None if reply.id is UNSET else self._done(reply.id)
             if work is None or work.scope.cancel_called:
                 return
-            failed = reply.result is UNSET
-            self.errors += reply.result is UNSET or reply.result.is_error
+            self.errors += reply.failed
             if work.method == "initialize":
-                self.state = State.NEW if failed else State.READY
+                self.state = State.NEW if reply.failed else State.READY
                 text = legacy.titled(text)
         await self.write(text)
 
@@ -185,7 +216,8 @@ class Screen:
             await self._send({"type": "websocket.send", "text": text})
         finally:
             self.sending -= 1
-            self.sent_at = perf_counter()
+            if self.sending:
+                self.sent_at = perf_counter()
 
 
 def at_once(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:

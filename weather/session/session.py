@@ -65,8 +65,7 @@ class Session:
             self.close(SERVICE_RESTART, "the server is going down", "shutdown")
             raise
         finally:
-            for work in self._screen.in_flight.values():
-                work.scope.cancel()
+            self._screen.end()
             code, reason, ended = self._ending or (NORMAL, "", "client")
             if not self._screen.gone:
                 with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
@@ -99,7 +98,9 @@ class Session:
         elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:
             reason = f"read nothing for {settings.mcp_send_timeout_seconds:g} s"
             self.close(POLICY_VIOLATION, reason, "not_reading")
-        elif not screen.in_flight and now - screen.received_at > settings.mcp_idle_timeout_seconds:
+        elif (
+            not (screen.in_flight or screen.subscribed) and now - screen.received_at > settings.mcp_idle_timeout_seconds
+        ):
             self.close(NORMAL, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
             self.close(POLICY_VIOLATION, "the token has expired", "token_expired")

@@ -18,6 +18,7 @@ from weather.config import SECONDS, Settings
 from weather.errors import Refusal
 from weather.metrics import Metrics
 from weather.serving import Connection
+from weather.session.subscriptions import Subscriptions
 
 TICK_S = 0.25 * SECONDS
 RETRY = {"retry-after": "5"}
@@ -46,6 +47,7 @@ class Sessions:
         self._requests: set[anyio.CancelScope] = set()
         self._tasks: TaskGroup
         self._met = False
+        self.subscriptions = Subscriptions(answers.nws, metrics, self.start)
         metrics.sessions_open.set_function(lambda: len(self._open))
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
         in_sessions.set_function(lambda: sum(session.in_flight for session in self._open))
@@ -95,7 +97,7 @@ class Sessions:
             log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> Iterator[anyio.CancelScope]:
         """Room for the work on an HTTP request, which ends early where the server goes down. Raises Refusal."""
         scope = anyio.CancelScope()
         if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_requests:
@@ -103,7 +105,7 @@ class Sessions:
         self._requests.add(scope)
         try:
             with scope:
-                yield
+                yield scope
         finally:
             self._requests.discard(scope)
 
@@ -111,9 +113,12 @@ class Sessions:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
         await going_down.wait()
         log.info("going down: %d sessions are open", len(self._open))
+        self.subscriptions.over.set()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
         for scope in self._requests:
             scope.deadline = anyio.current_time() + self.settings.mcp_grace_seconds
+        if self.subscriptions.open:
+            await anyio.sleep(TICK_S)  # for the results of those who listen
         self._close_idle(perf_counter())
 
     def _close_idle(self, now: float) -> None:

@@ -1,0 +1,100 @@
+"""The resources, the same for both eras: what they are called, and what they hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from weather.answers import Answers, Ready
+from weather.areas import AREAS
+from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError
+from weather.questions import shortened
+from weather.session.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
+
+ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
+NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
+_URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER})")
+MOST_VALUES = 100
+
+LISTS = {
+    "resources/list": json.dumps(
+        {
+            "resources": [
+                {"uri": ALERTS.format(state=code), "name": f"Alerts: {name}", "mimeType": "application/json"}
+                for code, name in AREAS.items()
+            ]
+        }
+    ),
+    "resources/templates/list": json.dumps(
+        {
+            "resourceTemplates": [
+                {"uriTemplate": ALERTS, "name": "Alerts of an area", "mimeType": "application/json"},
+                {"uriTemplate": FORECAST, "name": "Forecast for a point", "mimeType": "application/json"},
+            ]
+        }
+    ),
+}
+METHODS = (*LISTS, "resources/read", "completion/complete")
+
+
+def area(uri: object) -> str | None:
+    """The area whose alerts the URI names, None where it names none that is known."""
+    found = _URI.fullmatch(uri) if isinstance(uri, str) else None
+    return found[1] if found and found[1] in AREAS else None
+
+
+def listed(request: Request) -> str:
+    """The result of one of LISTS; raises InvalidMessage."""
+    if "cursor" in request.params:
+        raise InvalidMessage(INVALID_PARAMS, "There is one page: send no cursor.", request.id)
+    return LISTS[request.method]
+
+
+def completed(request: Request) -> str:
+    """The result of `completion/complete`: areas by the beginning of a code or a name; raises InvalidMessage."""
+    match request.params:
+        case {"ref": {"type": "ref/resource", "uri": str(uri)}, "argument": {"name": str(name), "value": str(value)}}:
+            if uri in (ALERTS, FORECAST) and f"{{{name}}}" in uri:
+                given = value.lower()
+                found = [code for code, area in AREAS.items() if f"{code} {area}".lower().startswith(given)]
+                found += [code for code, area in AREAS.items() if area.lower().startswith(given) and code not in found]
+                values = sorted(found)[:MOST_VALUES] if name == "state" else []
+                return json.dumps({"completion": {"values": values, "total": len(values), "hasMore": False}})
+    raise InvalidMessage(INVALID_PARAMS, f"What can be completed is the state of {ALERTS}.", request.id)
+
+
+def _asked(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
+    """The tool and the arguments that the URI stands for; raises InvalidMessage with that code."""
+    uri = request.params.get("uri")
+    match _URI.fullmatch(uri) if isinstance(uri, str) else None:
+        case re.Match() as found if found[1] in AREAS:
+            return "get-alerts", {"state": found[1]}
+        case re.Match() as found if found[2]:
+            return "get-forecast", {"latitude": float(found[2]), "longitude": float(found[3])}
+    raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {ALERTS} and {FORECAST}.", missing)
+
+
+def ready(answers: Answers, request: Request, missing: int) -> Ready | None:
+    """What is ready of a `resources/read`; raises InvalidMessage."""
+    return answers.ready(*_asked(request, missing))
+
+
+async def read(answers: Answers, request: Request, missing: int) -> Ready:
+    """Raises InvalidMessage, also where the Weather Service does not answer."""
+    try:
+        return await answers.answer(*_asked(request, missing))
+    except (BadArgument, NotCovered) as error:
+        raise _unknown(request, str(error), missing) from None
+    except WeatherError as error:
+        raise InvalidMessage(INTERNAL_ERROR, str(error), request.id) from None
+
+
+def contents(request: Request, ready: Ready) -> str:
+    """The result of `resources/read`: the structured content of the tool's result."""
+    uri = json.dumps(request.params["uri"])
+    return f'{{"contents":[{{"uri":{uri},"mimeType":"application/json","text":{ready.text}}}]}}'
+
+
+def _unknown(request: Request, why: str, code: int) -> InvalidMessage:
+    return InvalidMessage(code, why, request.id, {"uri": shortened(str(request.params.get("uri")), 200)})

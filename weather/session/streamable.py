@@ -1,0 +1,209 @@
+"""MCP at /mcp: streamable HTTP without sessions, of both eras (basic/transports).
+
+A message for a request, answered with JSON, or with server-sent events where there is more to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from typing import Any, TypeVar
+
+import anyio
+from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
+
+from weather.config import SECONDS
+from weather.errors import InvalidMessage, Refusal
+from weather.questions import shortened
+from weather.session import legacy, messages, modern
+from weather.session.access import Access, header
+from weather.session.http import BODY_TIMEOUT_S, JSON, Answer, peer
+from weather.session.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
+from weather.session.screen import Receive, Scope, Send
+from weather.session.sessions import RETRY, Sessions
+
+EVENTS = "text/event-stream"
+BEAT_S, END_TIMEOUT_S = 15 * SECONDS, 1 * SECONDS
+HEADER_MISMATCH = -32020
+ALLOW = {"allow": "POST, OPTIONS"}
+PREFLIGHT = {
+    "access-control-allow-methods": "POST",
+    "access-control-allow-headers": "accept, authorization, content-type, mcp-method, mcp-name, mcp-protocol-version",
+    "access-control-max-age": "600",
+}
+
+T = TypeVar("T")
+
+log = logging.getLogger("weather")
+
+
+async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
+    """None when it has answered already, or the client is gone; raises Refusal."""
+    if scope["method"] == "OPTIONS":
+        return Answer(b"", headers=PREFLIGHT | ALLOW)
+    if scope["method"] != "POST":
+        raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
+    await access.authorize(scope)
+    version, settings = _version(scope), sessions.settings
+    body, answer = None, None
+    with sessions.request() as room:
+        room.deadline = anyio.current_time() + BODY_TIMEOUT_S
+        body = await _body(receive, settings.mcp_max_message_bytes)
+        room.deadline = math.inf
+        answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
+        if answer is None or answer.events is None:
+            return answer
+        await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
+    if answer:
+        return None
+    if body or sessions.status == "draining":
+        raise Refusal(503, "capacity", "This server is going down.", RETRY)
+    raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
+
+
+async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Answer | None:
+    """None when the client is gone; raises Refusal."""
+    started, answers, hub = perf_counter(), sessions.answers, sessions.subscriptions
+    call = messages.plain_call(body)
+    era: Any = legacy
+    try:
+        request = messages.message(body)
+        if not isinstance(request, Request):
+            return Answer(b"", 202, read=True)
+        if modern.speaks(request) or version == messages.VERSION:
+            era = modern
+            _check_mirrors(scope, version, request)
+        elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
+            spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, messages.VERSION))
+            raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
+        text = era.answered(answers, request, call.key if call else None, "http", started)
+        if text is None and era is legacy:
+            _note(scope, request)
+            text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
+        elif text is None and ("progressToken" in request.meta or request.method == "subscriptions/listen"):
+            return Answer(b"", read=True, events=partial(_events, sessions, request))
+        elif text is None:
+            text = await _unless_gone(receive, partial(modern.work, answers, hub, request, _silent, "http"))
+    except InvalidMessage as invalid:
+        return Answer(messages.error(invalid).encode(), _status(invalid, era), read=True)
+    return None if text is None else Answer(text.encode(), read=True)
+
+
+def _note(scope: Scope, request: Request) -> None:
+    if request.method == "initialize":
+        info = request.params["clientInfo"]
+        fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
+        log.info("client initialized over HTTP", extra={"fields": fields})
+
+
+async def _events(sessions: Sessions, request: Request, notify: Notify) -> None:
+    try:
+        reply = await modern.work(sessions.answers, sessions.subscriptions, request, notify, "http")
+    except InvalidMessage as invalid:
+        reply = messages.error(invalid)
+    await notify(reply)
+
+
+def _status(invalid: InvalidMessage, era: Any) -> int:
+    if era is modern:
+        return 404 if invalid.code == METHOD_NOT_FOUND else 400
+    return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
+
+
+def _version(scope: Scope) -> str:
+    """The revision in the headers, "" where there is none; raises Refusal."""
+    content, accepts = _one(scope, "content-type"), _one(scope, "accept")
+    if content.partition(";")[0].strip().lower() != JSON:
+        raise Refusal(415, "content_type", f"Send the message as {JSON}.")
+    if not re.search(r"application/(json|\*)|\*/\*|^$", accepts):
+        raise Refusal(406, "accept", f"The answer is {JSON}: accept that, and {EVENTS}.")
+    return _one(scope, "mcp-protocol-version")
+
+
+def _check_mirrors(scope: Scope, version: str, request: Request) -> None:
+    """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
+    said = {"MCP-Protocol-Version": request.meta.get(messages.META["version"], version), "Mcp-Method": request.method}
+    if request.method in ("tools/call", "resources/read", "prompts/get"):
+        said["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
+    for name, value in said.items():
+        sent = _one(scope, name.lower())
+        if name == "Mcp-Name" and (encoded := re.fullmatch(r"=\?base64\?(.*)\?=", sent)):
+            with suppress(ValueError):
+                sent = b64decode(encoded[1], validate=True).decode()
+        if sent != value:
+            why = f"Header mismatch: {name} is {shortened(sent)!r}, and the body says {shortened(str(value))!r}."
+            raise InvalidMessage(HEADER_MISMATCH, why, request.id)
+
+
+def _one(scope: Scope, name: str) -> str:
+    return b", ".join(header(scope, name.encode())).decode("latin-1")
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """None when the client has gone away; raises Refusal."""
+    body, more = b"", True
+    while more:  # To the end though it is too big: who is still writing may never see an answer.
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        more = event.get("more_body", False)
+        if len(body) <= most:
+            body += event.get("body", b"")
+    if len(body) > most:
+        raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
+    return body
+
+
+async def _silent(_: str) -> None:
+    """Nobody asked for progress."""
+
+
+async def _stream(
+    receive: Receive, send: Send, events: Callable[[Notify], Awaitable[None]], more: dict[str, str], patience_s: float
+) -> None:
+    """Server-sent events; closing the stream ends their source, and so does not reading it for so long."""
+    lines = {"content-type": EVENTS, "cache-control": "no-store", "x-accel-buffering": "no", **more}
+    headers = [(name.encode(), value.encode()) for name, value in lines.items()]
+
+    async def write(text: str) -> None:
+        with anyio.fail_after(patience_s):
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+    async def beat() -> None:
+        while True:  # So that nobody between takes a quiet stream for dead.
+            await anyio.sleep(BEAT_S)
+            await write(":\n\n")
+
+    try:
+        with anyio.fail_after(patience_s):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+        source = partial(events, lambda text: write(f"event: message\ndata: {text}\n\n"))
+        await _unless_gone(receive, source, beat)
+    except* TimeoutError:
+        pass
+    finally:
+        with anyio.move_on_after(END_TIMEOUT_S, shield=True):
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def _unless_gone(receive: Receive, work: Callable[[], Awaitable[T]], *beside: Any) -> T | None:
+    """Ends the work when the client goes away; the others who wait for the same go on."""
+    done = None
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for other in (watch, *beside):
+            tasks.start_soon(other)
+        done = await work()
+        tasks.cancel_scope.cancel()
+    return done

@@ -1,0 +1,114 @@
+"""Who wants to be told when the alerts of an area change. Nothing here knows how the message travels.
+
+One loop for each area that somebody has subscribed to, since NWS has to be asked again: as often as its answers expire,
+once however many subscribe, and not at all when nobody does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from weather.config import SECONDS
+from weather.errors import WeatherError
+from weather.metrics import Metrics
+from weather.nws import NWS
+
+AGAIN_S = 5 * SECONDS
+SHORTEST_S = 0.1 * SECONDS
+AT_ONCE = 50
+MOST_SUBSCRIPTIONS = 100  # of a connection
+MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """`message` is sent by `send` when the alerts of the area have changed; two changes before that are one."""
+
+    area: str
+    message: str
+    send: Callable[[str], Awaitable[None]]
+    _due: bool = False
+    _sending: bool = False
+
+    async def tell(self, metrics: Metrics) -> None:
+        self._due = True
+        if self._sending:
+            return  # Whoever sends looks again.
+        self._sending = True
+        try:
+            while self._due:
+                self._due = False
+                await self.send(self.message)
+                metrics.notifications.inc()
+        finally:
+            self._sending = False
+
+
+@dataclass(eq=False, slots=True)
+class _Area:
+    subscribers: set[Subscription] = field(default_factory=set)
+    watch: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class Subscriptions:
+    """`start` runs work apart from its caller; `over` is set when the server goes down."""
+
+    def __init__(self, nws: NWS, metrics: Metrics, start: Callable[..., Any]) -> None:
+        self._nws, self._metrics, self._start = nws, metrics, start
+        self._areas: dict[str, _Area] = {}
+        self.over = anyio.Event()
+        metrics.subscriptions.set_function(lambda: self.open)
+
+    @property
+    def open(self) -> int:
+        return sum(len(area.subscribers) for area in self._areas.values())
+
+    def add(self, subscription: Subscription) -> None:
+        area = self._areas.get(subscription.area)
+        if area is None:
+            area = self._areas[subscription.area] = _Area()
+            self._start(self._watch, subscription.area, area)
+        area.subscribers.add(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        area = self._areas.get(subscription.area)
+        if area and subscription in area.subscribers:
+            area.subscribers.remove(subscription)
+            if not area.subscribers:
+                area.watch.cancel()
+                del self._areas[subscription.area]
+
+    async def _watch(self, code: str, area: _Area) -> None:
+        """An outage is no change; what differs after it is told."""
+        known: frozenset[str] | None = None
+        with area.watch:
+            while True:
+                wait_s = AGAIN_S
+                try:
+                    alerts = await self._nws.alerts(code, ahead=True)
+                    wait_s = max(alerts.refresh_at - self._nws.clock(), SHORTEST_S)
+                    if not alerts.stale:
+                        now = frozenset(alert.id for alert in alerts.digest.alerts)
+                        if known not in (None, now):
+                            self._start(self._tell, tuple(area.subscribers), perf_counter())
+                        known = now
+                except WeatherError:
+                    log.debug("the alerts of %s cannot be had", code, exc_info=True)
+                await anyio.sleep(wait_s)
+
+    async def _tell(self, subscribers: tuple[Subscription, ...], changed_at: float) -> None:
+        async with anyio.create_task_group() as tasks:
+            for number, subscription in enumerate(subscribers):
+                tasks.start_soon(subscription.tell, self._metrics)
+                if number % AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()  # Others have their turn.
+        self._metrics.notified.observe(perf_counter() - changed_at)
