@@ -10,8 +10,10 @@ from itertools import pairwise
 
 import httpx
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import serving
+from tests.raw import answering
 
 CHROMIUM = shutil.which("chromium")
 # Nothing of the browser's own goes anywhere.
@@ -25,8 +27,6 @@ TIMEOUT_MS = 10_000
 def browser():
     if not CHROMIUM and not os.environ.get("CI"):
         pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
         yield browser
@@ -90,7 +90,7 @@ def tab(browser):
 
 
 def changing(change, answers=None):
-    """A way to the server that changes results on the way back, and answers some methods itself."""
+    """A way to the server that changes results, or their structured content, and answers some methods itself."""
 
     def route(socket):
         server = socket.connect_to_server()
@@ -105,8 +105,8 @@ def changing(change, answers=None):
 
         def received(text):
             message = json.loads(text)
-            if content := message.get("result", {}).get("structuredContent"):
-                change(content)
+            if result := message.get("result"):
+                change(result.get("structuredContent", result))
             socket.send(json.dumps(message))
 
         socket.on_message(sent)
@@ -170,8 +170,9 @@ def test_a_forecast_has_a_point_for_each_period(tab, server):
     with tab(server) as page:
         page.call(FORECAST)
         periods = page.structured()["periods"]
-        drawn = [page.page.locator(f".chart circle.{kind}").count() for kind in ("high", "low")]
-        assert drawn == [sum(period["isDaytime"] is day for period in periods) for day in (True, False)]
+        for kind, day in (("high", True), ("low", False)):
+            count = sum(period["isDaytime"] is day for period in periods)
+            expect(page.page.locator(f".chart circle.{kind}")).to_have_count(count)
         assert page.page.locator(".chart .rain").count() == sum(
             bool(period.get("probabilityOfPrecipitation")) for period in periods
         )
@@ -190,7 +191,7 @@ def test_an_hourly_forecast_is_a_curve_and_stale_data_say_so(tab, server):
     with tab(server, route=changing(change)) as page:
         page.call(FORECAST)
         page.shows("Stale: 40 minutes old", "#result")
-        assert page.page.locator(".chart circle").count() == 48
+        expect(page.page.locator(".chart circle")).to_have_count(48)
         assert page.page.locator(".chart .line.high").count() == 1
 
 
@@ -223,7 +224,7 @@ def test_both_eras_are_spoken(tab, server):
         page.page.locator("#era").select_option("2025-11-25")
         page.state("ready, 2025-11-25")
         page.call(WEATHER)
-        assert page.frames("initialize").count() == 3  # with the answer, and the notification
+        expect(page.frames("initialize")).to_have_count(3)  # with the answer, and the notification
         page.frames("tools/call get-weather").click()
         assert "io.modelcontextprotocol" not in page.page.locator("#frames details[open] pre").inner_text()
 
@@ -236,8 +237,7 @@ def test_frames_can_be_opened_and_wrong_ones_sent(tab, server):
         page.page.locator("#raw-sample").select_option("not JSON")
         page.page.get_by_role("button", name="Send").click()
         page.frames("error -32700").wait_for()
-        newest = page.page.locator("#frames summary").first.inner_text()
-        assert newest.startswith("↓")
+        assert page.page.locator("#frames summary").first.inner_text().startswith("↓")
 
 
 def test_a_burst_is_measured(tab, server):
@@ -258,7 +258,7 @@ def test_real_weather_gets_no_burst(tab, server):
     with tab(server, route=changing(lambda content: content.update(source="live"))) as page:
         page.page.get_by_role("button", name="Run").click()
         page.shows("No bursts here: the weather is live.", "#load-status")
-        assert page.frames("tools/call").count() == 1
+        expect(page.frames("tools/call")).to_have_count(1)
 
 
 def test_a_token_is_sent_as_a_subprotocol(tab, serve):
@@ -310,49 +310,105 @@ def test_the_page_is_usable_by_keyboard_at_any_width(tab, server):
 
 
 @pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
-def test_a_change_of_a_states_alerts_is_shown_as_it_comes(tab, server, era):
+def test_a_change_of_a_states_alerts_is_drawn_as_it_comes(tab, server, era):
     """Of alerts that this test makes up, by the messages of the specification."""
     uri, key = "weather://alerts/CA", "io.modelcontextprotocol/subscriptionId"
     alert = {"id": "b", "event": "Tsunami Warning", "severity": "Extreme"}
-    content = {"state": "CA", "stateName": "California", "source": "simulated", "stale": False, "alerts": [alert]}
+    known = {"state": "CA", "source": "simulated", "stale": False}
+    reads = iter([known | {"alerts": [{"id": "a", "event": "Flood Watch"}]}, known | {"alerts": [alert]}])
 
-    def updated(message):
+    def subscribed(message):
         meta = {"_meta": {key: message["id"]}} if era == "2026-07-28" else {}
-        subset = {"notifications": {"resourceSubscriptions": [uri]}, **meta}
-        if meta:
-            yield {"method": "notifications/subscriptions/acknowledged", "params": subset}
-        else:
-            yield {"id": message["id"], "result": {}}
+        params = {"notifications": {"resourceSubscriptions": [uri]}, **meta}
+        yield (
+            {"method": "notifications/subscriptions/acknowledged", "params": params}
+            if meta
+            else {
+                "id": message["id"],
+                "result": {},
+            }
+        )
         yield {"method": "notifications/resources/updated", "params": {"uri": uri, **meta}}
 
-    answers = {
-        "subscriptions/listen": updated,
-        "resources/subscribe": updated,
-        "resources/read": lambda message: [
-            {"id": message["id"], "result": {"contents": [{"uri": uri, "text": json.dumps(content)}]}}
-        ],
-        "notifications/cancelled": lambda message: [],
-        "resources/unsubscribe": lambda message: [{"id": message["id"], "result": {}}],
-    }
-    with tab(server, route=changing(lambda content: content.update(alerts=[]), answers)) as page:
+    def read(message):
+        yield {"id": message["id"], "result": {"contents": [{"uri": uri, "text": json.dumps(next(reads))}]}}
+
+    answers = {"subscriptions/listen": subscribed, "resources/subscribe": subscribed, "resources/read": read}
+    with tab(server, route=changing(lambda content: None, answers)) as page:
         page.page.locator("#era").select_option(era)
         page.state(f"ready, {era}")
         page.call(ALERTS, state="CA")
         page.page.get_by_role("button", name="Watch CA").click()
-        page.shows("Watching CA.", "#watch")
-        page.shows("CA changed: 1 new, 0 ended, 1 in force.", "#watch")
-        page.page.locator(".alert.extreme").get_by_text("new", exact=True).wait_for()
-        page.page.get_by_role("button", name="Stop watching CA").click()
-        page.shows("No longer watching CA.", "#watch")
-        page.frames("notifications/cancelled" if era == "2026-07-28" else "result resources/unsubscribe").wait_for()
+        page.shows("Watching CA: 1 in force.", "#watch")
+        page.shows("CA: 1 new, 1 ended, 1 in force.", "#watch")
+        page.page.locator(".alert.extreme .new").wait_for()
 
 
-def test_a_server_that_tells_of_changes_is_watched(tab, server):
-    with tab(server) as page:
+def test_a_change_is_told_by_the_server(tab, tmp_path):
+    """NWS is asked again after some fourteen seconds."""
+    ids = ["a"]
+
+    def alerts(path):
+        all_properties = [{"id": each, "event": "Flood Watch", "status": "Actual"} for each in ids]
+        return 200, {"type": "FeatureCollection", "features": [{"properties": each} for each in all_properties]}
+
+    with answering(alerts) as url, serving(tmp_path, NWS_API_BASE=url) as server, tab(server) as page:
         page.call(ALERTS, state="CA")
         page.page.get_by_role("button", name="Watch CA").click()
-        page.page.locator("#watch li").first.wait_for()
-        said = page.page.locator("#watch").inner_text()
-        if "does not know subscriptions/listen" in said:
-            pytest.skip("the server does not know subscriptions/listen")
-        assert "Watching CA." in said
+        page.shows("Watching CA: 1 in force.", "#watch")
+        ids.append("b")
+        page.page.locator("#watch").get_by_text(re.compile(r"CA: \d new, 0 ended")).wait_for(timeout=30_000)
+        page.page.get_by_role("button", name="Stop watching CA").click()
+        page.frames("notifications/cancelled").wait_for()
+        page.shows("No longer watching CA.", "#watch")
+
+
+def test_a_server_that_tells_of_no_changes_is_said_to(tab, server):
+    def unknown(message):
+        yield {"id": message["id"], "error": {"code": -32601, "message": "Unknown method"}}
+
+    with tab(server, route=changing(lambda content: None, {"subscriptions/listen": unknown})) as page:
+        page.call(ALERTS, state="CA")
+        page.page.get_by_role("button", name="Watch CA").click()
+        page.shows("This server does not tell of changes: it does not know subscriptions/listen.", "#watch")
+        page.page.get_by_role("button", name="Watch CA", exact=True).wait_for()
+
+
+def test_any_schema_becomes_a_form(tab, server):
+    """References, choices, choices among others, what may be null, flags, lists."""
+    properties = {
+        "place": {"anyOf": [{"type": "string", "minLength": 2}, {"type": "null"}], "default": None},
+        "hourly": {"type": "boolean", "default": False, "description": "by the hour"},
+        "units": {"$ref": "#/$defs/Units", "default": "us"},
+        "events": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}], "default": None},
+        "severities": {"type": "array", "items": {"enum": ["Severe", "Minor"]}},
+        "limit": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, {"type": "null"}], "default": None},
+        "zone": {"anyOf": [{"enum": ["a", "b"], "type": "string"}, {"type": "string"}]},
+    }
+    schema = {"properties": properties, "required": ["zone"], "$defs": {"Units": {"enum": ["us", "si"]}}}
+    tool = {"name": "try", "inputSchema": schema}
+    with tab(server, route=changing(lambda content: "tools" in content and content.update(tools=[tool]))) as page:
+        form = page.page.get_by_role("form", name="try")
+        page.page.locator("#try-city").select_option("Denver, CO")
+        page.page.locator("#try-limit").fill("10")
+        form.get_by_role("button").click()
+        assert "9" in page.page.locator("#try-limit-error").inner_text()
+        assert page.page.locator("#try-zone-error").inner_text()
+        page.page.locator("#try-limit").fill("3")
+        page.page.locator("#try-hourly").check()
+        page.page.locator("#try-units").select_option("si")
+        page.page.locator("#try-events").fill("Flood Watch, Tornado Warning")
+        page.page.locator("#try-severities").select_option(["Severe", "Minor"])
+        page.page.locator("#try-zone").fill("c")
+        form.get_by_role("button").click()
+        page.shows("Unknown tool 'try'", "#result [role=alert]")
+        page.frames("tools/call try").click()
+        assert json.loads(page.page.locator("#frames details[open] pre").inner_text())["params"]["arguments"] == {
+            "place": "Denver, CO",
+            "hourly": True,
+            "units": "si",
+            "events": ["Flood Watch", "Tornado Warning"],
+            "severities": ["Severe", "Minor"],
+            "limit": 3,
+            "zone": "c",
+        }

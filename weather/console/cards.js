@@ -39,9 +39,9 @@ function card(alert, fresh) {
     el("details", {}, el("summary", {}, "What it says"), more.map((text) => el("p", { class: "prose" }, text))));
 }
 
-export function alerts({ alerts: all, total = all.length, stateName, state, countsBySeverity = {} }, fresh = new Set()) {
+export function alerts({ alerts: all, total = all.length, stateName, state, countsBySeverity = {} }, fresh) {
   const counts = Object.entries(countsBySeverity).map(([severity, count]) => `${count} ${severity}`);
   const summary = total ? `${total} in force, ${all.length} shown (${counts.join(", ")})` : "no active alerts";
   const sorted = [...all].sort((one, other) => rank(one) - rank(other));
-  return [el("p", {}, `${stateName ?? state}: ${summary}`), sorted.map((alert) => card(alert, fresh.has(alert.id)))];
+  return [el("p", {}, `${stateName ?? state}: ${summary}`), sorted.map((alert) => card(alert, fresh?.has(alert.id)))];
 }

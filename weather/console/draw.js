@@ -10,10 +10,11 @@ const speed = ({ windSpeed }) => Math.max(...(String(windSpeed ?? "").match(/\d+
 
 function words(period) {
   const { name, startTime = "", temperature, temperatureUnit = "", shortForecast, windSpeed, windDirection } = period;
-  const chance = period.probabilityOfPrecipitation == null ? "–" : `${period.probabilityOfPrecipitation} % rain or snow`;
+  const chance = period.probabilityOfPrecipitation;
   const title = name || `${weekday(startTime)} ${startTime.slice(11, 16)}`;
+  const wet = chance == null ? "–" : `${chance} % precipitation`;
   const wind = [windSpeed, windDirection].filter(Boolean).join(" ");
-  return [title, `${temperature ?? "–"} °${temperatureUnit}`, shortForecast ?? "–", chance, wind];
+  return [title, `${temperature ?? "–"} °${temperatureUnit}`, shortForecast ?? "–", wet, wind];
 }
 
 function chart(periods, width) {

@@ -51,10 +51,6 @@ function field(tool, name, schema, required) {
     element.setAttribute("aria-invalid", Boolean(text));
   };
   element.setAttribute("aria-describedby", `${id}-help ${id}-error`);
-  const set = (value) => {
-    element.value = value;
-    fail("");
-  };
   element.addEventListener("input", () => fail(""));
   const { type, minimum: low, maximum: high, default: usual, description } = schema;
   const kind = [type, high !== undefined && `${low ?? ""} to ${high}`, usual != null && `default ${usual}`];
@@ -62,7 +58,7 @@ function field(tool, name, schema, required) {
   const told = el("span", { class: "kind" }, kind.filter(Boolean).join(", "));
   const label = el("label", { for: id }, el("b", {}, name), mark, told);
   const help = el("p", { class: "help", id: `${id}-help` }, description);
-  return { name, element, read, fail, set, box: el("div", { class: "field" }, label, element, list, help, wrong) };
+  return { name, element, read, fail, box: el("div", { class: "field" }, label, element, list, help, wrong) };
 }
 
 // Fills in degrees where the tool takes them, otherwise the name of the place.
@@ -75,8 +71,9 @@ function picker(tool, fields) {
   const select = el("select", { id }, el("option", { value: "" }, "— as typed below"), names);
   const pick = () => {
     const [name, ...degrees] = CITIES[select.value] ?? [];
-    for (const each of [place, latitude, longitude]) each?.set("");
-    filled.forEach((each, index) => each.set((filled[1] ? degrees[index] : name) ?? ""));
+    if (place) place.element.value = "";
+    filled.forEach(({ element }, index) => (element.value = (filled[1] ? degrees[index] : name) ?? ""));
+    for (const each of filled) each.fail("");
   };
   select.addEventListener("change", pick);
   for (const each of [place, ...filled]) each?.element.addEventListener("input", () => (select.value = ""));

@@ -6,7 +6,7 @@ import { METHOD_NOT_FOUND, MODERN, SUBSCRIPTION } from "./mcp.js";
 const say = (text) => $("watch").prepend(el("li", {}, `${clock(new Date()).slice(0, 8)} ${text}`));
 
 export class Watch {
-  #watched = new Map(); // URI → state, ids of its alerts, id of the request
+  #watched = new Map(); // URI → state, id of the request, ids of the alerts
   #name = () => {}; // of the button that is shown
 
   // `changed(content, fresh)` is called with the alerts and the ids that are new among them.
@@ -18,14 +18,14 @@ export class Watch {
     });
   }
 
-  button({ state, alerts }) {
+  button({ state }) {
     const uri = `weather://alerts/${state}`;
     const button = el("button", { type: "button", class: "small" });
     this.#name = () => (button.textContent = `${this.#watched.has(uri) ? "Stop watching" : "Watch"} ${state}`);
     button.addEventListener("click", () => {
       const watched = this.#watched.get(uri);
       if (watched) this.#stop(uri, watched);
-      else this.#ask(uri, { state, ids: new Set(alerts.map(({ id }) => id)) });
+      else this.#ask(uri, { state });
     });
     this.#name();
     return button;
@@ -41,8 +41,8 @@ export class Watch {
     this.#name();
     try {
       await asked;
-      say(modern ? `The server no longer watches ${watched.state}.` : `Watching ${watched.state}.`);
-      if (!modern) return;
+      if (!modern) return this.#look(uri, watched);
+      say(`The server no longer watches ${watched.state}.`);
     } catch ({ code, message }) {
       if (code === undefined) return; // The connection is gone; the next one is asked again.
       say(code === METHOD_NOT_FOUND ? `This server does not tell of changes: it does not know ${method}.` : message);
@@ -60,24 +60,26 @@ export class Watch {
     say(`No longer watching ${state}.`);
   }
 
-  async #heard(method, { uri, _meta }) {
-    if (method === "notifications/subscriptions/acknowledged") {
-      const acknowledged = [...this.#watched.values()].find(({ id }) => id === _meta?.[SUBSCRIPTION]);
-      if (acknowledged) say(`Watching ${acknowledged.state}.`);
-    }
-    const watched = this.#watched.get(uri);
-    if (method !== "notifications/resources/updated" || !watched) return;
+  #heard(method, { uri, _meta }) {
+    const acknowledged = [...this.#watched].find(([, { id }]) => id === _meta?.[SUBSCRIPTION]);
+    if (method === "notifications/subscriptions/acknowledged" && acknowledged) this.#look(...acknowledged);
+    if (method === "notifications/resources/updated" && this.#watched.has(uri)) this.#look(uri, this.#watched.get(uri));
+  }
+
+  // Reads the alerts, and says what is different from the last time.
+  async #look(uri, watched) {
     try {
       const { contents } = await this.connection.request("resources/read", { uri });
-      const content = JSON.parse(contents[0].text);
-      const [before, ids] = [watched.ids, new Set(content.alerts.map(({ id }) => id))];
+      const content = { state: watched.state, ...JSON.parse(contents[0].text) };
+      const ids = new Set(content.alerts.map(({ id }) => id));
       const without = (some, others) => new Set([...some].filter((id) => !others.has(id)));
-      const [fresh, ended] = [without(ids, before), without(before, ids).size];
+      const [fresh, ended] = [without(ids, watched.ids ?? ids), without(watched.ids ?? ids, ids)];
+      if (watched.ids) say(`${watched.state}: ${fresh.size} new, ${ended.size} ended, ${ids.size} in force.`);
+      else say(`Watching ${watched.state}: ${ids.size} in force.`);
       watched.ids = ids;
-      say(`${watched.state} changed: ${fresh.size} new, ${ended} ended, ${ids.size} in force.`);
       this.changed(content, fresh);
     } catch ({ message }) {
-      say(`${watched.state} changed, and cannot be read: ${message}`);
+      say(`${watched.state} cannot be read: ${message}`);
     }
   }
 }
