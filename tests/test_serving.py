@@ -178,6 +178,13 @@ def test_a_message_may_come_in_fragments_with_pings_between(raw):
     assert (received[1], pongs) == (b'{"jsonrpc":"2.0","id":1,"result":{}}', len(PAYLOAD))
 
 
+def test_an_empty_first_fragment_leaves_nothing_behind(raw):
+    raw.socket.sendall(frame(TEXT, b"", fin=False) + frame(CONTINUATION, PAYLOAD))
+    assert raw.receive()["id"] == 1
+    raw.socket.sendall(frame(BINARY, b"x"))
+    assert raw.closed().code == 1003
+
+
 def test_a_character_may_be_split_between_fragments(raw):
     payload = '{"jsonrpc":"2.0","id":"🌧","method":"ping"}'.encode()
     for place in range(1, len(payload)):

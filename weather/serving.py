@@ -23,6 +23,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 from weather.config import SECONDS
 
@@ -140,7 +141,7 @@ class Stream(WSStream):
                 if self.buffer.length + len(event.data) > most:
                     await self._fail(TOO_BIG, f"a message has at most {most} bytes", "too_big")
                     continue
-                if event.message_finished and not self.buffer.length and isinstance(event.data, str):
+                if event.message_finished and self.buffer.value is None and isinstance(event.data, str):
                     message = {"type": "websocket.receive", "text": event.data}
                 else:
                     self.buffer.extend(event)
@@ -183,8 +184,9 @@ class Stream(WSStream):
         elif message["type"] == "websocket.close":
             await _bounded(super().app_send(message))
         elif message["type"] == "websocket.send" and self.state is ASGIWebsocketState.CONNECTED and message.get("text"):
-            data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
-            await self.send(Data(stream_id=self.stream_id, data=data))
+            with suppress(LocalProtocolError):  # The peer is closing.
+                data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
+                await self.send(Data(stream_id=self.stream_id, data=data))
         else:
             await super().app_send(message)
 

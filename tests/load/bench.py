@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 
 from tests.conftest import ROOT
-from tests.load import ceiling, costs, memory, speed
+from tests.load import ceiling, costs, memory, push, speed
 from tests.load.drawing import picture
 from tests.load.results import Bench, say
 
@@ -46,6 +46,7 @@ async def run(folder: Path) -> Bench:
     await costs.neighbour(bench)
     await memory.idle(bench)
     await memory.rounds(bench)
+    await push.push(bench)
     return bench
 
 

@@ -80,7 +80,11 @@ async def idle(bench: Bench) -> None:
     path.write_text("{}")
     with bench.serving("tests.load.targets:echo", ECHO_FILE=str(path)) as server:
         echo = await crowd(server, initialize=False)
+    with bench.serving(**ROOM) as server:
+        new = await crowd(server, initialize=False, discover=True)
     bench.row("memory of an idle connection, raw echo", echo.kib, "KiB")
+    times, note = new.kib / echo.kib, f"{new.kib:.0f} KiB"
+    bench.row("memory of an idle connection of the new era / echo", times, "×", "≤ 2", times <= 2, note)
 
 
 async def rounds(bench: Bench) -> None:

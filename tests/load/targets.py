@@ -4,6 +4,7 @@ echo            answers every message, and every POST, with the text of the file
 sdk             the SDK's websocket_server and Server.run, and its streamable HTTP without sessions, with nothing around
                 them; every tool answers with the result that ECHO_FILE has
 naive           a weather server as the platform's example writes it: a new HTTP client per call, nothing cached
+changing        the simulated weather service, whose alerts are another each time; /asked tells when they were asked for
 slow_simulator  the simulated weather service, five seconds late for points north of 70°
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import warnings
 from functools import cache
 from pathlib import Path
@@ -138,3 +140,20 @@ async def slow_simulator(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"].startswith("/points/7"):
         await anyio.sleep(5)
     await _simulator(scope, receive, send)
+
+
+_asked: list[float] = []
+
+
+async def changing(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] != "http" or scope["path"] not in ("/asked", "/alerts/active"):
+        await _simulator(scope, receive, send)
+        return
+    found: Any = _asked
+    if scope["path"] == "/alerts/active":
+        _asked.append(time.monotonic())
+        alert = {"id": str(len(_asked)), "event": "Flood Watch", "status": "Actual", "areaDesc": "Simulated"}
+        found = {"type": "FeatureCollection", "features": [{"properties": alert}]}
+    headers = [(b"content-type", b"application/geo+json"), (b"x-server-id", b"weather-simulator")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(found).encode()})

@@ -39,7 +39,10 @@ def call(tool: str, **arguments: Any) -> bytes:
     return frame(calling(tool, **arguments))
 
 
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+DISCOVER = frame({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}})
 PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+PONG = b"\x8a\x80" + bytes(4)
 CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
 
 
@@ -116,18 +119,22 @@ class Connection(Caller):
             size, start = int.from_bytes(buffer[2:10], "big"), 10
         if len(buffer) < start + size:
             return False
-        if buffer[0] & 15 != PING_OPCODE and not self.answer.done():
+        if buffer[0] & 15 == PING_OPCODE:
+            self.transport.write(PONG)
+        elif not self.answer.done():
             self.answered(buffer, start, size)
         del buffer[: start + size]
         return True
 
 
-async def connect(port: int, *, deflate: bool = False, initialize: bool = True) -> Connection:
+async def connect(port: int, *, deflate: bool = False, initialize: bool = True, discover: bool = False) -> Connection:
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(lambda: Connection(deflate=deflate), "127.0.0.1", port)
     await connection.answer
     if initialize:
         await connection.ask(frame({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": INITIALIZE}))
+    if discover:
+        await connection.ask(DISCOVER)
     return connection
 
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -205,8 +205,9 @@ def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
     return server
 
 
+@cache
 def _options(server: Server[None, Any], *, subscribe: bool) -> InitializationOptions:
-    """The SDK says that no resource can be subscribed to."""
+    """The same for all sessions. The SDK says that no resource can be subscribed to."""
     options = server.create_initialization_options()
     options.capabilities.resources = types.ResourcesCapability(subscribe=subscribe, listChanged=False)
     options.capabilities.completions = types.CompletionsCapability()

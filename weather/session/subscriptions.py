@@ -22,7 +22,7 @@ from weather.nws import NWS
 
 AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
-AT_ONCE = 50
+AT_ONCE = 10
 MOST_SUBSCRIPTIONS = 100  # of a connection
 MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
 

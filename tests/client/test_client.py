@@ -1,4 +1,4 @@
-"""`weather.client` against a stand-in server that answers MCP by hand on a port of its own."""
+"""`weather.client` against a stand-in server of the legacy era that answers MCP by hand on a port of its own."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class StandIn:
         self.close_code = socket.close_code
 
     async def answer(self, socket, message):
-        if message["method"] == "tools/call":
+        if "initialize" not in self.methods:
+            result = {"code": -32600, "message": "The session is not initialized"}
+        elif message["method"] == "tools/call":
             result = await self.call(socket, **message["params"])
         else:
             result = RESULTS[message["method"]]
@@ -150,7 +152,7 @@ async def test_connect_sends_token_headers_and_subprotocol_and_initializes(serve
     assert headers["Authorization"] == "Bearer s3cret"
     assert headers["X-Trace"] == "7"
     assert headers["Sec-WebSocket-Protocol"] == "mcp"
-    assert server.methods[:3] == ["initialize", "notifications/initialized", "tools/call"]
+    assert server.methods[:4] == ["tools/call", "initialize", "notifications/initialized", "tools/call"]
     assert result.structuredContent == {"name": "echo", "arguments": {"a": 1}}
 
 
@@ -286,13 +288,19 @@ async def test_json_of_a_tools_error_is_the_whole_result(server, cli):
     assert (code, json.loads(out)["isError"], err) == (1, True, "")
 
 
+URLS = "a URL such as wss://example.com/ws or https://example.com/mcp"
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
         ([], "URL"),
-        (["http://127.0.0.1/ws"], "not a WebSocket URL such as wss://example.com/ws: scheme isn't ws or wss"),
-        (["ws://["], "not a WebSocket URL"),
-        (["ws://127.0.0.1:port/ws"], "not a WebSocket URL"),
+        (["ftp://127.0.0.1/"], f"not {URLS}: scheme isn't ws, wss, http or https"),
+        (["ws://["], f"not {URLS}: Invalid IPv6 URL"),
+        (["http://"], f"not {URLS}: hostname isn't provided"),
+        (["ws://127.0.0.1:port/ws"], f"not {URLS}: Port could not be cast"),
+        (["http://127.0.0.1:port/mcp"], f"not {URLS}: Port could not be cast"),
+        (["ws://127.0.0.1/ws", "--era", "old"], "argument --era: invalid choice: 'old'"),
         (["ws://127.0.0.1/ws", "any", "CA"], "'CA' should be name=value, such as state=CA"),
         (["ws://127.0.0.1/ws", "any", "=CA"], "'=CA' should be name=value"),
         (["ws://127.0.0.1/ws", "--token", "s3cret"], "unrecognized arguments: --token"),
@@ -367,7 +375,7 @@ async def test_self_signed_certificate_needs_insecure(cli, tls):
 
 async def test_ctrl_c_is_quiet(server):
     argv = "-m", "weather.client", server.url, "never"
-    root = pathlib.Path(__file__).parents[1]
+    root = pathlib.Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(sys.executable, *argv, cwd=root, stdout=PIPE, stderr=PIPE)
     try:
         await server.called.wait()

@@ -1,0 +1,5 @@
+import sys
+
+from weather.client import main
+
+sys.exit(main())
