@@ -383,12 +383,15 @@ def test_any_schema_becomes_a_form(tab, server):
         "events": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}], "default": None},
         "severities": {"type": "array", "items": {"enum": ["Severe", "Minor"]}},
         "limit": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, {"type": "null"}], "default": None},
+        "state": {"type": "string"},
         "zone": {"anyOf": [{"enum": ["a", "b"], "type": "string"}, {"type": "string"}]},
     }
     schema = {"properties": properties, "required": ["zone"], "$defs": {"Units": {"enum": ["us", "si"]}}}
     tool = {"name": "try", "inputSchema": schema}
     with tab(server, route=changing(lambda content: "tools" in content and content.update(tools=[tool]))) as page:
         form = page.page.get_by_role("form", name="try")
+        assert page.page.locator("#try-place").input_value() == ""  # A state would do as well.
+        page.page.locator("#try-state").fill("CO")
         page.page.locator("#try-city").select_option("Denver, CO")
         page.page.locator("#try-limit").fill("10")
         form.get_by_role("button").click()

@@ -61,25 +61,28 @@ function field(tool, name, schema, required) {
   return { name, element, read, fail, box: el("div", { class: "field" }, label, element, list, help, wrong) };
 }
 
-// Fills in degrees where the tool takes them, otherwise the name of the place.
+// Fills in degrees where the tool takes them, otherwise the name. What else would name a place goes, and the reverse.
 function picker(tool, fields) {
-  const { latitude, longitude, place } = Object.fromEntries(fields.map((each) => [each.name, each]));
+  const { latitude, longitude, place, state } = Object.fromEntries(fields.map((each) => [each.name, each]));
   const filled = latitude && longitude ? [latitude, longitude] : [place];
   if (!filled[0]) return null;
-  const id = `${tool}-city`;
+  const others = [place, state].filter((each) => each && !filled.includes(each));
   const names = CITIES.map(([name], index) => el("option", { value: index }, name));
-  const select = el("select", { id }, el("option", { value: "" }, "— as typed below"), names);
-  const pick = () => {
-    const [name, ...degrees] = CITIES[select.value] ?? [];
-    if (place) place.element.value = "";
-    filled.forEach(({ element }, index) => (element.value = (filled[1] ? degrees[index] : name) ?? ""));
-    for (const each of filled) each.fail("");
+  const select = el("select", { id: `${tool}-city` }, el("option", { value: "" }, "— as typed below"), names);
+  const fill = (index) => {
+    const [name, ...degrees] = CITIES[(select.value = index)] ?? [];
+    filled.forEach(({ element }, at) => (element.value = (filled[1] ? degrees[at] : name) ?? ""));
+    for (const { fail } of filled) fail("");
   };
-  select.addEventListener("change", pick);
-  for (const each of [place, ...filled]) each?.element.addEventListener("input", () => (select.value = ""));
-  select.value = 0;
-  pick();
-  return el("div", { class: "field" }, el("label", { for: id }, el("b", {}, "city"), "fills in the place"), select);
+  select.addEventListener("change", () => {
+    for (const { element } of others) element.value = "";
+    fill(select.value);
+  });
+  for (const { element } of filled) element.addEventListener("input", () => (select.value = ""));
+  for (const { element } of others) element.addEventListener("input", () => select.value && fill(""));
+  if (!state) fill(0);
+  const label = el("label", { for: select.id }, el("b", {}, "city"), "fills in the place");
+  return el("div", { class: "field" }, label, select);
 }
 
 // `submit(arguments)` gets what passes the schema's own bounds; `fail` shows the server's sentence at a field.
