@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-upstream load soak clean help
+.PHONY: run check test bench bench-upstream load soak screenshot clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +41,9 @@ bench-upstream: $(VENV)/run  ## the tools with a slow and failing Weather Servic
 
 bench: $(VENV)/test  ## ratios against a raw echo, the SDK and a naive server: two minutes
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench
+
+screenshot: $(VENV)/test  ## docs/console.png: the page, as a browser shows it
+	$(BIN)/python -m tests.screenshot
 
 clean:  ## remove .venv and whatever else was made here
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """The ASGI application: `hypercorn app:app`.
 
 lifespan   settings, NWS client, MCP server: once per process, kept in scope["state"]
-http       /mcp: one MCP request; /health /ready /metrics, a description at /; a stray GET of /ws
+http       /mcp: one MCP request; /health /ready /metrics, a description or the page at /; a stray GET of /ws
 websocket  /ws: one MCP session per connection
 """
 
@@ -18,31 +18,15 @@ from typing import Any
 import anyio
 import httpx
 
-from weather import __version__, logs, serving
+from weather import __version__, logs, serving, session
 from weather.answers import Answers
 from weather.config import Settings, strangers
+from weather.console import Console
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
 from weather.questions import TAKES
-from weather.session import (
-    ENDPOINT,
-    MCP,
-    PROTECTED_RESOURCES,
-    SUBPROTOCOL,
-    Access,
-    Answer,
-    Receive,
-    Scope,
-    Send,
-    Session,
-    Sessions,
-    build_server,
-    check_host_and_origin,
-    mcp,
-    refused,
-    respond,
-)
+from weather.session import Answer, Receive, Scope, Send, Sessions
 from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME
 
@@ -90,19 +74,15 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
-    sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
-    access = Access(settings)
+    sessions = Sessions(settings, metrics, answers, session.build_server(answers, settings))
+    access = session.Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.keep, tasks)
-    state.update(sessions=sessions, access=access)
+    state.update(sessions=sessions, access=access, console=Console() if settings.mcp_console else None)
     for warning in strangers(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
         log.warning(warning)
-    tokens = "checked" if settings.checks_tokens else "not checked"
-    log.info(
-        "weather %s: MCP at %s and %s, weather from %s, tokens %s, at most %d sessions",
-        *(__version__, ENDPOINT, MCP, settings.source, tokens, settings.mcp_max_sessions),
-    )
+    log.info("weather %s: MCP at %s and %s, %s", __version__, session.ENDPOINT, session.MCP, settings.in_words)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
     gc.set_threshold(20_000, 20, 20)
@@ -110,51 +90,50 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
-    access: Access = scope["state"]["access"]
+    access: session.Access = scope["state"]["access"]
     sessions.meet(serving.connection.get())
     try:
-        found = await answer(scope, receive, send, sessions, access)
+        found = await answer(scope, receive, send, access)
     except Refusal as refusal:
-        found = refused(scope, refusal, sessions)
+        found = session.refused(scope, refusal, sessions)
     if found:  # Otherwise it is answered already, or the client is gone.
-        shared = access.shared(scope) if scope["path"] in (MCP, *PROTECTED_RESOURCES) else {}
-        await respond(scope, receive, send, found, shared)
+        shared = access.shared(scope) if scope["path"] in (session.MCP, *session.PROTECTED_RESOURCES) else {}
+        await session.respond(scope, receive, send, found, shared)
 
 
-async def answer(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
+async def answer(scope: Scope, receive: Receive, send: Send, access: session.Access) -> Answer | None:
     """Raises Refusal."""
-    path = scope["path"]
+    path, sessions = scope["path"], scope["state"]["sessions"]
     if path not in ("/health", "/ready"):
-        check_host_and_origin(scope, sessions.settings)
-    if path == MCP:
-        return await mcp(scope, receive, send, sessions, access)
-    if path not in ("/", "/health", "/ready", "/metrics", ENDPOINT, *PROTECTED_RESOURCES):
-        raise Refusal(404, "path", f"There is nothing at this path; the MCP endpoints are {ENDPOINT} and {MCP}.")
+        session.check_host_and_origin(scope, sessions.settings)
+    if path == session.MCP:
+        return await session.mcp(scope, receive, send, sessions, access)
+    console: Console | None = scope["state"]["console"]
+    page = console.answer(path, dict(scope["headers"])) if console else None
+    if not page and path not in ("/", "/health", "/ready", "/metrics", session.ENDPOINT, *session.PROTECTED_RESOURCES):
+        raise Refusal(404, "path", NOWHERE)
     if scope["method"] not in ("GET", "HEAD"):
         raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
+    if page:
+        return page
     match path:
         case "/":
-            return Answer.of(DESCRIPTION)
+            return Answer.of(DESCRIPTION, headers={"vary": "accept"} if console else {})
         case "/health":
             return Answer(b'{"status":"ok"}')
         case "/ready":
             return Answer.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
         case "/metrics":
             return Answer(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
-        case _ if path in PROTECTED_RESOURCES:
+        case _ if path in session.PROTECTED_RESOURCES:
             return Answer.of(access.protected_resource(scope))
-    message = f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{SUBPROTOCOL}'."
+    message = f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{session.SUBPROTOCOL}'."
     raise Refusal(426, "upgrade", message, {"upgrade": "websocket", "connection": "upgrade"})
 
 
-DESCRIPTION: dict[str, Any] = {
-    "name": NAME,
-    "version": __version__,
-    "endpoint": ENDPOINT,
-    "subprotocol": SUBPROTOCOL,
-    "http": MCP,
-    "tools": list(TAKES),
-}
+NOWHERE = f"There is nothing at this path; the MCP endpoints are {session.ENDPOINT} and {session.MCP}."
+DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "tools": list(TAKES), "http": session.MCP}
+DESCRIPTION |= {"endpoint": session.ENDPOINT, "subprotocol": session.SUBPROTOCOL}
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,8 +141,8 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     sessions.meet(serving.connection.get())
     try:
         admission = await scope["state"]["access"].admit(scope)
-        session = Session(sessions, admission, scope, receive, send)
+        admitted = session.Session(sessions, admission, scope, receive, send)
     except Refusal as refusal:
-        await respond(scope, receive, send, refused(scope, refusal, sessions))
+        await session.respond(scope, receive, send, session.refused(scope, refusal, sessions))
     else:
-        await session.run()
+        await admitted.run()

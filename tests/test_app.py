@@ -10,6 +10,7 @@ import pytest
 
 from app import app
 from weather import __version__
+from weather.console import Console
 from weather.session import Access, Sessions
 
 pytestmark = pytest.mark.anyio
@@ -138,6 +139,7 @@ DESCRIPTION = answer(
         "http": "/mcp",
         "tools": ["get-weather", "get-forecast", "get-alerts"],
     },
+    vary="accept",
 )
 HEALTHY = answer(200, b'{"status":"ok"}')
 READY = answer(200, {"status": "ready"})
@@ -147,6 +149,7 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
     async with running() as state:
         assert isinstance(state.pop("sessions"), Sessions)
         assert isinstance(state.pop("access"), Access)
+        assert isinstance(state.pop("console"), Console)
         assert state == {}
 
 

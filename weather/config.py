@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     mcp_max_sessions: int = Field(2000, ge=1)
     mcp_max_requests: int = Field(200, ge=1)
     mcp_compression: bool = False
+    mcp_console: bool = True
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
@@ -137,9 +138,11 @@ class Settings(BaseSettings):
         return self.nws_api_base == "simulator"
 
     @property
-    def source(self) -> str:
-        """Where the weather comes from, without what a URL may hold beside."""
-        return "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
+    def in_words(self) -> str:
+        """For the log: of a URL the host alone, without what it may hold beside."""
+        source = "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
+        tokens = "checked" if self.checks_tokens else "not checked"
+        return f"weather from {source}, tokens {tokens}, at most {self.mcp_max_sessions} sessions"
 
     @property
     def checks_tokens(self) -> bool:

@@ -1,0 +1,50 @@
+"""The page for browsers, which speaks MCP over the WebSocket of its own origin: static files and how they are sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from weather.session import Answer
+
+FOLDER = "/console/"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
+        " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Console:
+    """The files of this folder, read once."""
+
+    def __init__(self) -> None:
+        files = (file for file in Path(__file__).parent.iterdir() if file.suffix in TYPES)
+        self._files = {FOLDER + file.name: _answer(file) for file in files}
+        self._page = self._files.pop(FOLDER + "index.html")
+
+    def answer(self, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """The page at "/" for who accepts HTML, its parts below FOLDER; None for the rest."""
+        if path == "/":
+            found = self._page if b"text/html" in headers.get(b"accept", b"").lower() else None
+        else:
+            found = self._files.get(path)
+        if found is None:
+            return None
+        known = headers.get(b"if-none-match", b"").decode("latin-1")
+        if found.headers["etag"] in known or known == "*":
+            return Answer(b"", 304, found.content_type, {**found.headers, "content-length": str(len(found.body))})
+        return found
+
+
+def _answer(file: Path) -> Answer:
+    body = file.read_bytes()
+    vary = {"vary": "accept"} if file.name == "index.html" else {}
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return Answer(body, 200, f"{TYPES[file.suffix]}; charset=utf-8", {**HEADERS, **vary, "etag": etag})
