@@ -132,8 +132,8 @@ async def answer(scope: Scope, receive: Receive, send: Send, access: session.Acc
 
 
 NOWHERE = f"There is nothing at this path; the MCP endpoints are {session.ENDPOINT} and {session.MCP}."
-DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "tools": list(TAKES), "http": session.MCP}
-DESCRIPTION |= {"endpoint": session.ENDPOINT, "subprotocol": session.SUBPROTOCOL}
+DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "endpoint": session.ENDPOINT}
+DESCRIPTION |= {"subprotocol": session.SUBPROTOCOL, "http": session.MCP, "tools": list(TAKES)}
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:

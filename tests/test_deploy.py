@@ -1,5 +1,5 @@
-"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx. And the README's
-tables, which those who deploy it go by."""
+"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx. And the
+tables of the documentation, which those who deploy it go by."""
 
 from __future__ import annotations
 
@@ -193,23 +193,25 @@ def test_container_has_no_privileges():
     }
 
 
-def table(title: str) -> str:
-    """What stands under the README's first heading of that name, up to the next."""
-    return re.split(r"\n##+ ", (ROOT / "README.md").read_text().partition(f"# {title}\n")[2])[0]
+def table(file: str, title: str) -> str:
+    """What stands under the file's first heading of that name, up to the next."""
+    return re.split(r"\n##+ ", (ROOT / file).read_text().partition(f"# {title}\n")[2])[0]
 
 
-def test_readme_has_every_setting_and_no_other():
-    rows = [row.split("|")[1] for row in table("Settings").splitlines() if row.startswith("| `")]
-    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, Settings.model_fields))
-
-
-def test_readme_has_every_setting_of_the_simulator_and_no_other():
-    rows = [row.split("|")[1] for row in table("The simulator's settings").splitlines() if row.startswith("| `")]
-    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, Faults.model_fields))
+@pytest.mark.parametrize(
+    ("file", "title", "fields"),
+    [
+        ("docs/settings.md", "Settings", Settings.model_fields),
+        ("docs/simulator.md", "The simulator's settings", Faults.model_fields),
+    ],
+)
+def test_docs_have_every_setting_and_no_other(file, title, fields):
+    rows = [row.split("|")[1] for row in table(file, title).splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, fields))
 
 
 def test_readme_draws_every_room_of_the_house():
-    drawing = table("Read it").split("```")[1]
+    drawing = table("README.md", "Read it").split("```")[1]
     rooms = [path for path in (ROOT / "weather").glob("[a-z]*") if path.suffix in ("", ".py")]
     assert {f"{room.name}/" if room.is_dir() else room.name for room in rooms} == set(
         re.findall(r"\b(?!app\.py)\w+(?:\.py|/)", drawing)
