@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     nws_breaker_seconds: float = Field(5 * SECONDS, gt=0)
 
     mcp_answer_cache_bytes: int = Field(64 * MIB, ge=MIB)
-    mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB)
+    mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB, le=16 * MIB)  # hypercorn takes no more
     mcp_max_in_flight: int = Field(32, ge=1)
     mcp_max_sessions: int = Field(2000, ge=1)
     mcp_max_requests: int = Field(200, ge=1)

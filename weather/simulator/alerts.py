@@ -78,7 +78,7 @@ def alert(question: Question, area: str, status: str, dice: random.Random) -> Js
     sent, ends = local - timedelta(minutes=dice.randint(10, 720)), local + timedelta(hours=dice.randint(2, 48))
     codes = [f"{area}Z{number:03}" for number in dice.sample(range(1, 100), 3)]
     where = "; ".join(f"{part} {area}" for part in dice.sample(PARTS, len(codes)))
-    hours = (f"Hour {n}: wind {dice.randint(5, 60)} mph, rain {dice.randint(0, 9)} mm" for n in range(1, 61))
+    hours = (f"Hour {n}: wind {dice.randint(5, 60)} mph, rain {dice.randint(0, 9)} mm" for n in range(1, 4))
     identifier = f"urn:oid:2.49.0.1.840.0.{dice.getrandbits(160):040x}.001.1"
     url = f"{question.base}/alerts/{identifier}"
     properties = {
