@@ -29,11 +29,11 @@ class Alerts:
     def __init__(self):
         self.ids, self.error, self.stale, self.asked = {}, None, False, Counter()
         self.clock = anyio.current_time
-        self.nws, self.forgotten = self, []
+        self.nws, self.forgotten, self.ahead = self, [], []
         self.forget_alerts = self.forgotten.append
 
     async def alerts(self, area, *, ahead):
-        assert ahead
+        self.ahead.append(ahead)
         self.asked[area] += 1
         if self.error:
             raise self.error
@@ -112,6 +112,29 @@ async def test_an_outage_is_no_change_and_what_differs_after_it_is_told(way, mon
         nws.ids["CA"] = ["b"]
         await refreshed(nws, times=3)
         assert sent == ["changed"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["error", "stale"])
+async def test_who_subscribes_in_an_outage_is_told_what_comes_after_it(way, monkeypatch):
+    monkeypatch.setattr("weather.session.subscriptions.AGAIN_S", PACE_S)
+    async with opened() as (nws, hub):
+        subscription, sent = listener()
+        nws.error, nws.stale = Unavailable("down") if way == "error" else None, way == "stale"
+        hub.add(subscription)
+        await refreshed(nws, times=3)
+        nws.error, nws.stale, nws.ids["CA"] = None, False, ["a"]
+        await refreshed(nws, times=3)
+        assert sent == ["changed"]
+
+
+@pytest.mark.anyio
+async def test_what_others_read_now_is_what_a_change_differs_from():
+    """Refreshed at once, an answer about to expire would leave a change untold."""
+    async with opened() as (nws, hub):
+        hub.add(listener()[0])
+        await refreshed(nws, times=3)
+        assert nws.ahead[:3] == [False, True, True]
 
 
 @pytest.mark.anyio

@@ -24,6 +24,7 @@ AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
 AT_ONCE = 10
 MOST_SUBSCRIPTIONS = 100  # of a connection
+UNKNOWN = frozenset([""])
 MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
 
 log = logging.getLogger(__name__)
@@ -88,21 +89,23 @@ class Subscriptions:
                 del self._areas[subscription.area]
 
     async def _watch(self, code: str, area: _Area) -> None:
-        """An outage is no change; what differs after it is told."""
+        """An outage is no change; what differs after it is told, and so is the first answer after none."""
         nws, known = self._answers.nws, None
         with area.watch:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await nws.alerts(code, ahead=True)
+                    alerts = await nws.alerts(code, ahead=known is not None)  # at first what others read, too
                     wait_s = max(alerts.refresh_at - nws.clock(), SHORTEST_S)
-                    if not alerts.stale:
-                        now = frozenset(alert.id for alert in alerts.digest.alerts)
-                        if known not in (None, now):
-                            self._answers.forget_alerts(code)  # Who is told now reads what is new.
-                            self._start(self._tell, tuple(area.subscribers), perf_counter())
+                    now = frozenset(alert.id for alert in alerts.digest.alerts)
+                    if known is None:
                         known = now
+                    elif now != known and not alerts.stale:
+                        known = now
+                        self._answers.forget_alerts(code)  # Who is told now reads what is new.
+                        self._start(self._tell, tuple(area.subscribers), perf_counter())
                 except WeatherError:
+                    known = UNKNOWN if known is None else known
                     log.debug("the alerts of %s cannot be had", code, exc_info=True)
                 await anyio.sleep(wait_s)
 
