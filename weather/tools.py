@@ -83,11 +83,7 @@ LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True
 
 
 async def call(
-    answers: Answers,
-    name: str,
-    arguments: Mapping[str, Any],
-    progress: Progress = silent,
-    transport: str = "websocket",
+    answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent, transport: str = "websocket"
 ) -> str:
     """The result as JSON; never raises but for cancellation: what went wrong is in a result with `isError`."""
     started, outcome = time.perf_counter(), "cancelled"
