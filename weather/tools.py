@@ -77,8 +77,6 @@ DEFINITIONS = [
         report.Alerts,
     ),
 ]
-
-
 LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)
 
 

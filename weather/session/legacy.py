@@ -50,7 +50,6 @@ NOT_FOUND = -32002
 
 log = logging.getLogger("weather.session")
 
-
 in_flight: ContextVar[Mapping[RequestId, messages.Work]] = ContextVar("in_flight")
 """The requests of the session that a task works for; not set over HTTP, where a request is a session."""
 

@@ -85,8 +85,7 @@ class Session:
             reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
             self.close(POLICY_VIOLATION, reason, "not_initialized")
         elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:
-            reason = f"read nothing for {settings.mcp_send_timeout_seconds:g} s"
-            self.close(POLICY_VIOLATION, reason, "not_reading")
+            self.close(POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading")
         elif not screen.busy and now - screen.received_at > settings.mcp_idle_timeout_seconds:
             self.close(NORMAL, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
