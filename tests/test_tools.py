@@ -826,7 +826,7 @@ async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, c
         async def handle_async_request(self, request):
             raise KeyError("secret")
 
-    world.nws.host._http._transport = Broken()
+    world.nws.host.http._transport = Broken()
     result = await world.call()
     assert result.isError
     assert text(result) == "Something went wrong in this server; its log tells what. Trying again may help."

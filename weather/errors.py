@@ -23,10 +23,11 @@ from typing import Any
 AGAIN = "Try again in a minute."
 
 
+@dataclass(eq=False)
 class SettingError(Exception):
-    def __init__(self, variable: str, value: object, expected: str) -> None:
-        super().__init__(variable, value, expected)
-        self.variable, self.value, self.expected = variable, value, expected
+    variable: str
+    value: object
+    expected: str
 
     def __str__(self) -> str:
         return f"{self.variable} is {self.value!r}, and should be {self.expected}."

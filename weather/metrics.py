@@ -6,17 +6,9 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from weather import __version__
@@ -73,11 +65,7 @@ class Metrics(Collector):
             "nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"], registry=registry
         )
         self._upstream_seconds = Histogram(
-            "nws_request_duration_seconds",
-            "Time NWS took to answer",
-            ["endpoint"],
-            buckets=SECONDS,
-            registry=registry,
+            "nws_request_duration_seconds", "Time NWS took to answer", ["endpoint"], buckets=SECONDS, registry=registry
         )
         self._cache = Counter(
             "nws_cache", "Questions to the NWS cache by result", ["endpoint", "result"], registry=registry

@@ -77,17 +77,11 @@ DEFINITIONS = [
         report.Alerts,
     ),
 ]
-
-
 LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)
 
 
 async def call(
-    answers: Answers,
-    name: str,
-    arguments: Mapping[str, Any],
-    progress: Progress = silent,
-    transport: str = "websocket",
+    answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent, transport: str = "websocket"
 ) -> str:
     """The result as JSON; never raises but for cancellation: what went wrong is in a result with `isError`."""
     started, outcome = time.perf_counter(), "cancelled"

@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -89,15 +88,12 @@ class Host:
         self._rests_until = float("-inf")
         most = settings.nws_max_concurrency
         self._rooms = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // ASIDE_SHARE))
-        self._http = httpx.AsyncClient(
+        self.http = httpx.AsyncClient(
             transport=transport,
             headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
             timeout=httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds),
             limits=httpx.Limits(),  # none but the rooms
         )
-
-    def opened(self) -> AbstractAsyncContextManager[object]:
-        return self._http
 
     def now(self) -> datetime:
         return self.epoch + timedelta(seconds=self.clock())
@@ -149,9 +145,8 @@ class Host:
         if not question.aside:
             self._breaker.answered()
         if reply.status != HTTPStatus.OK:
-            raise refusal or (
-                Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
-            )
+            unforeseen = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
+            raise refusal or unforeseen
         if reply.size > MOST_BYTES:
             raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
         return reply
@@ -163,7 +158,7 @@ class Host:
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, ASIDE_TIMEOUT_S) if question.aside else longest_s):
-                reply = await get(self._http, question.url)
+                reply = await get(self.http, question.url)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError):

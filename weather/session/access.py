@@ -27,10 +27,8 @@ MCP = "/mcp"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 PROTECTED_RESOURCES = (PROTECTED_RESOURCE, PROTECTED_RESOURCE + MCP, PROTECTED_RESOURCE + ENDPOINT)
 SUBPROTOCOL, AUTH = "mcp", "mcp.auth."
-SUBPROTOCOLS = (
-    SUBPROTOCOL,
-    *(f"mcp.version.{version}" for version in (VERSION, *reversed(SUPPORTED_PROTOCOL_VERSIONS))),
-)
+VERSIONS = (VERSION, *reversed(SUPPORTED_PROTOCOL_VERSIONS))
+SUBPROTOCOLS = (SUBPROTOCOL, *(f"mcp.version.{version}" for version in VERSIONS))
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
 

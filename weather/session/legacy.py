@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import cache, partial
@@ -18,7 +18,6 @@ import anyio
 from mcp import McpError, types
 from mcp.server.lowlevel import Server
 from mcp.server.models import InitializationOptions
-from mcp.server.session import ServerSession
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.websocket import websocket_server
 from pydantic import BaseModel, ValidationError
@@ -50,7 +49,6 @@ SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
 NOT_FOUND = -32002
 
 log = logging.getLogger("weather.session")
-
 
 in_flight: ContextVar[Mapping[RequestId, messages.Work]] = ContextVar("in_flight")
 """The requests of the session that a task works for; not set over HTTP, where a request is a session."""
@@ -146,12 +144,8 @@ async def over_websocket(server: Server[None, Any], scope: Any, receive: Any, se
 async def over_http(server: Server[None, Any], version: str, body: bytes) -> str:
     """The answer to the one request in `body`."""
     sent: list[Any] = []
-    names = {
-        b"accept": b"application/json",
-        b"content-type": b"application/json",
-        b"mcp-protocol-version": version.encode(),
-    }
-    headers = [(name, value) for name, value in names.items() if value]
+    headers = [(b"accept", b"application/json"), (b"content-type", b"application/json")]
+    headers += [(b"mcp-protocol-version", version.encode())] if version else []
     scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
     request = {"type": "http.request", "body": body, "more_body": False}
 
@@ -196,8 +190,7 @@ def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
             ready = await resources.read(answers, asked, NOT_FOUND)
         except InvalidMessage as invalid:
             raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
-        result = types.ReadResourceResult.model_validate_json(resources.contents(asked, ready))
-        return types.ServerResult(result)
+        return types.ServerResult(types.ReadResourceResult.model_validate_json(resources.contents(asked, ready)))
 
     server.request_handlers[types.ReadResourceRequest] = read_resource
     server.request_handlers[types.ListToolsRequest] = list_tools
@@ -220,13 +213,13 @@ def _invalid_params(message: str) -> McpError:
 
 def _progress(server: Server[None, Any]) -> Progress:
     """Sends `notifications/progress` when the request asked for it (MCP 2025-11-25, basic/utilities/progress)."""
-    context = server.request_context
+    context, steps = server.request_context, count(1)
     token = context.meta.progressToken if context.meta else None
     if token is None:
         return silent
-    return partial(_tell, context.session, token, count(1))
 
+    async def progress(note: str) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
+            await context.session.send_progress_notification(token, next(steps), message=note)
 
-async def _tell(session: ServerSession, token: str | int, steps: Iterator[int], note: str) -> None:
-    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
-        await session.send_progress_notification(token, next(steps), message=note)
+    return progress

@@ -42,7 +42,7 @@ def speaks(request: Request) -> bool:
 
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
     """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
-    _meta(request)
+    _check_meta(request)
     match request.method:
         case "server/discover":
             found = {
@@ -148,7 +148,7 @@ def _complete(result: str, cached: str = "") -> str:
     return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
 
 
-def _meta(request: Request) -> Meta:
+def _check_meta(request: Request) -> None:
     """Raises InvalidMessage (versioning, protocol version negotiation; basic, per-request protocol fields)."""
     try:
         meta = msgspec.convert(request.params.get("_meta", {}), Meta)
@@ -160,7 +160,6 @@ def _meta(request: Request) -> Meta:
     for name in ("version", "capabilities"):
         if getattr(meta, name) is UNSET:
             raise _invalid(request, f"params._meta must have '{messages.META[name]}'.")
-    return meta
 
 
 def _invalid(request: Request, why: str) -> InvalidMessage:

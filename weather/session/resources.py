@@ -17,23 +17,15 @@ NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
 _URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER})")
 MOST_VALUES = 100
 
+_JSON = {"mimeType": "application/json"}
+_AREAS = [{"uri": ALERTS.format(state=code), "name": f"Alerts: {name}", **_JSON} for code, name in AREAS.items()]
+_TEMPLATES = [
+    {"uriTemplate": ALERTS, "name": "Alerts of an area", **_JSON},
+    {"uriTemplate": FORECAST, "name": "Forecast for a point", **_JSON},
+]
 LISTS = {
-    "resources/list": json.dumps(
-        {
-            "resources": [
-                {"uri": ALERTS.format(state=code), "name": f"Alerts: {name}", "mimeType": "application/json"}
-                for code, name in AREAS.items()
-            ]
-        }
-    ),
-    "resources/templates/list": json.dumps(
-        {
-            "resourceTemplates": [
-                {"uriTemplate": ALERTS, "name": "Alerts of an area", "mimeType": "application/json"},
-                {"uriTemplate": FORECAST, "name": "Forecast for a point", "mimeType": "application/json"},
-            ]
-        }
-    ),
+    "resources/list": json.dumps({"resources": _AREAS}),
+    "resources/templates/list": json.dumps({"resourceTemplates": _TEMPLATES}),
 }
 METHODS = (*LISTS, "resources/read", "completion/complete")
 

@@ -20,14 +20,7 @@ from weather.answers import Answers
 from weather.errors import InvalidMessage
 from weather.questions import shortened
 from weather.session import legacy, messages, modern
-from weather.session.messages import (
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    Call,
-    Notification,
-    Request,
-    RequestId,
-)
+from weather.session.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
 from weather.session.sessions import Sessions
 from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription
 
@@ -160,8 +153,8 @@ class Screen:
         return self.in_flight.pop(request_id, None) or self.streams.pop(request_id, None)
 
     @property
-    def subscribed(self) -> bool:
-        return bool(self.streams or self.subscriptions)
+    def busy(self) -> bool:
+        return bool(self.in_flight or self.streams or self.subscriptions)
 
     def end(self) -> None:
         """Ends the work that is not the SDK's."""

@@ -16,17 +16,8 @@ from weather import serving
 from weather.config import SECONDS
 from weather.session import legacy
 from weather.session.access import Admission
-from weather.session.screen import (
-    INTERNAL_ERROR,
-    NORMAL,
-    POLICY_VIOLATION,
-    Message,
-    Receive,
-    Scope,
-    Screen,
-    Send,
-    State,
-)
+from weather.session.http import peer
+from weather.session.screen import INTERNAL_ERROR, NORMAL, POLICY_VIOLATION, Receive, Scope, Screen, Send, State
 from weather.session.sessions import SERVICE_RESTART, Sessions
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
@@ -89,27 +80,21 @@ class Session:
 
     def check(self, now: float) -> None:
         screen, settings = self._screen, self._settings
-        if (
-            not (screen.stateless or screen.state is State.READY)
-            and now - self._opened_at > settings.mcp_initialize_timeout_seconds
-        ):
+        initialized = screen.stateless or screen.state is State.READY
+        if not initialized and now - self._opened_at > settings.mcp_initialize_timeout_seconds:
             reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
             self.close(POLICY_VIOLATION, reason, "not_initialized")
         elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:
-            reason = f"read nothing for {settings.mcp_send_timeout_seconds:g} s"
-            self.close(POLICY_VIOLATION, reason, "not_reading")
-        elif (
-            not (screen.in_flight or screen.subscribed) and now - screen.received_at > settings.mcp_idle_timeout_seconds
-        ):
+            self.close(POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading")
+        elif not screen.busy and now - screen.received_at > settings.mcp_idle_timeout_seconds:
             self.close(NORMAL, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
             self.close(POLICY_VIOLATION, "the token has expired", "token_expired")
 
     def _log(self, code: int, ended: str) -> None:
-        host, port = self._scope.get("client") or ("", 0)
         fields = {
             "session": next(_numbers),
-            "peer": f"{host}:{port}",
+            "peer": peer(self._scope),
             "client": self._screen.client,
             "seconds": round(time.perf_counter() - self._opened_at, 3),
             "calls": self._screen.calls,
@@ -118,7 +103,3 @@ class Session:
             "code": code,
         }
         log.info("session ended", extra={"fields": fields})
-
-
-async def _at_once(event: Message) -> Message:
-    return event

@@ -20,6 +20,7 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
+from weather.nws import silent
 from weather.questions import shortened
 from weather.session import legacy, messages, modern
 from weather.session.access import Access, header
@@ -89,7 +90,7 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
         elif text is None and ("progressToken" in request.meta or request.method == "subscriptions/listen"):
             return Answer(b"", read=True, events=partial(_events, sessions, request))
         elif text is None:
-            text = await _unless_gone(receive, partial(modern.work, answers, hub, request, _silent, "http"))
+            text = await _unless_gone(receive, partial(modern.work, answers, hub, request, silent, "http"))
     except InvalidMessage as invalid:
         return Answer(messages.error(invalid).encode(), _status(invalid, era), read=True)
     return None if text is None else Answer(text.encode(), read=True)
@@ -158,10 +159,6 @@ async def _body(receive: Receive, most: int) -> bytes | None:
     if len(body) > most:
         raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
     return body
-
-
-async def _silent(_: str) -> None:
-    """Nobody asked for progress."""
 
 
 async def _stream(
