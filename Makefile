@@ -33,13 +33,13 @@ load: $(VENV)/load  ## Locust against the running server: USERS=50 RATE=20 TIME=
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \
 		--users $(USERS) --spawn-rate $(RATE) --run-time $(TIME) --host $(URL) $(ARGS)
 
-soak: $(VENV)/test  ## open, abuse and abandon sessions: SECONDS=60
+soak: $(VENV)/test  ## open, abuse and abandon sessions and subscriptions: SECONDS=60
 	$(BIN)/python -m tests.load.soak $(SECONDS)
 
-bench-upstream: $(VENV)/run  ## the tools with a slow and failing Weather Service: 75 seconds
+bench-upstream: $(VENV)/run  ## the tools with a slow and failing Weather Service: 80 seconds
 	$(BIN)/python -m tests.load.upstream
 
-bench: $(VENV)/test  ## ratios against a raw echo, the SDK and a naive server: two minutes
+bench: $(VENV)/test  ## ratios against a raw echo, the SDK and a naive server: two to three minutes
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench
 
 screenshot: $(VENV)/test  ## docs/console.png: the page, as a browser shows it

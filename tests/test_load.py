@@ -28,7 +28,7 @@ from websockets.sync.server import ServerConnection, serve
 from tests.conftest import ROOT, Server
 from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, picture
 from tests.load.post import clients, post
-from tests.raw import eventually, gauges
+from tests.raw import answering, eventually, gauges
 from weather.questions import TAKES
 
 LOAD = ROOT / "tests/load"
@@ -209,11 +209,39 @@ def test_share_of_failures_can_be_allowed(tmp_path, bad):
     assert run.errors
 
 
-@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/ws", "http://127.0.0.1:1/mcp"])
-def test_server_that_is_not_there_fails_the_run(tmp_path, url):
-    with locust(tmp_path, url, run_s=1) as run:
-        assert run.code() == 1
-    assert run.errors == {("connect", "no connection: ConnectionRefusedError")}
+REFUSED = "no connection: ConnectionRefusedError"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ws://127.0.0.1:1/ws", REFUSED),
+        ("http://127.0.0.1:1/mcp", REFUSED),
+        ("http://127.0.0.1:1", REFUSED),
+        ("127.0.0.1:1/ws", "no connection: InvalidURI"),
+        ("ws://127.0.0.1:{other}/ws", "no connection: InvalidMessage"),  # It speaks HTTP/1.0.
+        ("http://127.0.0.1:{other}/mcp", "refused with HTTP 501"),
+        ("{http}/nope", "refused with HTTP 404"),
+        ("{http}/", "refused with HTTP 405"),
+    ],
+)
+def test_wrong_url_is_told_once_and_ends_the_run(tmp_path, server, url, why):
+    with answering(lambda _: (404, {})) as other:
+        url = url.format(http=server.http, other=other.rpartition(":")[2])
+        with locust(tmp_path, url, count=50) as run:
+            assert run.code() == 1
+    assert run.log.read_text().count(why) == run.log.read_text().count(f"No MCP session at {url} ({why}): ") == 1
+    assert run.output.read_text() == ""
+
+
+def test_server_that_goes_away_is_waited_for(tmp_path, serve):
+    server = serve()
+    with locust(tmp_path, server.url, "Visitor") as run:
+        until_called(server, 10)
+        server.stop(signal.SIGKILL)
+        time.sleep(1)  # in which each agent fails to connect again
+        assert run.stop() == 1
+    assert ("connect", REFUSED) in run.errors
 
 
 @pytest.mark.parametrize(("users", "end"), [("Vanishing", 1006), ("Visitor", 1000)])
@@ -237,9 +265,9 @@ def test_token_is_sent(tmp_path, serve):
             lambda: gauges(server.port).get('mcp_refusals_total{reason="token_missing",transport="websocket"}'),
             "refused",
         )
-        assert run.stop() == 1
+        assert run.code() == 1
     server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
-    assert run.errors == {("connect", "refused with HTTP 401")}
+    assert "(refused with HTTP 401)" in run.log.read_text()
 
 
 def test_live_weather_ends_the_run(tmp_path, bad):

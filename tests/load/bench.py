@@ -19,7 +19,8 @@ import uvloop
 from tests.conftest import ROOT
 from tests.load import ceiling, costs, memory, push, speed
 from tests.load.drawing import picture
-from tests.load.results import Bench, say
+from tests.load.progress import say, until_interrupted
+from tests.load.results import Bench
 
 PACKAGES = ("hypercorn", "wsproto", "uvloop", "mcp", "pydantic")
 
@@ -37,15 +38,21 @@ def machine() -> dict[str, str]:
 async def run(folder: Path) -> Bench:
     bench = Bench(folder)
     say("machine: " + ", ".join(f"{name} {value}" for name, value in machine().items()))
+    say("a cached call, beside the yardsticks")
     hot = await speed.hot_path(bench)
+    say("larger answers, and a naive server")
     await speed.larger(bench)
     await speed.naive(bench, hot.share)
+    say("more and more connections")
     await ceiling.curves(bench)
+    say("costs of a call")
     costs.recording(bench, hot.rate)
     await costs.miss_cost(bench)
     await costs.neighbour(bench)
+    say("memory")
     await memory.idle(bench)
     await memory.rounds(bench)
+    say("subscriptions")
     await push.push(bench)
     return bench
 
@@ -65,4 +72,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_interrupted(main))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tests.load.drawing import HTTP, WEBSOCKET, Point
 from tests.load.post import clients, post
-from tests.load.results import Bench, many, say
+from tests.load.progress import say
+from tests.load.results import Bench, many
 from tests.load.speed import GET_WEATHER
 from tests.load.wire import Caller, frame, load, quantile
 

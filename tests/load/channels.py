@@ -7,13 +7,14 @@ import socket
 import time
 from contextlib import suppress
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
 
 # Locust has patched sockets and threads: this client works on greenlets. Without compression and pings of its own, one
 # core makes some ten thousand calls a second with it, ten times what websocket-client makes.
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import connect
 
 ANSWER_TIMEOUT_S = 30.0
@@ -65,7 +66,7 @@ class WebSocketChannel:
             )
         except InvalidStatus as refused:
             raise LostError(f"refused with HTTP {refused.response.status_code}") from None
-        except (InvalidHandshake, OSError, EOFError) as error:
+        except (InvalidURI, InvalidHandshake, OSError, EOFError) as error:
             raise LostError(f"no connection: {type(error).__name__}") from None
 
     def ask(self, request: Message) -> tuple[Message, int]:
@@ -120,7 +121,7 @@ class HTTPChannel:
         self._client = _KeptAlive.from_url(
             url, connection_timeout=ANSWER_TIMEOUT_S, network_timeout=ANSWER_TIMEOUT_S, headers=headers
         )
-        self._path = "/" + url.split("/", 3)[3]
+        self._path = urlsplit(url).path or "/"
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         try:
             self._client.connect()
@@ -129,7 +130,10 @@ class HTTPChannel:
 
     def ask(self, request: Message) -> tuple[Message, int]:
         answer = self._post(request)
-        message = json.loads(answer)
+        try:
+            message = json.loads(answer)
+        except ValueError:
+            raise LostError("the answer is not JSON") from None
         if request["method"] == "initialize" and "result" in message:
             self._headers["mcp-protocol-version"] = message["result"].get("protocolVersion", "")
         return message, len(answer)

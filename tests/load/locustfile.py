@@ -16,6 +16,7 @@ import math
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +32,7 @@ THINK_S = float(os.environ.get("THINK", "2"))
 FAILURES = float(os.environ.get("FAILURES", "0.01"))
 TOKEN = os.environ.get("TOKEN", "")
 AWAY_S = 5.0
+NOT_MET, LIVE = 1, 2  # exit codes of runs that end themselves
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 15.0
 
 # From the Mexican border to Lake Superior and from California to the Mississippi: all of it land.
@@ -77,7 +79,9 @@ def checked(answer: dict[str, Any]) -> dict[str, Any]:
     """The result; raises FailedError for a JSON-RPC error and for a tool's."""
     if error := answer.get("error"):
         raise FailedError(f"JSON-RPC error {error.get('code')}: {grouped(str(error.get('message')))}")
-    result: dict[str, Any] = answer["result"]
+    result: dict[str, Any] | None = answer.get("result")
+    if result is None:
+        raise FailedError("neither a result nor an error")
     if result.get("isError"):
         raise FailedError(f"isError: {grouped(str(result['content'][0].get('text')))}")
     return result
@@ -89,6 +93,7 @@ class Agent(User):
     abstract = True
     host = "ws://127.0.0.1:8080/ws"
     calls = (3, 10)
+    met = False  # whether an agent of this process has had a session
 
     def on_start(self) -> None:
         self.due = time.perf_counter()
@@ -110,10 +115,18 @@ class Agent(User):
                     left -= 1
                 self.leave(channel)
             self.due += random.expovariate(1 / AWAY_S)
-        except LostError:
+        except LostError as lost:
+            self.lost(lost)
             self.failed_connects += 1
             backoff = min(BACKOFF_S * 2**self.failed_connects, LONGEST_BACKOFF_S)
             self.due = time.perf_counter() + backoff * random.uniform(0.5, 1.5)
+
+    def lost(self, why: LostError) -> None:
+        """Ends the run while no agent has had a session."""
+        if not Agent.met and self.environment.process_exit_code is None:
+            log.error("No MCP session at %s (%s): is a server running there, and is the URL right?", self.host, why)
+            self.environment.process_exit_code = NOT_MET
+            gevent.spawn(self.environment.runner.quit)
 
     def wait(self) -> None:
         gevent.sleep(max(0.0, self.due - time.perf_counter()))
@@ -138,6 +151,7 @@ class Agent(User):
                 raise
             except FailedError as refused:
                 raise LostError(str(refused)) from None
+        Agent.met = True
         channel.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def call(self, channel: Channel) -> None:
@@ -157,7 +171,7 @@ class Agent(User):
             raise
         if (result.get("structuredContent") or {}).get("source") == "live":
             log.error("The answers are live: never load-test the National Weather Service. Stopping.")
-            self.environment.process_exit_code = 2
+            self.environment.process_exit_code = LIVE
             gevent.spawn(self.environment.runner.quit)
 
     def ask(self, channel: Channel, method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +232,8 @@ class Listener(Agent):
                     refreshed_at = time.perf_counter() - (ALERTS_LIFE_S - read["ttlMs"] / 1000)
                     self.size = 0
                     self.record("MCP", "alerts changed", min(refreshed_at, told_at), until=told_at)
-        except LostError:
+        except LostError as lost:
+            self.lost(lost)
             self.due = time.perf_counter() + LONGEST_BACKOFF_S * random.random()
 
 
@@ -246,7 +261,9 @@ class Vanishing(Agent):
 
 @events.quitting.add_listener
 def judge(environment: Environment, **_: Any) -> None:
-    if isinstance(environment.runner, WorkerRunner) or environment.process_exit_code == 2:
+    if environment.process_exit_code == NOT_MET:
+        sys.exit(NOT_MET)  # without tables of nothing
+    if isinstance(environment.runner, WorkerRunner) or environment.process_exit_code == LIVE:
         return
     total = environment.stats.total
     if total.num_requests == 0 or total.fail_ratio > FAILURES:

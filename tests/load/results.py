@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +11,10 @@ from typing import Any
 
 from tests.conftest import ROOT, Server, serving
 from tests.load.drawing import Bar, Point
+from tests.load.progress import say
 from tests.load.wire import Connection, connect
 
 Result = dict[str, Any]
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def metric(server: Server, name: str) -> float:

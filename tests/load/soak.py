@@ -1,8 +1,8 @@
 """`make soak`: opens, abuses and abandons sessions by the thousand, and sees whether anything stays behind.
 
 One process of clients against a server that it starts itself; all on loopback, in rounds of the same work. Exits with 1
-when a round leaves a session, a task or a socket, when memory grows from round to round, when polite clients were not
-answered, or on a traceback.
+when a round leaves a session, a subscription, a task or a socket, when memory grows from round to round, when polite
+clients were not answered, or on a traceback.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from pathlib import Path
 
 from tests.conftest import Server, serving
 from tests.load.memory import MIB, peak, resident
+from tests.load.progress import say, until_interrupted
+from tests.load.push import FILTER, LISTEN
+from tests.load.wire import META
 from tests.raw import (
+    CLOSE,
     CONTINUATION,
     IN_FLIGHT,
     INITIALIZE,
@@ -44,16 +48,20 @@ GROWTH, FLOODED = 1.1, 64 * MIB  # on what the second has left; Python looks for
 # Beyond what was there before; tasks and descriptors of the request for /metrics itself come and go.
 TOLERANCE = {
     "mcp_sessions_open": 0,
+    "mcp_subscriptions_open": 0,
     IN_FLIGHT: 0,
     "asyncio_tasks": 3,
     "process_open_fds": 3,
 }
+(URI,) = FILTER["resourceSubscriptions"]
+READ = {"uri": URI, "_meta": META}
 STATES = ("CA", "TX", "NY", "FL", "WA", "VT", "AK", "HI")
 SETTINGS = {
     "MCP_SEND_TIMEOUT_SECONDS": "1",
-    "MCP_INITIALIZE_TIMEOUT_SECONDS": "2",
+    "MCP_INITIALIZE_TIMEOUT_SECONDS": "4",
     "MCP_COMPRESSION": "1",
     "SIMULATOR_LATENCY_MS": "30",
+    "SIMULATOR_ALERTS_EVERY_S": "1",
     "LOG_LEVEL": "WARNING",
 }
 
@@ -65,6 +73,7 @@ class Session:
     async def write(self, *chunks: bytes) -> None:
         self.writer.write(b"".join(chunks))
         await self.writer.drain()
+        await asyncio.sleep(0)  # drain() lets nobody else run while the system takes all of a flood
 
     async def receive(self) -> bytes:
         """The payload of the next text frame."""
@@ -77,10 +86,28 @@ class Session:
             payload = await self.reader.readexactly(size)
             if first & 15 == TEXT:
                 return payload
+            if first & 15 == CLOSE:
+                raise ConnectionAbortedError(f"closed with {int.from_bytes(payload[:2])} {payload[2:].decode()}")
 
     async def initialize(self) -> None:
         await self.write(text(request(0, "initialize", INITIALIZE)))
         await self.receive()
+
+    async def subscribe(self) -> None:
+        """In either era; returns once the server has said that it holds."""
+        if random.random() < 0.5:
+            await self.initialize()
+            await self.write(text(request(1, "resources/subscribe", {"uri": URI})))
+            answer = json.loads(await self.receive())
+            assert answer["result"] == {}, answer
+        else:
+            await self.write(text(LISTEN))
+            answer = json.loads(await self.receive())
+            assert answer["method"] == "notifications/subscriptions/acknowledged", answer
+
+    async def close(self) -> None:
+        await self.write(frame(CLOSE, struct.pack("!H", 1000)))
+        await self.reader.read()
 
     def reset(self) -> None:
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -98,8 +125,7 @@ async def polite(session: Session) -> None:
         answer = json.loads(await session.receive())
         assert answer["id"] == number, answer
         assert not answer["result"]["isError"], answer
-    await session.write(frame(8, struct.pack("!H", 1000)))
-    await session.reader.read()
+    await session.close()
 
 
 async def leaves_calls_behind(session: Session) -> None:
@@ -155,6 +181,25 @@ async def never_reads(session: Session) -> None:
         await session.write(*map(question, range(50)))
 
 
+async def subscribes(session: Session) -> None:
+    await session.subscribe()
+    await session.close()
+
+
+async def subscribes_and_vanishes(session: Session) -> None:
+    await session.subscribe()
+    await asyncio.sleep(random.random() / 10)
+    if random.random() < 0.5:
+        session.reset()
+
+
+async def subscribes_and_never_reads(session: Session) -> None:
+    await session.subscribe()
+    session.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    while True:
+        await session.write(*(text(request(number, "resources/read", READ)) for number in range(2, 52)))
+
+
 async def ignores_1009(session: Session) -> None:
     await session.initialize()
     await session.write(frame(TEXT, b"x" * 60_000, fin=False))
@@ -180,13 +225,17 @@ KINDS: dict[Callable[[Session], Awaitable[None]], int] = {
     stops_amid: 100,
     sends_noise: 100,
     sends_bad_messages: 100,
+    subscribes: 100,
+    subscribes_and_vanishes: 100,
     says_nothing: 3,
     never_reads: 3,
+    subscribes_and_never_reads: 3,
     ignores_1009: 2,
     sends_bombs: 1,
 }
+POLITE = {polite, subscribes, subscribes_and_vanishes}
 # Amid a closed window, TCP tells such a peer late that it was cut off.
-FLOODS = {never_reads, ignores_1009, sends_bombs}
+FLOODS = {never_reads, subscribes_and_never_reads, ignores_1009, sends_bombs}
 
 
 @asynccontextmanager
@@ -207,9 +256,9 @@ async def meet(kind: Callable[[Session], Awaitable[None]], port: int, failures: 
         async with asyncio.timeout(patience_s), connected(port, deflate=kind is sends_bombs) as session:
             try:
                 await kind(session)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                if kind is polite:
-                    failures.append("polite: the server hung up")
+            except (ConnectionError, asyncio.IncompleteReadError) as end:
+                if kind in POLITE:
+                    failures.append(f"{kind.__name__}: the server hung up: {end!r}")
     except Exception as failure:  # whatever it was: it is told at the end
         if not (kind in FLOODS and isinstance(failure, TimeoutError)):
             failures.append(f"{kind.__name__}: {failure!r}")
@@ -245,6 +294,7 @@ def soak(server: Server, seconds: float) -> list[str]:
     wrong: list[str] = []
     kept: list[int] = []
     while len(kept) < ROUNDS or time.monotonic() - started < seconds:
+        say(f"round {len(kept) + 1} of at least {ROUNDS}: {sum(KINDS.values()):,} sessions, {CLIENTS} at a time")
         most = asyncio.run(peak(server, round_of_all(server.port, wrong)))
         more = left(server, before)
         kept.append(resident(server))
@@ -273,4 +323,4 @@ def main(seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1])))
+    sys.exit(until_interrupted(lambda: main(float(sys.argv[1]))))

@@ -6,6 +6,7 @@ The tools run in this process, on the simulator at 200 ms latency; no socket is 
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import random
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import anyio
 import httpx
 
+from tests.load.progress import say, until_interrupted
 from tests.load.wire import quantile
 from weather.answers import Answers
 from weather.config import Settings
@@ -39,10 +41,6 @@ STATES = ("CA", "TX", "FL", "NY", "WA", "CO", "IL", "GA", "OK", "VT")
 LATE_S = 0.1  # what counts as late beyond the deadline: the loop has other work
 
 Call = tuple[str, dict[str, Any]]
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def at(place: int) -> dict[str, Any]:
@@ -83,11 +81,11 @@ class Run:
             outcome = ready.outcome
         else:
             self.outcomes["waited"] += 1
-            result = await call(self.answers, name, arguments)
-            content = result.structuredContent or {}
-            outcome = "failed" if result.isError else "stale" if content["stale"] else "ok"
+            result = json.loads(await call(self.answers, name, arguments))
+            content = result.get("structuredContent", {})
+            outcome = "failed" if result.get("isError") else "stale" if content["stale"] else "ok"
             if outcome == "failed":
-                self.failures[result.content[0].text] += 1
+                self.failures[result["content"][0]["text"]] += 1
             elif name == "get-weather" and outcome == "ok" and "observation" not in content:
                 self.outcomes["unobserved"] += 1
         self.took.append(time.perf_counter() - started)
@@ -203,7 +201,7 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
         print(cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in numbers), sep="  ")
 
 
-async def main() -> None:
+async def main() -> int:
     logging.basicConfig(level=logging.ERROR)
     random.seed(SEED)
     costs = await memory()
@@ -234,7 +232,8 @@ async def main() -> None:
         print(f"(c) {number:3} failed: {text}")
     print()
     table(["bytes for each entry", "in memory", "as counted by the limits"], costs)
+    return 0
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    sys.exit(until_interrupted(lambda: anyio.run(main)))
