@@ -85,7 +85,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     log.info("weather %s: MCP at %s and %s, %s", __version__, session.ENDPOINT, session.MCP, settings.in_words)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 10, 2)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
