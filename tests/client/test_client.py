@@ -18,6 +18,7 @@ import pytest
 from mcp import McpError
 from websockets.asyncio.server import serve
 
+from weather import __version__
 from weather.client import SessionError, connect, main
 
 pytestmark = pytest.mark.anyio
@@ -145,12 +146,11 @@ def refusing(status, body):
     return process_request
 
 
-async def test_connect_sends_token_headers_and_subprotocol_and_initializes(server):
-    async with connect(server.url, token="s3cret", headers={"X-Trace": "7"}) as session:
+async def test_connect_sends_token_and_subprotocol_and_initializes(server):
+    async with connect(server.url, token="s3cret") as session:
         result = await session.call_tool("echo", {"a": 1})
     headers = server.requests[0].headers
     assert headers["Authorization"] == "Bearer s3cret"
-    assert headers["X-Trace"] == "7"
     assert headers["Sec-WebSocket-Protocol"] == "mcp"
     assert server.methods[:4] == ["tools/call", "initialize", "notifications/initialized", "tools/call"]
     assert result.structuredContent == {"name": "echo", "arguments": {"a": 1}}
@@ -303,9 +303,18 @@ URLS = "a URL such as wss://example.com/ws or https://example.com/mcp"
         (["ws://127.0.0.1/ws", "--era", "old"], "argument --era: invalid choice: 'old'"),
         (["ws://127.0.0.1/ws", "any", "CA"], "'CA' should be name=value, such as state=CA"),
         (["ws://127.0.0.1/ws", "any", "=CA"], "'=CA' should be name=value"),
-        (["ws://127.0.0.1/ws", "--token", "s3cret"], "unrecognized arguments: --token"),
+        (["ws://127.0.0.1/ws", "--token", "s3cret"], "there is no option --token, but --token-file"),
+        (["ws://127.0.0.1/ws", "--jsno"], "there is no option --jsno, but --json"),
+        (["ws://127.0.0.1/ws", "--verbose=s3cret"], "there is no option --verbose, but --version"),
+        (["ws://127.0.0.1/ws", "any", "state=CA", "state=NY"], "the argument state should be given once"),
+        (["ws://127.0.0.1/ws", "watch"], "watch takes one URI such as weather://alerts/CA, and no --json"),
+        (["ws://127.0.0.1/ws", "watch", "CA"], "watch takes one URI such as weather://alerts/CA"),
+        (["ws://127.0.0.1/ws", "watch", "weather://alerts/CA", "--json"], "watch takes one URI"),
         (["ws://127.0.0.1/ws", "--token-file", "/none"], "/none cannot be used as a token: No such file"),
-        (["ws://127.0.0.1/ws", "--token-file", "/dev/null"], "/dev/null cannot be used as a token: it holds no token"),
+        (
+            ["ws://127.0.0.1/ws", "--token-file", "/dev/null"],
+            "/dev/null cannot be used as a token: a token is one",
+        ),
         (["ws://127.0.0.1/ws", "--token-file", __file__], "cannot be used as a token: a token is one word in ASCII"),
         (["ws://127.0.0.1/ws", "--token-file", __file__ + "/x"], "cannot be used as a token: Not a directory"),
     ],
@@ -313,7 +322,15 @@ URLS = "a URL such as wss://example.com/ws or https://example.com/mcp"
 def test_wrong_usage_ends_with_exit_code_2(capsys, argv, said):
     with pytest.raises(SystemExit, match="2"):
         main(argv)
-    assert said in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert said in err
+    assert (err.count("\n"), "s3cret" in err) == (1, False)
+
+
+def test_version_is_told(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"weather-client {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -329,8 +346,8 @@ async def test_refused_handshake_is_one_sentence_with_exit_code_4(cli, monkeypat
     monkeypatch.setenv("MCP_TOKEN", "s3cret")
     async with running(process_request=refusing(HTTPStatus.UNAUTHORIZED, body)) as server:
         code, out, err = await cli(server.url + "?token=s3cret")
-    expected = f"No MCP session with {server.url}: the handshake was refused with HTTP 401{said}.\n"
-    assert (code, out, err) == (4, "", expected)
+    refused = f"the handshake was refused with HTTP 401{said} (a token comes from --token-file or MCP_TOKEN)"
+    assert (code, out, err) == (4, "", f"No MCP session with {server.url}: {refused}.\n")
 
 
 def test_token_that_no_header_can_hold_is_wrong_usage_and_not_shown(capsys, monkeypatch):

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from mcp import McpError, types
+from pydantic import AnyUrl
 from pydantic_core import from_json
-from websockets.exceptions import InvalidURI
 
+from weather import __version__
 from weather.client.session import Era, connect
-from weather.client.transports import NO_URL, Refused, SessionError, parsed
+from weather.client.transports import Refused, SessionError, parsed
+from weather.client.watch import watch
 
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
+WATCH, ALERTS, OPTIONS = "watch", "weather://alerts/", re.compile("--[a-z-]+")
 
 
 def _outline(tool: types.Tool) -> str:
@@ -34,13 +41,19 @@ async def _progress(progress: float, total: float | None, message: str | None) -
 
 async def _run(usage: argparse.Namespace) -> int:
     result: types.ListToolsResult | types.CallToolResult
-    async with connect(usage.url, token=usage.token, insecure=usage.insecure, era=usage.era) as session:
+    connected = partial(connect, usage.url, token=usage.token, insecure=usage.insecure, era=usage.era)
+    if usage.tool == WATCH:
+        await watch(AnyUrl(usage.arguments[0]), connected)
+    async with connected() as session:
         if usage.tool is None:
             result = await session.list_tools()
             lines = [_outline(tool) for tool in result.tools]
         else:
-            result = await session.call_tool(usage.tool, dict(usage.arguments), progress_callback=_progress)
+            result = await session.call_tool(usage.tool, usage.arguments, progress_callback=_progress)
             lines = [b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in result.content]
+            if result.isError:
+                tools = [tool for tool in (await session.list_tools()).tools if tool.name == usage.tool]
+                lines = [line for tool in tools for line in _unknown(tool, usage.arguments)] or lines
     is_error = isinstance(result, types.CallToolResult) and result.isError
     if usage.json:
         lines = [result.model_dump_json(by_alias=True, exclude_none=True, indent=2)]
@@ -48,61 +61,87 @@ async def _run(usage: argparse.Namespace) -> int:
     return TOOL_ERROR if is_error else 0
 
 
-def _url(text: str) -> str:
-    try:
-        parsed(text)
-    except (InvalidURI, ValueError) as exc:
-        raise argparse.ArgumentTypeError(f"{NO_URL}: {getattr(exc, 'msg', exc)}") from None
-    return text
+def _unknown(tool: types.Tool, arguments: Mapping[str, Any]) -> list[str]:
+    """A sentence on the first argument that it does not take, if there is one."""
+    known = tool.inputSchema.get("properties", {})
+    wrong = [name for name in arguments if name not in known] if known else []
+    return [f"{tool.name} takes no argument {name}{_nearest(name, known)}." for name in wrong[:1]]
 
 
-def _argument(text: str) -> tuple[str, Any]:
-    """`state=CA`, `latitude=38.9`: the value is JSON, or else a string as it stands."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} should be name=value, such as state=CA")
-    with suppress(ValueError):
-        return name, from_json(value, allow_inf_nan=False)
-    return name, value
+def _nearest(word: str, known: Iterable[str]) -> str:
+    return "".join(f", but {near}" for near in get_close_matches(word, known, 1, 0.4))
+
+
+def _arguments(words: Sequence[str]) -> dict[str, Any]:
+    """`state=CA`, `latitude=38.9`: the value is JSON, or else a string as it stands. Raises ValueError."""
+    arguments: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise ValueError(f"{word!r} should be name=value, such as state=CA")
+        if name in arguments:
+            raise ValueError(f"the argument {name} should be given once")
+        arguments[name] = value
+        with suppress(ValueError):
+            arguments[name] = from_json(value, allow_inf_nan=False)
+    return arguments
 
 
 def _token(path: str | None) -> str | None:
     """Never from the command line: other users of the machine can read that. Raises ValueError."""
-    token = (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip()
-    if path and not token:
-        raise ValueError("it holds no token")
-    if not token.isascii() or any(character.isspace() for character in token):
-        raise ValueError("a token is one word in ASCII")
+    try:
+        token = (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip()
+        if (path and not token) or not token.isascii() or any(character.isspace() for character in token):
+            raise ValueError("a token is one word in ASCII")
+    except (OSError, ValueError) as exc:
+        raise ValueError(
+            f"{path or 'MCP_TOKEN'} cannot be used as a token: {getattr(exc, 'strerror', None) or exc}"
+        ) from None
     return token or None
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message} (--help tells more).\n")
+
+
 def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
-    """url, tool (None to list them), arguments (pairs), token, insecure, era, json."""
-    parser = argparse.ArgumentParser(
+    """url, tool (None to list them), arguments (of WATCH the URI), token, insecure, era, json."""
+    parser = _Parser(
         prog="weather-client",
         allow_abbrev=False,
-        description="Lists the tools of an MCP server, over WebSocket or HTTP, or calls one and prints its text.",
+        description="Lists the tools of an MCP server, over WebSocket or HTTP, or calls one and prints its text;"
+        f" URL {WATCH} {ALERTS}CA prints the alerts of an area as they come.",
         epilog=f"Exit codes: 0; {TOOL_ERROR} the tool answered with an error; {USAGE} wrong usage;"
         f" {NO_CONNECTION} no connection, or one that broke; {REFUSED} the server refused.",
     )
-    parser.add_argument("url", metavar="URL", type=_url, help="ws://…, wss://…, http://… or https://…")
+    parser.add_argument("url", metavar="URL", help="ws://…, wss://…, http://… or https://…")
     parser.add_argument("tool", metavar="TOOL", nargs="?", help="left out, the tools are listed")
-    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", default=[], type=_argument, help="as state=CA")
+    parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", help="as state=CA")
     parser.add_argument("--token-file", metavar="FILE", help="a file with a bearer token; default: $MCP_TOKEN")
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
     parser.add_argument("--era", choices=get_args(Era), help="of the protocol; default: the server's, modern first")
     parser.add_argument("--json", action="store_true", help="print the whole result")
-    usage = parser.parse_intermixed_args(argv)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    usage, unknown = parser.parse_known_intermixed_args(argv)
     try:
+        if unknown:
+            option = unknown[0].partition("=")[0]
+            raise ValueError(f"there is no option {option}{_nearest(option, OPTIONS.findall(parser.format_usage()))}")
+        parsed(usage.url)
         usage.token = _token(usage.token_file)
-    except (OSError, ValueError) as exc:
-        why = "it is not text" if isinstance(exc, UnicodeDecodeError) else getattr(exc, "strerror", None) or exc
-        parser.error(f"{usage.token_file or 'MCP_TOKEN'} cannot be used as a token: {why}")
+        if usage.tool != WATCH:
+            usage.arguments = _arguments(usage.arguments)
+        elif usage.json or len(usage.arguments) != 1 or not usage.arguments[0].startswith(ALERTS):
+            raise ValueError(f"watch takes one URI such as {ALERTS}CA, and no --json")
+    except (SessionError, ValueError) as exc:
+        parser.error(getattr(exc, "why", str(exc)))
     return usage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     usage = _usage(argv)
+    logging.getLogger().addHandler(logging.NullHandler())  # Else what the SDK logs goes to stderr.
     if usage.insecure:
         print("Warning: the server's TLS certificate is not checked.", file=sys.stderr)
     try:

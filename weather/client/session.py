@@ -2,77 +2,95 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from itertools import count
 from typing import Any, Literal, TypeVar
 
 import anyio
 import httpx
-from httpx_sse import EventSource
 from mcp import ClientSession, McpError, types
 from mcp.shared.message import MessageMetadata
 from mcp.shared.session import ProgressFnT
-from pydantic import BaseModel, ValidationError
+from pydantic import AnyUrl, BaseModel, RootModel
 
 from weather import __version__
-from weather.client.transports import Http, Link, Refused, SessionError, over_http, over_websocket, why
+from weather.client.transports import LOST, REFUSED, VERSION, Link, Refused, SessionError, over_http, over_websocket
 
 Era = Literal["modern", "legacy"]
 R = TypeVar("R", bound=BaseModel)
 
 CLIENT = types.Implementation(name="weather-client", version=__version__)
-MODERN = "2026-07-28"
 META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
+    VERSION: "2026-07-28",
     "io.modelcontextprotocol/clientInfo": CLIENT.model_dump(exclude_none=True),
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-# Of the modern era: headers that mismatch, a missing capability, an unsupported version. And what tells of none.
-NOT_LEGACY = (-32020, -32021, -32022, types.CONNECTION_CLOSED, httpx.codes.REQUEST_TIMEOUT)
+# What tells of no era: no answer. And of the modern one: headers that mismatch, no capability, no such version.
+NOT_LEGACY = (LOST, httpx.codes.REQUEST_TIMEOUT, -32020, -32021, -32022)
+FOREVER = timedelta(days=365)
 
 
 @asynccontextmanager
 async def connect(
-    url: str,
-    *,
-    token: str | None = None,
-    insecure: bool = False,
-    headers: Mapping[str, str] | None = None,
-    timeout_s: float = 60.0,
-    era: Era | None = None,
-) -> AsyncIterator[ClientSession]:
+    url: str, *, token: str | None = None, insecure: bool = False, timeout_s: float = 60.0, era: Era | None = None
+) -> AsyncIterator[Session]:
     """A session over WebSocket or streamable HTTP, ready to be asked; `timeout_s` bounds the wait for each answer.
 
     `insecure` accepts any TLS certificate. The first answer tells the server's era, unless `era` forces one. Raises
-    SessionError (Refused, when the server answered and said no): over HTTP, for any request; also when an error that
-    leaves the body came from a closed connection.
+    SessionError (Refused, when the server answered and said no), also when an error that leaves the body came from a
+    connection that failed; of several errors at once, the first.
     """
     transport = over_http if url.lower().startswith("http") else over_websocket
     bearer = {"Authorization": f"Bearer {token}"} if token else {}
-    async with (
-        transport(url, {**(headers or {}), **bearer}, insecure) as link,
-        _Session(link, timeout_s, era) as session,
-    ):
-        if era == "legacy":
-            await session.initialize()
-        yield session
+    session = None
+    try:
+        async with transport(url, bearer, insecure) as link, Session(link, url, timeout_s, era) as session:
+            if era == "legacy":
+                await session.initialize()
+            yield session
+        return
+    except BaseExceptionGroup as group:
+        failure: BaseException = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    raise session.reason(failure) if session else failure
 
 
-class _Session(ClientSession):
-    """The SDK knows the legacy era; requests of the modern one share its WebSocket, and go their own way over HTTP."""
+class Session(ClientSession):
+    """The SDK's, which knows the legacy era; `heard` is set when something has come that nobody asked for."""
 
-    def __init__(self, link: Link, timeout_s: float, era: Era | None) -> None:
-        incoming, outgoing, self._http = link
-        self._wait, self._era, self._ids, self._deciding = timedelta(seconds=timeout_s), era, count(), anyio.Lock()
-        super().__init__(incoming, outgoing, self._wait, client_info=CLIENT)
+    def __init__(self, link: Link, url: str, timeout_s: float, era: Era | None) -> None:
+        self._url, self._era, self._deciding = url, era, anyio.Lock()
+        self._lost: SessionError | None = None
+        self.heard = asyncio.Event()
+        super().__init__(*link, timedelta(seconds=timeout_s), message_handler=self._hear, client_info=CLIENT)
 
-    def get_server_capabilities(self) -> types.ServerCapabilities:
-        """Tools, while no handshake has told more."""
-        return super().get_server_capabilities() or types.ServerCapabilities(tools=types.ToolsCapability())
+    async def _hear(self, message: object) -> None:
+        if isinstance(message, SessionError):
+            self._lost = message
+        self.heard.set()
+
+    def reason(self, failure: BaseException) -> BaseException:
+        """SessionError where the SDK met a connection that failed."""
+        code = failure.error.code if isinstance(failure, McpError) else None
+        if code == REFUSED:
+            return Refused(self._url, str(failure))
+        if code == LOST or isinstance(failure, anyio.ClosedResourceError | anyio.BrokenResourceError):
+            return self._lost or SessionError(self._url, str(failure) or "the connection was closed")
+        return failure
+
+    async def subscribe(self, uri: AnyUrl) -> None:
+        """`heard` is set when the resource has changed. In the modern era it raises SessionError at the end."""
+        if self._era == "legacy":
+            await self.subscribe_resource(uri)
+            self.heard.set()
+            return
+        wanted = {"notifications": {"resourceSubscriptions": [str(uri)]}}
+        listen: Any = RootModel[dict[str, Any]]({"method": "subscriptions/listen", "params": wanted})
+        await self.send_request(listen, types.EmptyResult, FOREVER)
+        raise SessionError(self._url, "the server has ended the subscription")
 
     async def send_request(
         self,
@@ -82,80 +100,25 @@ class _Session(ClientSession):
         metadata: MessageMetadata = None,
         progress_callback: ProgressFnT | None = None,
     ) -> R:
-        wait, ask = request_read_timeout_seconds or self._wait, super().send_request
-        if self._era == "legacy" or isinstance(request.root, types.InitializeRequest):
-            return await ask(request, result_type, wait, metadata, progress_callback)
-        asked = request.model_dump(by_alias=True, mode="json", exclude_none=True)
-        asked.setdefault("params", {}).setdefault("_meta", {}).update(META)
-        try:
-            if self._http is None:
-                modern = types.ClientRequest.model_validate(asked)
-                answer = await ask(modern, result_type, wait, metadata, progress_callback)
-            else:
-                with anyio.fail_after(wait.total_seconds()):
-                    result = await _post(self._http, next(self._ids), asked, progress_callback)
-                answer = result_type.model_validate(result)
-            self._era = self._era or "modern"
-            return answer
-        except TimeoutError:
-            late = types.ErrorData(
-                code=httpx.codes.REQUEST_TIMEOUT, message=f"Timed out after {wait.total_seconds():g} s"
-            )
-            raise McpError(late) from None
-        except (McpError, Refused) as error:
-            await self._fall_back(error)
-        return await ask(request, result_type, wait, metadata, progress_callback)
+        ask, rest = super().send_request, (request_read_timeout_seconds, metadata, progress_callback)
+        if self._era != "legacy" and not isinstance(request.root, types.InitializeRequest):
+            asked = request.model_dump(by_alias=True, mode="json", exclude_none=True)
+            asked.setdefault("params", {}).setdefault("_meta", {}).update(META)
+            modern: Any = RootModel[dict[str, Any]](asked)
+            try:
+                answer = await ask(modern, result_type, *rest)
+                self._era = self._era or "modern"
+                return answer
+            except McpError as error:
+                await self._fall_back(error)
+        return await ask(request, result_type, *rest)
 
-    async def _fall_back(self, error: McpError | Refused) -> None:
+    async def _fall_back(self, error: McpError) -> None:
         """To the legacy era, if the error is not of the modern one and the server shakes hands; else raises it."""
         async with self._deciding:
-            if self._era is None and not (isinstance(error, McpError) and _modern(error.error)):
+            if self._era is None and error.error.code not in NOT_LEGACY:
                 with suppress(McpError):
                     await self.initialize()
                     self._era = "legacy"
         if self._era != "legacy":
             raise error
-
-
-def _modern(error: types.ErrorData) -> bool:
-    return error.code in NOT_LEGACY or (error.code == types.INVALID_PARAMS and "_meta" in error.message)
-
-
-async def _post(http: Http, number: int, asked: dict[str, Any], progress: ProgressFnT | None) -> dict[str, Any]:
-    """The result; raises McpError, SessionError. To cancel this is to cancel the request."""
-    params = asked["params"]
-    if progress:
-        params["_meta"]["progressToken"] = number
-    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MODERN}
-    headers["Mcp-Method"] = asked["method"]
-    if name := params.get("name", params.get("uri")):
-        headers["Mcp-Name"] = _header(name)
-    message = {"jsonrpc": "2.0", "id": number, **asked}
-    try:
-        async with http.stream("POST", http.url, json=message, headers=headers) as response:
-            async for text in _texts(response):
-                with suppress(ValidationError):
-                    match types.JSONRPCMessage.model_validate_json(text).root:
-                        case types.JSONRPCResponse(result=result):
-                            return result
-                        case types.JSONRPCError(error=error):
-                            raise McpError(error)
-                        case types.JSONRPCNotification(params=dict(told)) if progress and "progress" in told:
-                            await progress(told["progress"], told.get("total"), told.get("message"))
-    except httpx.HTTPError as exc:
-        raise SessionError(http.url, why(exc)) from exc
-    raise SessionError(http.url, "what it sent holds no answer")
-
-
-async def _texts(response: httpx.Response) -> AsyncIterator[str | bytes]:
-    if response.headers.get("content-type", "").startswith("text/event-stream"):
-        async for event in EventSource(response).aiter_sse():
-            yield event.data
-    else:
-        yield await response.aread()
-
-
-def _header(value: str) -> str:
-    """As Base64 where it would be no plain header (streamable HTTP, value encoding)."""
-    plain = re.fullmatch(r"[!-~]([ -~]*[!-~])?", value) and not re.fullmatch(r"=\?base64\?.*\?=", value)
-    return value if plain else f"=?base64?{b64encode(value.encode()).decode()}?="

@@ -1,12 +1,13 @@
-"""Over what a session goes, WebSocket or streamable HTTP.
+"""Over what a session goes, WebSocket or streamable HTTP, and in one sentence why it does not.
 
-Unlike the SDK's `websocket_client` it sends headers, hence a bearer token, and says why it failed.
+Unlike the SDK's `websocket_client` it sends headers, hence a bearer token.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from typing import Any
 import anyio
 import httpx
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp import McpError, types
+from mcp import types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHeader, InvalidStatus, InvalidURI, WebSocketException
@@ -28,7 +29,12 @@ from websockets.uri import WebSocketURI, parse_uri
 
 CONNECT_TIMEOUT_S, CLOSE_TIMEOUT_S = 10.0, 2.0
 NO_URL = "not a URL such as wss://example.com/ws or https://example.com/mcp"
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+VERSION = "io.modelcontextprotocol/protocolVersion"
+LOST, REFUSED = types.CONNECTION_CLOSED, -1  # codes of errors that stand for a SessionError
+
+Link = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
 
 @dataclass(eq=False)
@@ -47,70 +53,88 @@ class Refused(SessionError):
     """The handshake was answered with an HTTP status other than 101, or a request with none of success."""
 
 
-class Http(httpx.AsyncClient):
-    """Where a message is not taken, it raises SessionError, Refused, or the McpError that the server tells."""
+def parsed(url: str) -> WebSocketURI:
+    """Of any of the four schemes; raises SessionError."""
+    try:
+        if not re.match("(?i)(ws|http)s?:", url):
+            raise InvalidURI(url, "scheme isn't ws, wss, http or https")
+        return parse_uri(re.sub("(?i)^http", "ws", url))
+    except (InvalidURI, ValueError) as exc:
+        raise SessionError(url, f"{NO_URL}: {getattr(exc, 'msg', exc)}") from None
 
-    def __init__(self, url: str, headers: Mapping[str, str], insecure: bool) -> None:
-        self.url, direct = url, httpx.URL(url).host in LOOPBACK
-        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-        super().__init__(headers=headers, verify=_tls(insecure), trust_env=not direct, timeout=timeout)
+
+class Http(httpx.AsyncClient):
+    """What the SDK's transport needs: the headers of 2026-07-28, and that each request is answered, if by an error."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        if request.method != "POST":
+            return await super().send(request, **options)
+        asked = from_json(request.content)
+        request.headers.update(_headers(asked))
+        error = types.ErrorData(code=LOST, message="what it sent holds no answer")
         try:
             response = await super().send(request, **options)
-            if request.method != "POST" or response.is_success:
-                return response
+            kind = response.headers.get("content-type", "")
+            if response.is_success and kind.startswith("text/event-stream"):
+                told = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+                return httpx.Response(
+                    200, headers=told, content=_whole(response, _answer(asked, error)), request=request
+                )
             body = await response.aread()
+            if response.status_code == httpx.codes.ACCEPTED or (response.is_success and "json" in kind):
+                return response
+            if not response.is_success:
+                error = types.ErrorData(code=REFUSED, message=_refusal("request", response.status_code, body))
+                with suppress(ValidationError):
+                    error = types.JSONRPCError.model_validate_json(body).error
         except httpx.HTTPError as exc:
-            raise SessionError(self.url, why(exc)) from exc
-        if response.status_code in (400, 404):
-            with suppress(ValidationError):
-                raise McpError(types.JSONRPCError.model_validate_json(body).error)
-        raise Refused(self.url, f"the request was refused with HTTP {response.status_code}{_said(body)}")
+            error = types.ErrorData(code=LOST, message=why(exc))
+        return httpx.Response(200, json=_answer(asked, error), request=request)
 
 
-Link = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage], Http | None]
+async def _whole(response: httpx.Response, instead: dict[str, Any]) -> AsyncIterator[bytes]:
+    """An event stream, and at its end what is read only if it held no answer."""
+    try:
+        with suppress(httpx.HTTPError):
+            async for some in response.aiter_bytes():
+                yield some
+        yield b"\n\ndata: " + to_json(instead) + b"\n\n"
+    finally:
+        await response.aclose()
+
+
+def _answer(asked: dict[str, Any], error: types.ErrorData) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": asked.get("id", 0), "error": error.model_dump(exclude_none=True)}
+
+
+def _headers(asked: dict[str, Any]) -> dict[str, str]:
+    """Those of 2026-07-28; a name that is no plain one goes as Base64 (streamable HTTP, value encoding)."""
+    params = asked.get("params") or {}
+    version = params.get("_meta", {}).get(VERSION)
+    if version is None:
+        return {}
+    name = params.get("name", params.get("uri", "-"))
+    plain = re.fullmatch(r"[\w:/.,-]+", name, re.ASCII)
+    coded = name if plain else f"=?base64?{b64encode(name.encode()).decode()}?="
+    return {"MCP-Protocol-Version": version, "Mcp-Method": asked["method"], "Mcp-Name": coded}
 
 
 @asynccontextmanager
 async def over_http(url: str, headers: Mapping[str, str], insecure: bool) -> AsyncIterator[Link]:
+    direct, timeout = parsed(url).host in LOOPBACK, httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
     try:
-        http = Http(url, headers, insecure)
-    except (httpx.InvalidURL, ValueError) as exc:
+        http = Http(headers=headers, verify=_tls(insecure), trust_env=not direct, timeout=timeout)
+    except ValueError as exc:
         raise SessionError(url, why(exc)) from exc
-    try:
-        async with http, streamable_http_client(url, http_client=http) as (incoming, outgoing, _):
-            yield incoming, outgoing, http
-        return
-    except BaseExceptionGroup as group:
-        failure = _innermost(group)
-    raise failure
+    async with http, streamable_http_client(url, http_client=http) as (incoming, outgoing, _):
+        yield incoming, outgoing
 
 
 @asynccontextmanager
 async def over_websocket(url: str, headers: Mapping[str, str], insecure: bool) -> AsyncIterator[Link]:
-    socket = await _open(url, headers, insecure)
-    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
+    uri = parsed(url)
     try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_receive, socket, received)
-            tasks.start_soon(_send, to_send, socket)
-            yield incoming, outgoing, None
-            tasks.cancel_scope.cancel()
-        return
-    except BaseExceptionGroup as group:
-        failure = _reason(url, socket, _innermost(group))
-    finally:
-        with anyio.CancelScope(shield=True):
-            await socket.close()
-    raise failure
-
-
-async def _open(url: str, headers: Mapping[str, str], insecure: bool) -> ClientConnection:
-    try:
-        uri = parsed(url)
-        return await open_websocket(
+        socket = await open_websocket(
             url,
             subprotocols=[Subprotocol("mcp")],
             additional_headers=headers,
@@ -121,13 +145,34 @@ async def _open(url: str, headers: Mapping[str, str], insecure: bool) -> ClientC
         )
     except (OSError, WebSocketException, ValueError) as exc:
         raise (Refused if isinstance(exc, InvalidStatus) else SessionError)(url, why(exc)) from exc
+    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_receive, url, socket, received)
+            tasks.start_soon(_send, to_send, socket)
+            yield incoming, outgoing
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await socket.close()
 
 
-def parsed(url: str) -> WebSocketURI:
-    """Of any of the four schemes; raises InvalidURI, ValueError."""
-    if not re.match("(?i)(ws|http)s?:", url):
-        raise InvalidURI(url, "scheme isn't ws, wss, http or https")
-    return parse_uri(re.sub("(?i)^http", "ws", url))
+async def _receive(url: str, socket: ClientConnection, received: MemoryObjectSendStream[Any]) -> None:
+    """Until the connection ends, and the session with it. What does not parse is passed over."""
+    with received, suppress(anyio.BrokenResourceError):
+        with suppress(ConnectionClosed):
+            async for text in socket:
+                with suppress(ValidationError):
+                    await received.send(SessionMessage(types.JSONRPCMessage.model_validate_json(text)))
+        code = f"{socket.close_code} {socket.close_reason or ''}".strip()
+        await received.send(SessionError(url, f"the connection was closed ({code})"))
+
+
+async def _send(to_send: MemoryObjectReceiveStream[SessionMessage], socket: ClientConnection) -> None:
+    with to_send, suppress(ConnectionClosed):
+        async for item in to_send:
+            await socket.send(item.message.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def _tls(insecure: bool) -> ssl.SSLContext:
@@ -142,56 +187,23 @@ def why(exc: BaseException) -> str:
         exc = next((held.__cause__ or held for held in exc.__cause__.args if isinstance(held, OSError)), exc)
     match exc:
         case InvalidStatus():
-            return f"the handshake was refused with HTTP {exc.response.status_code}{_said(exc.response.body or b'')}"
-        case InvalidHeader():  # its text holds the header's value, maybe the token
-            return f"the {exc.name} header is not valid"
-        case httpx.LocalProtocolError():
+            return _refusal("handshake", exc.response.status_code, exc.response.body or b"")
+        case InvalidHeader() | httpx.LocalProtocolError():  # its text may hold the header's value, maybe the token
             return "a header is not valid"
-        case InvalidURI():
-            return f"{NO_URL}: {exc.msg}"
         case ssl.SSLCertVerificationError():
             return f"its certificate does not verify, {exc.verify_message} (--insecure skips the check)"
+        case ssl.SSLError(reason=reason) if reason in NO_TLS:
+            return "no TLS is spoken there, so the URL should begin with ws:// or http://"
         case OSError() | ExceptionGroup() if "Connect call failed" in repr(exc):
             return "connection refused, so probably no server is running there"
     return str(exc).rstrip(".") or type(exc).__name__
 
 
-def _said(body: bytes | bytearray) -> str:
-    """The `error` and `message` of a JSON object, after a comma; or nothing."""
+def _refusal(what: str, status: int, body: bytes | bytearray) -> str:
+    """With the `error` and `message` of a JSON object."""
     fields: list[object] = []
     with suppress(ValueError, AttributeError):
         fields = [from_json(body).get(name) for name in ("error", "message")]
-    said = ": ".join(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))
-    return said and f", {said}"
-
-
-async def _receive(socket: ClientConnection, received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-    """Until the connection ends, and the session with it. What does not parse is passed over."""
-    with received, suppress(ConnectionClosed, anyio.BrokenResourceError):
-        async for text in socket:
-            with suppress(ValidationError):
-                await received.send(SessionMessage(types.JSONRPCMessage.model_validate_json(text)))
-
-
-async def _send(to_send: MemoryObjectReceiveStream[SessionMessage], socket: ClientConnection) -> None:
-    with to_send, suppress(ConnectionClosed):
-        async for item in to_send:
-            await socket.send(item.message.model_dump_json(by_alias=True, exclude_none=True))
-
-
-def _innermost(failure: BaseException) -> BaseException:
-    """What the body raised, without its task groups."""
-    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
-        failure = failure.exceptions[0]
-    return failure
-
-
-def _reason(url: str, socket: ClientConnection, failure: BaseException) -> BaseException:
-    """SessionError where the SDK met a closed connection."""
-    closed = isinstance(failure, anyio.ClosedResourceError | anyio.BrokenResourceError) or (
-        isinstance(failure, McpError) and failure.error.code == types.CONNECTION_CLOSED
-    )
-    if not closed or socket.close_code is None:
-        return failure
-    code = f"{socket.close_code} {socket.close_reason or ''}".strip()
-    return SessionError(url, f"the connection was closed ({code})")
+    said = ["", *(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))]
+    hint = " (a token comes from --token-file or MCP_TOKEN)" if status == httpx.codes.UNAUTHORIZED else ""
+    return f"the {what} was refused with HTTP {status}{', '.join(said[:2])}{''.join(f': {t}' for t in said[2:])}{hint}"
