@@ -18,8 +18,6 @@ def keys(names):
     return set(names.split())
 
 
-PROBLEM = {"correlationId", "title", "type", "status", "detail", "instance"}
-
 POINT_KEYS = keys(
     "@id @type cwa type forecastOffice gridId gridX gridY forecast forecastHourly forecastGridData"
     " observationStations relativeLocation forecastZone county fireWeatherZone timeZone radarStation"
