@@ -122,16 +122,6 @@ def _environment(monkeypatch):
 
 
 @pytest.fixture
-def cli(capsys):
-    async def run(*argv):
-        """Exit code, what was printed, and what was printed on stderr."""
-        code = await anyio.to_thread.run_sync(main, argv, abandon_on_cancel=True)
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def tls(certificate):
     """A server's context with a certificate that nobody signed but itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -19,7 +19,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from app import app
 from tests.load.targets import example, naive
 from tests.raw import IN_FLIGHT, TIMEOUT_S, gated, gauges
-from weather.client import Refused, SessionError, connect, main
+from weather.client import Refused, SessionError, connect
 
 pytestmark = pytest.mark.anyio
 
@@ -52,16 +52,6 @@ def address(port, kind):
 def new_place():
     """Of which no answer is ready."""
     return {"latitude": 40.5, "longitude": next(LONGITUDES)}
-
-
-@pytest.fixture
-def cli(capsys):
-    async def run(*argv):
-        """Exit code, what was printed, and what was printed on stderr."""
-        code = await anyio.to_thread.run_sync(main, argv, abandon_on_cancel=True)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @asynccontextmanager
@@ -257,7 +247,7 @@ async def test_cancelled_call_is_given_up_by_the_server(serve, monkeypatch):
 
 async def reach(server, number):
     with anyio.fail_after(TIMEOUT_S):
-        while (await anyio.to_thread.run_sync(gauges, server.port))[IN_FLIGHT] != number:  # noqa: ASYNC110
+        while (await anyio.to_thread.run_sync(gauges, server.port))[IN_FLIGHT] != number:  # noqa: ASYNC110  (of another process)
             await anyio.sleep(0.02)
 
 

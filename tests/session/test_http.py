@@ -394,13 +394,6 @@ def test_a_connection_serves_hundreds_of_requests(http):
 
 
 @pytest.fixture(scope="module")
-def gate():
-    with gated() as (gate, settings):
-        gate.settings = settings
-        yield gate
-
-
-@pytest.fixture(scope="module")
 def slow(tmp_path_factory, gate):
     """A server with room for three requests, whose upstream answers when the gate is opened."""
     with served(tmp_path_factory.mktemp("slow"), MCP_MAX_REQUESTS="3", **gate.settings) as started:

@@ -25,7 +25,6 @@ from tests.raw import (
     call,
     configured,
     eventually,
-    gated,
     gauges,
     request,
     text,
@@ -384,13 +383,6 @@ def test_the_log_says_who_it_was_and_how_it_went(quick, row):
 
 
 # At work
-
-
-@pytest.fixture(scope="module")
-def gate():
-    with gated() as (gate, settings):
-        gate.settings = settings
-        yield gate
 
 
 @pytest.fixture(scope="module")

@@ -348,13 +348,6 @@ def test_a_message_at_the_limit_is_read(session):
 
 
 @pytest.fixture(scope="module")
-def gate():
-    with gated() as (gate, settings):
-        gate.settings = settings
-        yield gate
-
-
-@pytest.fixture(scope="module")
 def slow(tmp_path_factory, gate):
     """A server with four requests at work per session, whose upstream answers when the gate is opened."""
     folder = tmp_path_factory.mktemp("slow")
