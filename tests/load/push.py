@@ -59,8 +59,9 @@ async def push(bench: Bench) -> None:
         bench.row("memory of a subscription", (resident(ours) - before) / IDLE / KIB, "KiB", note=f"{IDLE:,} of them")
         delays, beside = [], []
         for number in range(2, 2 + REFRESHES):
-            while min(one.heard for one in listeners) < number:
-                beside += await load(busy, request, 1)
+            async with asyncio.timeout(TIMEOUT_S):
+                while min(one.heard for one in listeners) < number:
+                    beside += await load(busy, request, 1)
             delays.append(max(one.heard_at for one in listeners) - asked(nws)[number - 1])
         requests = len(asked(nws))
     worst, times = max(delays), quantile(beside, 0.99) / alone

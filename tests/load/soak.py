@@ -194,7 +194,7 @@ async def subscribes_and_vanishes(session: Session) -> None:
 
 async def subscribes_and_never_reads(session: Session) -> None:
     await session.subscribe()
-    session.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    session.writer.transport.pause_reading()  # type: ignore[attr-defined]  # as in never_reads
     while True:
         await session.write(*(text(request(number, "resources/read", READ)) for number in range(2, 52)))
 
