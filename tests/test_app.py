@@ -374,9 +374,7 @@ async def test_draining_server_refuses_handshakes_and_is_not_ready():
     async with running() as state:
         going_down = anyio.Event()
         stream = SimpleNamespace(agree=lambda most, compression: None)
-        served = SimpleNamespace(
-            stream=stream, going_down=going_down, beyond_loopback=False, leave=lambda grace_s: None
-        )
+        served = SimpleNamespace(stream=stream, going_down=going_down, hosts=[], leave=lambda grace_s: None)
         state["sessions"].meet(served)
         going_down.set()
         await anyio.wait_all_tasks_blocked()

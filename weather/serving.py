@@ -7,7 +7,6 @@ left alone; there, and under another ASGI server, `connection` is never set, and
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
@@ -21,6 +20,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from websockets.frames import CloseCode
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
@@ -28,8 +28,6 @@ from wsproto.utilities import LocalProtocolError
 from weather.config import SECONDS
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
-# RFC 6455, section 7.4.1.
-ABNORMAL, INVALID_PAYLOAD, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1006, 1007, 1008, 1009, 1011
 
 connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
 """What serves the task that the application is called in."""
@@ -46,9 +44,9 @@ class Connection(TCPServer):
         return self.context.terminated
 
     @property
-    def beyond_loopback(self) -> bool:
-        binds = (bind for bind in self.config.bind if not bind.startswith("unix:"))
-        return not all(re.match(r"(127\.|localhost:|\[::1\])", bind) for bind in binds)
+    def hosts(self) -> list[str]:
+        """What it listens on, but for sockets of this machine's own."""
+        return [bind.rsplit(":", 1)[0] for bind in self.config.bind if not bind.startswith("unix:")]
 
     def leave(self, grace_s: float) -> None:
         """hypercorn waits at least so long for what is at work, before it cuts it off."""
@@ -85,7 +83,7 @@ class Stream(WSStream):
         self.compression = False
         self._told = self._deaf = self._held = False
         self._heard = True
-        self._code = ABNORMAL
+        self._code: int = CloseCode.ABNORMAL_CLOSURE
         self._pinging: asyncio.Task[Any] | None = None
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         if served := connection.get():
@@ -143,7 +141,7 @@ class Stream(WSStream):
             elif isinstance(event, Message):
                 most = self.buffer.max_length
                 if self.buffer.length + len(event.data) > most:
-                    await self._fail(TOO_BIG, f"a message has at most {most} bytes", "too_big")
+                    await self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {most} bytes", "too_big")
                     continue
                 if event.message_finished and self.buffer.value is None and isinstance(event.data, str):
                     message = {"type": "websocket.receive", "text": event.data}
@@ -165,7 +163,7 @@ class Stream(WSStream):
     async def _closed(self, event: CloseConnection) -> None:
         if self.connection.state is ConnectionState.OPEN:  # by what breaks the RFC
             self._deaf = True
-            reason = "text is not UTF-8" if event.code == INVALID_PAYLOAD else event.reason or ""
+            reason = "text is not UTF-8" if event.code == CloseCode.INVALID_DATA else event.reason or ""
             await self._fail(event.code, reason, "protocol")
             return
         self._code = event.code
@@ -199,7 +197,7 @@ class Stream(WSStream):
         ten messages wait, it waits for somebody to read them.
         """
         if self.state is ASGIWebsocketState.CONNECTED:
-            await self.app_send({"type": "websocket.close", "code": INTERNAL_ERROR})
+            await self.app_send({"type": "websocket.close", "code": CloseCode.INTERNAL_ERROR})
         self._tell(self._code, "", "client")
         if self.state is ASGIWebsocketState.CLOSED:
             await asyncio.wait([self._over], timeout=CLOSE_TIMEOUT_S)
@@ -213,7 +211,7 @@ class Stream(WSStream):
             self._heard = False
             await self._send_wsproto_event(Ping())
             await asyncio.sleep(interval_s)
-        await self._fail(POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
+        await self._fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
 async def _bounded(work: Awaitable[Any]) -> None:

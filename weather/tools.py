@@ -1,4 +1,4 @@
-"""The three tools as MCP shows them: definitions, calls, and the server that offers them."""
+"""The three tools as MCP shows them: definitions, and calls."""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ from weather.session.access import (
     SUBPROTOCOL,
     Access,
     Admission,
+    Scope,
     check_host_and_origin,
 )
 from weather.session.http import Answer, refused, respond
 from weather.session.legacy import build_server
-from weather.session.screen import Receive, Scope, Send
+from weather.session.screen import Receive, Send
 from weather.session.session import Session
 from weather.session.sessions import Sessions
 from weather.session.streamable import mcp

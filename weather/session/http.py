@@ -12,8 +12,9 @@ import anyio
 
 from weather.config import SECONDS
 from weather.errors import Refusal
+from weather.session.access import Scope
 from weather.session.messages import Notify
-from weather.session.screen import Receive, Scope, Send
+from weather.session.screen import Receive, Send
 from weather.session.sessions import Sessions
 
 JSON = "application/json"

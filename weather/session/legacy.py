@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
@@ -106,8 +105,8 @@ def subscribed(
     elif uri not in subscriptions:
         if len(subscriptions) >= MOST_SUBSCRIPTIONS:
             raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
-        message = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
-        subscriptions[uri] = Subscription(area, json.dumps(message), send)
+        message = messages.notification("resources/updated", {"uri": uri})
+        subscriptions[uri] = Subscription(area, message, send)
         hub.add(subscriptions[uri])
     return messages.result(request.id, "{}")
 

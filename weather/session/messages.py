@@ -181,6 +181,15 @@ def result(request_id: RequestId, json: str) -> str:
     return f'{{"jsonrpc":"2.0","id":{written},"result":{json}}}'
 
 
+def notification(name: str, params: dict[str, Any]) -> str:
+    return json.dumps({"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params})
+
+
+def named(info: dict[str, Any]) -> str:
+    """A client by its `clientInfo`, for the log."""
+    return shortened(f"{info['name']} {info['version']}")
+
+
 def error(invalid: InvalidMessage) -> str:
     """The answer, without an id where the message had none that can be used."""
     known = {} if invalid.request_id is None else {"id": invalid.request_id}

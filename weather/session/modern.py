@@ -92,7 +92,9 @@ async def work(answers: Answers, hub: Subscriptions, request: Request, notify: m
     token, steps = request.meta.get("progressToken"), count(1)
 
     async def progress(note: str) -> None:
-        await notify(_notification("progress", {"progressToken": token, "progress": next(steps), "message": note}))
+        await notify(
+            messages.notification("progress", {"progressToken": token, "progress": next(steps), "message": note})
+        )
 
     name, arguments = request.params["name"], request.params.get("arguments", {})
     result = await call(answers, name, arguments, silent if token is None else progress, transport)
@@ -103,9 +105,9 @@ async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify)
     """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions)."""
     uris, own = wanted(request), {f"{PREFIX}subscriptionId": request.id}
     honoured = {"resourceSubscriptions": list(uris)} if uris else {}
-    await notify(_notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
+    await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
     subscriptions = [
-        Subscription(area, _notification("resources/updated", {"_meta": own, "uri": uri}), notify)
+        Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
         for uri, area in uris.items()
     ]
     try:
@@ -133,10 +135,6 @@ def wanted(request: Request) -> dict[str, str]:
 def _read(answers: Answers, request: Request, ready: Ready) -> str:
     life_s = max(0.0, ready.expires_at - answers.clock())
     return messages.result(request.id, _complete(resources.contents(request, ready), _cached(life_s)))
-
-
-def _notification(name: str, params: dict[str, Any]) -> str:
-    return json.dumps({"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params})
 
 
 def _cached(life_s: float) -> str:

@@ -15,7 +15,6 @@ from weather.session.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
 NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
 _URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER})")
-MOST_VALUES = 100
 
 _JSON = {"mimeType": "application/json"}
 _AREAS = [{"uri": ALERTS.format(state=code), "name": f"Alerts: {name}", **_JSON} for code, name in AREAS.items()]
@@ -49,9 +48,9 @@ def completed(request: Request) -> str:
         case {"ref": {"type": "ref/resource", "uri": str(uri)}, "argument": {"name": str(name), "value": str(value)}}:
             if uri in (ALERTS, FORECAST) and f"{{{name}}}" in uri:
                 given = value.lower()
-                found = [code for code, area in AREAS.items() if f"{code} {area}".lower().startswith(given)]
-                found += [code for code, area in AREAS.items() if area.lower().startswith(given) and code not in found]
-                values = sorted(found)[:MOST_VALUES] if name == "state" else []
+                said = {code: (f"{code} {area}".lower(), area.lower()) for code, area in AREAS.items()}
+                found = sorted(code for code in said if any(text.startswith(given) for text in said[code]))
+                values = found if name == "state" else []
                 return json.dumps({"completion": {"values": values, "total": len(values), "hasMore": False}})
     raise InvalidMessage(INVALID_PARAMS, f"What can be completed is the state of {ALERTS}.", request.id)
 

@@ -15,23 +15,19 @@ from typing import Any
 
 import anyio
 from msgspec import UNSET
+from websockets.frames import CloseCode
 
 from weather.answers import Answers
 from weather.errors import InvalidMessage
-from weather.questions import shortened
 from weather.session import legacy, messages, modern
 from weather.session.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
 from weather.session.sessions import Sessions
 from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Close = Callable[[int, str, str], None]
-
-# RFC 6455, section 7.4.1.
-NORMAL, UNSUPPORTED_DATA, POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1000, 1003, 1008, 1009, 1011
 
 
 class State(Enum):
@@ -69,12 +65,14 @@ class Screen:
             event = await self._receive()
             if event["type"] != "websocket.receive":
                 self.gone = True
-                self._close(event.get("code", NORMAL), event.get("reason", ""), event.get("ended", "client"))
+                self._close(
+                    event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", ""), event.get("ended", "client")
+                )
                 return event
             self.received_at = perf_counter()
             text = event.get("text")
             if text is None:
-                self._close(UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
+                self._close(CloseCode.UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
             elif (call := messages.plain_call(text)) and (reply := self._ready(call)):
                 self.calls += 1
                 await self.write(reply)
@@ -90,7 +88,7 @@ class Screen:
     async def _passes(self, text: str, call: Call | None) -> bool:
         """True for a message that the SDK shall see."""
         if 4 * len(text) > self._most_bytes and len(text.encode()) > self._most_bytes:
-            self._close(TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
+            self._close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
             return False
         try:
             match messages.message(text):
@@ -114,7 +112,7 @@ class Screen:
             reply = legacy.subscribed(self._hub, self.subscriptions, request, self.write)
         if era is modern and not self.stateless:
             self.stateless, info = True, request.meta.get(messages.META["client"])
-            self.client = self.client or (shortened(f"{info['name']} {info['version']}") if info else "")
+            self.client = self.client or (messages.named(info) if info else "")
         if reply:
             await self.write(reply)
             return False
@@ -130,8 +128,7 @@ class Screen:
             self._start(self._work, request, work)
         elif request.method == "initialize":
             self.state = State.INITIALIZING
-            info = request.params["clientInfo"]
-            self.client = shortened(f"{info['name']} {info['version']}")
+            self.client = messages.named(request.params["clientInfo"])
         return era is legacy
 
     async def _work(self, request: Request, work: messages.Work) -> None:

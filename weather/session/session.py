@@ -11,14 +11,15 @@ import time
 from itertools import count
 
 import anyio
+from websockets.frames import CloseCode
 
 from weather import serving
 from weather.config import SECONDS
 from weather.session import legacy
-from weather.session.access import Admission
+from weather.session.access import Admission, Scope
 from weather.session.http import peer
-from weather.session.screen import INTERNAL_ERROR, NORMAL, POLICY_VIOLATION, Receive, Scope, Screen, Send, State
-from weather.session.sessions import SERVICE_RESTART, Sessions
+from weather.session.screen import Receive, Screen, Send, State
+from weather.session.sessions import Sessions
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
 
@@ -53,11 +54,11 @@ class Session:
                     await self._send({"type": "websocket.accept", "subprotocol": self._admission.subprotocol})
                     await self._serve()
         except anyio.get_cancelled_exc_class():
-            self.close(SERVICE_RESTART, "the server is going down", "shutdown")
+            self.close(CloseCode.SERVICE_RESTART, "the server is going down", "shutdown")
             raise
         finally:
             self._screen.end()
-            code, reason, ended = self._ending or (NORMAL, "", "client")
+            code, reason, ended = self._ending or (CloseCode.NORMAL_CLOSURE, "", "client")
             if not self._screen.gone:
                 with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                     await self._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -70,7 +71,7 @@ class Session:
         if screen.gone:
             return
         if not await legacy.over_websocket(self._sessions.server, self._scope, screen.receive, screen.send, first):
-            self.close(INTERNAL_ERROR, "internal error", "error")
+            self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
     def close(self, code: int, reason: str, ended: str) -> None:
         """Ends the session and all its work; the first reason counts."""
@@ -83,13 +84,15 @@ class Session:
         initialized = screen.stateless or screen.state is State.READY
         if not initialized and now - self._opened_at > settings.mcp_initialize_timeout_seconds:
             reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
-            self.close(POLICY_VIOLATION, reason, "not_initialized")
+            self.close(CloseCode.POLICY_VIOLATION, reason, "not_initialized")
         elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:
-            self.close(POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading")
+            self.close(
+                CloseCode.POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading"
+            )
         elif not screen.busy and now - screen.received_at > settings.mcp_idle_timeout_seconds:
-            self.close(NORMAL, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
+            self.close(CloseCode.NORMAL_CLOSURE, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
-            self.close(POLICY_VIOLATION, "the token has expired", "token_expired")
+            self.close(CloseCode.POLICY_VIOLATION, "the token has expired", "token_expired")
 
     def _log(self, code: int, ended: str) -> None:
         fields = {

@@ -12,18 +12,19 @@ from typing import Any, Literal, Protocol
 import anyio
 from anyio.abc import TaskGroup
 from mcp.server.lowlevel import Server
+from websockets.frames import CloseCode
 
 from weather.answers import Answers
 from weather.config import SECONDS, Settings
 from weather.errors import Refusal
 from weather.metrics import Metrics
 from weather.serving import Connection
+from weather.session.access import is_loopback
 from weather.session.subscriptions import Subscriptions
 
 TICK_S = 0.25 * SECONDS
 CLOSING_S = 1 * SECONDS
 RETRY = {"retry-after": "5"}
-SERVICE_RESTART = 1012  # registered with IANA for RFC 6455
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Sessions:
         if first and served:
             self.start(self._drain, served.going_down)
             served.leave(self.settings.mcp_grace_seconds + CLOSING_S)
-            if served.beyond_loopback and not self.settings.checks_tokens:
+            if not (self.settings.checks_tokens or all(map(is_loopback, served.hosts))):
                 log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
         elif first:
             log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
@@ -128,4 +129,4 @@ class Sessions:
         if self._drained_at is not None:
             for session in tuple(self._open):
                 if not session.in_flight or now >= self._drained_at:
-                    session.close(SERVICE_RESTART, "the server is going down", "shutdown")
+                    session.close(CloseCode.SERVICE_RESTART, "the server is going down", "shutdown")

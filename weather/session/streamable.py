@@ -23,10 +23,10 @@ from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
 from weather.questions import shortened
 from weather.session import legacy, messages, modern
-from weather.session.access import Access, header
+from weather.session.access import Access, Scope, header
 from weather.session.http import BODY_TIMEOUT_S, JSON, Answer, peer
 from weather.session.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
-from weather.session.screen import Receive, Scope, Send
+from weather.session.screen import Receive, Send
 from weather.session.sessions import RETRY, Sessions
 
 EVENTS = "text/event-stream"
@@ -98,8 +98,7 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
 
 def _note(scope: Scope, request: Request) -> None:
     if request.method == "initialize":
-        info = request.params["clientInfo"]
-        fields = {"peer": peer(scope), "client": shortened(f"{info['name']} {info['version']}")}
+        fields = {"peer": peer(scope), "client": messages.named(request.params["clientInfo"])}
         log.info("client initialized over HTTP", extra={"fields": fields})
 
 
