@@ -212,20 +212,45 @@ def test_compression_is_not_accepted_from_who_offers_it(server):
         assert raw.initialize().ask("ping")["result"] == {}
 
 
-def test_compression_is_accepted_where_a_setting_says_so(tmp_path):
-    with wired(tmp_path, MCP_COMPRESSION="1") as server:
-        with Raw(server.port, extensions=DEFLATE) as raw:
-            assert "permessage-deflate" in raw.answer
-            deflate = zlib.compressobj(wbits=-15)
-            raw.send(request(0, "initialize", INITIALIZE))
-            assert raw.receive()["id"] == 0
-            for _ in range(3):
-                packed = deflate.compress(PAYLOAD) + deflate.flush(zlib.Z_SYNC_FLUSH)
-                raw.socket.sendall(frame(TEXT, packed[:-4], rsv=4))
-                assert raw.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
-        with Raw(server.port, extensions=DEFLATE) as raw:
-            raw.initialize().socket.sendall(frame(TEXT, b"\xff" * 50, rsv=4))
-            assert raw.closed().code in (1002, 1007)
+@pytest.fixture(scope="module")
+def inflating(tmp_path_factory):
+    with wired(tmp_path_factory.mktemp("inflating"), MCP_COMPRESSION="1") as started:
+        yield started
+
+
+def test_compression_is_accepted_where_a_setting_says_so(inflating):
+    with Raw(inflating.port, extensions=DEFLATE) as raw:
+        assert "permessage-deflate" in raw.answer
+        deflate = zlib.compressobj(wbits=-15)
+        raw.send(request(0, "initialize", INITIALIZE))
+        assert raw.receive()["id"] == 0
+        for _ in range(3):
+            packed = deflate.compress(PAYLOAD) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            raw.socket.sendall(frame(TEXT, packed[:-4], rsv=4))
+            assert raw.receive() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+    with Raw(inflating.port, extensions=DEFLATE) as raw:
+        raw.initialize().socket.sendall(frame(TEXT, b"\xff" * 50, rsv=4))
+        assert raw.closed().code in (1002, 1007)
+
+
+@pytest.mark.parametrize(
+    ("size", "fragments"), [(65536, 1), (65537, 1), (64 * MIB, 1), (40_000, 2), (16 * MIB, 8)], ids=str
+)
+def test_a_message_is_bounded_before_it_is_inflated(inflating, size, fragments):
+    deflate = zlib.compressobj(wbits=-15)
+    parts = [deflate.compress(b" " * size) + deflate.flush(zlib.Z_SYNC_FLUSH) for _ in range(fragments)]
+    with Raw(inflating.port, extensions=DEFLATE) as raw, Growth(inflating) as growth:
+        raw.initialize()
+        for number, part in enumerate(parts):
+            end = number == fragments - 1
+            opcode, rsv = (CONTINUATION, 0) if number else (TEXT, 4)
+            raw.socket.sendall(frame(opcode, part[:-4] if end else part, fin=end, rsv=rsv))
+        if size * fragments <= 65536:
+            assert raw.receive()["error"]["code"] == -32700
+        else:
+            closed = raw.closed()
+            assert (closed.code, closed.reason) == (1009, "a message has at most 65536 bytes")
+    assert growth.peak < 4 * MIB
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 4000])

@@ -7,6 +7,7 @@ left alone; there, and under another ASGI server, `connection` is never set, and
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from typing import Any
 import hypercorn.asyncio.run
 import hypercorn.protocol
 import hypercorn.protocol.h11
+import hypercorn.protocol.ws_stream
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
@@ -23,6 +25,8 @@ from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from websockets.frames import CloseCode
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.extensions import PerMessageDeflate
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from weather.config import SECONDS
@@ -70,6 +74,20 @@ class HTTP1(H11Protocol):
     async def _check_protocol(self, event: Any) -> None:
         if not any(name == b"upgrade" and value.strip().lower() == b"h2c" for name, value in event.headers):
             await super()._check_protocol(event)
+
+
+class Deflate(PerMessageDeflate):
+    """wsproto inflates what it has read to a thousand times its size before anyone can look at it."""
+
+    def frame_inbound_payload_data(self, proto: Any, data: bytes) -> bytes | CloseReason:
+        served, inflate = connection.get(), self._decompressor
+        if not (served and inflate and self._inbound_compressed and self._inbound_is_compressible):
+            return data
+        try:
+            inflated = inflate.decompress(data, served.stream.buffer.max_length + 1)
+        except zlib.error:
+            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+        return CloseReason.MESSAGE_TOO_BIG if inflate.unconsumed_tail else inflated
 
 
 class Stream(WSStream):
@@ -124,7 +142,7 @@ class Stream(WSStream):
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
 
     async def _accept(self, message: Any) -> None:
-        """hypercorn accepts compression from whoever offers it (#307), and inflates before it looks at the size."""
+        """hypercorn accepts compression from whoever offers it (#307)."""
         if not self.compression:
             self.handshake.extensions = None
         await super()._accept(message)
@@ -139,9 +157,8 @@ class Stream(WSStream):
             elif self._told or self.state is not ASGIWebsocketState.CONNECTED:
                 pass  # Nobody listens any more.
             elif isinstance(event, Message):
-                most = self.buffer.max_length
-                if self.buffer.length + len(event.data) > most:
-                    await self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {most} bytes", "too_big")
+                if self.buffer.length + len(event.data) > self.buffer.max_length:
+                    await self._too_big()
                     continue
                 if event.message_finished and self.buffer.value is None and isinstance(event.data, str):
                     message = {"type": "websocket.receive", "text": event.data}
@@ -163,6 +180,9 @@ class Stream(WSStream):
     async def _closed(self, event: CloseConnection) -> None:
         if self.connection.state is ConnectionState.OPEN:  # by what breaks the RFC
             self._deaf = True
+            if event.code == CloseCode.MESSAGE_TOO_BIG:  # once it is inflated
+                await self._too_big()
+                return
             reason = "text is not UTF-8" if event.code == CloseCode.INVALID_DATA else event.reason or ""
             await self._fail(event.code, reason, "protocol")
             return
@@ -170,6 +190,9 @@ class Stream(WSStream):
         if self.connection.state is ConnectionState.REMOTE_CLOSING:
             await _bounded(self._send_wsproto_event(event.response()))
         await self.send(StreamClosed(stream_id=self.stream_id))
+
+    async def _too_big(self) -> None:
+        await self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self.buffer.max_length} bytes", "too_big")
 
     async def _fail(self, code: int, reason: str, ended: str) -> None:
         self._tell(code, reason, ended)
@@ -225,6 +248,7 @@ def mend() -> None:
         (hypercorn.asyncio.run, "TCPServer", TCPServer, Connection),
         (hypercorn.protocol, "H11Protocol", H11Protocol, HTTP1),
         (hypercorn.protocol.h11, "WSStream", WSStream, Stream),
+        (hypercorn.protocol.ws_stream, "PerMessageDeflate", PerMessageDeflate, Deflate),
     )
     if version("hypercorn").startswith("0.18.") and all(
         getattr(module, name, 0) is its for module, name, its, _ in places
