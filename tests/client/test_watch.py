@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections import Counter
+from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 
 import anyio
 import anyio.to_thread
 import pytest
 from pydantic import AnyUrl
+from websockets.asyncio.server import serve as serve_websocket
 
 from tests.conftest import ROOT, serving
 from tests.raw import answering
-from weather.client import connect, main
+from weather.client import Refused, connect, main
 from weather.client.watch import watch
 
 pytestmark = pytest.mark.anyio
@@ -98,13 +102,99 @@ async def test_why_it_comes_back_is_said_and_the_pauses_grow(tmp_path, upstream,
             await reached(told, 6)
             tasks.cancel_scope.cancel()
     assert "the connection was closed (1012" in told[1]
-    pauses = [line.partition("Trying again in ")[2] for line in told[1:]]
-    assert pauses == ["0.05 s.", "0.1 s.", "0.2 s.", "0.2 s.", "0.2 s."]
+    pauses = [float(line.partition("Trying again in ")[2].removesuffix(" s.")) for line in told[1:]]
+    for pause_s, longest_s in zip(pauses, [0.05, 0.1, 0.2, 0.2, 0.2], strict=False):
+        assert 0.45 * longest_s <= pause_s <= 1.05 * longest_s  # at random, and rounded
 
 
 async def reached(told, number):
     while len(told) < number:  # noqa: ASYNC110  (it is told from within)
         await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def acting(*readings, then=(401,)):
+    """The URL of a server of 2026-07-28, and what it was asked. It gives one reading after the other, hangs up, and
+    refuses who comes back with one status after the other.
+    """
+    left, statuses, asked = list(readings), [None, *then], []
+
+    async def act(socket):
+        async for text in socket:
+            request = json.loads(text)
+            asked.append(request["method"])
+            if request["method"] == "subscriptions/listen":
+                await anyio.sleep(0.1)
+                asked.append("acknowledged")
+                params = {"notifications": {"resourceSubscriptions": [CA]}}
+                told = {"method": "notifications/subscriptions/acknowledged", "params": params}
+            else:
+                told = {"id": request["id"], "result": {"resultType": "complete", "contents": left.pop(0)}}
+            await socket.send(json.dumps({"jsonrpc": "2.0", **told}))
+            if not left:
+                await socket.close(1012)
+
+    def refuse(socket, _):
+        status = statuses.pop(0)
+        return socket.respond(HTTPStatus(status), "") if status else None
+
+    async with serve_websocket(act, "127.0.0.1", 0, subprotocols=["mcp"], process_request=refuse) as server:
+        with anyio.fail_after(BOUND_S):
+            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", asked
+
+
+def text(held):
+    return [{"uri": CA, "text": held}]
+
+
+def alerts(*names, total=None, stale=False, **more):
+    worst = [{"id": name, "event": f"{name} Watch", **more} for name in names]
+    return text(json.dumps({"alerts": worst, "total": total or len(worst), "stale": stale}))
+
+
+async def test_what_changes_until_it_is_subscribed_is_told(capsys):
+    async with acting(alerts("a"), alerts("a", "b")) as (url, asked):
+        with pytest.raises(Refused):
+            await watch(AnyUrl(CA), partial(connect, url))
+    assert asked == ["resources/read", "subscriptions/listen", "acknowledged", "resources/read"]
+    assert capsys.readouterr().out == "in force: a Watch\nbegun: b Watch\n"
+
+
+BETTER, WORSE = "no longer among the worst: a Watch", "among the worst now: b Watch"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "out", "err"),
+    [
+        (alerts(), alerts("a", area="Oak\nValley"), ["none in force", "begun: a Watch, Oak Valley"], ""),
+        (alerts("a"), alerts(), ["in force: a Watch", "ended: a Watch"], ""),
+        (alerts("a"), alerts("b", total=2), ["in force: a Watch", WORSE, BETTER, "of 2 in force, the worst 1"], ""),
+        (alerts("a", total=2), alerts("b"), ["in force: a Watch", "of 2 in force, the worst 1", WORSE, BETTER], ""),
+        (alerts("a", total=2), alerts("a", total=3), ["in force: a Watch", "of 2 in force, the worst 1"], ""),
+        (alerts("a", severity="Minor"), alerts("a", stale=True), ["in force: a Watch, Minor"], "This may be old"),
+    ],
+)
+async def test_a_change_is_a_line(capsys, before, after, out, err):
+    async with acting(before, after) as (url, _):
+        with pytest.raises(Refused):
+            await watch(AnyUrl(CA), partial(connect, url))
+    printed = capsys.readouterr()
+    assert [line.removesuffix(" are watched") for line in printed.out.splitlines()] == out
+    assert err in printed.err
+
+
+@pytest.mark.parametrize("held", [[], text("[]"), text("no JSON"), [{"uri": CA, "blob": ""}]])
+async def test_what_is_no_alert_is_one_sentence(cli, held):
+    async with acting(held, alerts()) as (url, _):
+        assert await cli(url, "watch", CA) == (1, "", f"What {CA} holds are no alerts.\n")
+
+
+@pytest.mark.parametrize(("then", "tries"), [((401,), 1), ((403,), 1), ((404,), 1), ((503, 502, 401), 3)])
+async def test_a_refusal_ends_it_where_to_try_again_would_not_help(capsys, then, tries):
+    async with acting(alerts("a"), alerts("a"), then=then) as (url, _):
+        with pytest.raises(Refused, match=f"HTTP {then[-1]}"):
+            await watch(AnyUrl(CA), partial(connect, url))
+    assert capsys.readouterr().err.count("Trying again in") == tries
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,9 @@ async def _run(usage: argparse.Namespace) -> int:
             lines = [b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in result.content]
             if result.isError:
                 tools = [tool for tool in (await session.list_tools()).tools if tool.name == usage.tool]
-                lines = [line for tool in tools for line in _unknown(tool, usage.arguments)] or lines
+                if wrong := [line for tool in tools for line in _unknown(tool, usage.arguments)]:
+                    print(*wrong, file=sys.stderr)
+                    return USAGE
     is_error = isinstance(result, types.CallToolResult) and result.isError
     if usage.json:
         lines = [result.model_dump_json(by_alias=True, exclude_none=True, indent=2)]
@@ -109,13 +111,14 @@ def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
     """url, tool (None to list them), arguments (of WATCH the URI), token, insecure, era, json."""
     parser = _Parser(
         prog="weather-client",
+        usage="%(prog)s [OPTION ...] URL [TOOL [NAME=VALUE ...]]",
         allow_abbrev=False,
         description="Lists the tools of an MCP server, over WebSocket or HTTP, or calls one and prints its text;"
         f" URL {WATCH} {ALERTS}CA prints the alerts of an area as they come.",
         epilog=f"Exit codes: 0; {TOOL_ERROR} the tool answered with an error; {USAGE} wrong usage;"
-        f" {NO_CONNECTION} no connection, or one that broke; {REFUSED} the server refused.",
+        f" {NO_CONNECTION} no connection, or one that broke; {REFUSED} the server refused; {INTERRUPTED} Ctrl-C.",
     )
-    parser.add_argument("url", metavar="URL", help="ws://…, wss://…, http://… or https://…")
+    parser.add_argument("url", metavar="URL", nargs="?", default="", help="ws://…, wss://…, http://… or https://…")
     parser.add_argument("tool", metavar="TOOL", nargs="?", help="left out, the tools are listed")
     parser.add_argument("arguments", metavar="NAME=VALUE", nargs="*", help="as state=CA")
     parser.add_argument("--token-file", metavar="FILE", help="a file with a bearer token; default: $MCP_TOKEN")
@@ -127,7 +130,9 @@ def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
     try:
         if unknown:
             option = unknown[0].partition("=")[0]
-            raise ValueError(f"there is no option {option}{_nearest(option, OPTIONS.findall(parser.format_usage()))}")
+            raise ValueError(f"there is no option {option}{_nearest(option, OPTIONS.findall(parser.format_help()))}")
+        if not usage.url:
+            raise ValueError("the URL of a server is missing")
         parsed(usage.url)
         usage.token = _token(usage.token_file)
         if usage.tool != WATCH:

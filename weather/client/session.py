@@ -20,6 +20,8 @@ from weather.client.transports import LOST, REFUSED, VERSION, Link, Refused, Ses
 
 Era = Literal["modern", "legacy"]
 R = TypeVar("R", bound=BaseModel)
+Acknowledged = types.Notification[dict[str, Any], Literal["notifications/subscriptions/acknowledged"]]
+Notified = RootModel[types.ServerNotificationType | Acknowledged]
 
 CLIENT = types.Implementation(name="weather-client", version=__version__)
 META = {
@@ -66,6 +68,7 @@ class Session(ClientSession):
         self._lost: SessionError | None = None
         self.heard = asyncio.Event()
         super().__init__(*link, timedelta(seconds=timeout_s), message_handler=self._hear, client_info=CLIENT)
+        self._receive_notification_type: Any = Notified
 
     async def _hear(self, message: object) -> None:
         if isinstance(message, SessionError):
@@ -74,15 +77,17 @@ class Session(ClientSession):
 
     def reason(self, failure: BaseException) -> BaseException:
         """SessionError where the SDK met a connection that failed."""
-        code = failure.error.code if isinstance(failure, McpError) else None
-        if code == REFUSED:
-            return Refused(self._url, str(failure))
-        if code == LOST or isinstance(failure, anyio.ClosedResourceError | anyio.BrokenResourceError):
+        error = failure.error if isinstance(failure, McpError) else None
+        if error and error.code == REFUSED:
+            return Refused(self._url, error.message, error.data or 0)
+        if (error and error.code == LOST) or isinstance(failure, anyio.ClosedResourceError | anyio.BrokenResourceError):
             return self._lost or SessionError(self._url, str(failure) or "the connection was closed")
         return failure
 
     async def subscribe(self, uri: AnyUrl) -> None:
-        """`heard` is set when the resource has changed. In the modern era it raises SessionError at the end."""
+        """`heard` is set when that is done, and when the resource has changed. In the modern era it raises SessionError
+        at the end.
+        """
         if self._era == "legacy":
             await self.subscribe_resource(uri)
             self.heard.set()

@@ -39,10 +39,11 @@ Link = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObject
 
 @dataclass(eq=False)
 class SessionError(Exception):
-    """The server cannot be reached or hung up; `url` is told without its secrets."""
+    """The server cannot be reached or hung up; `url` is told without its secrets. `status` is HTTP's, if it came."""
 
     url: str
     why: str
+    status: int = 0
 
     def __str__(self) -> str:
         place = re.sub(r"//[^/]*@", "//", re.split(r"[?#]", self.url)[0])
@@ -84,7 +85,8 @@ class Http(httpx.AsyncClient):
             if response.status_code == httpx.codes.ACCEPTED or (response.is_success and "json" in kind):
                 return response
             if not response.is_success:
-                error = types.ErrorData(code=REFUSED, message=_refusal("request", response.status_code, body))
+                why_not = _refusal("request", response.status_code, body)
+                error = types.ErrorData(code=REFUSED, message=why_not, data=response.status_code)
                 with suppress(ValidationError):
                     error = types.JSONRPCError.model_validate_json(body).error
         except httpx.HTTPError as exc:
@@ -143,8 +145,10 @@ async def over_websocket(url: str, headers: Mapping[str, str], insecure: bool) -
             open_timeout=CONNECT_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
         )
+    except InvalidStatus as exc:
+        raise Refused(url, why(exc), exc.response.status_code) from exc
     except (OSError, WebSocketException, ValueError) as exc:
-        raise (Refused if isinstance(exc, InvalidStatus) else SessionError)(url, why(exc)) from exc
+        raise SessionError(url, why(exc)) from exc
     received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
     try:
