@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import cache, partial
 from itertools import count
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 from mcp import McpError, types
@@ -19,7 +19,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.models import InitializationOptions
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.websocket import websocket_server
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from weather import __version__
 from weather.answers import Answers, Ready
@@ -32,19 +32,9 @@ from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, Request, 
 from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import DEFINITIONS, KNOWN, LISTING, NAME, TITLE, call, instructions
 
-REQUESTS: dict[str, type[BaseModel]] = {
-    "initialize": types.InitializeRequest,
-    "ping": types.PingRequest,
-    "tools/list": types.ListToolsRequest,
-    "tools/call": types.CallToolRequest,
-    "resources/list": types.ListResourcesRequest,
-    "resources/templates/list": types.ListResourceTemplatesRequest,
-    "resources/read": types.ReadResourceRequest,
-    "resources/subscribe": types.SubscribeRequest,
-    "resources/unsubscribe": types.UnsubscribeRequest,
-    "completion/complete": types.CompleteRequest,
-}
 SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
+METHODS = ("initialize", "ping", "tools/list", "tools/call", *resources.METHODS, *SUBSCRIBING)
+REQUESTS = {kind.model_fields["method"].default: kind for kind in get_args(types.ClientRequestType)}
 NOT_FOUND = -32002
 
 log = logging.getLogger("weather.session")
@@ -55,8 +45,8 @@ in_flight: ContextVar[Mapping[RequestId, messages.Work]] = ContextVar("in_flight
 
 def params(request: Request) -> Any:
     """As the SDK reads them; raises InvalidMessage for what it would answer wrongly, or not at all."""
-    if request.method not in REQUESTS:
-        problem = f"Unknown method '{shortened(request.method)}'; there are {', '.join(REQUESTS)}."
+    if request.method not in METHODS:
+        problem = f"Unknown method '{shortened(request.method)}'; there are {', '.join(METHODS)}."
         raise InvalidMessage(METHOD_NOT_FOUND, problem, request.id)
     try:
         asked: Any = REQUESTS[request.method].model_validate({"method": request.method, "params": request.params})
