@@ -36,10 +36,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-PROBLEM_HEADERS = {
-    "content-type": "application/problem+json",
-    "cache-control": "private, must-revalidate, max-age=86400",
-}
+PRIVATE = "private, must-revalidate, max-age=86400"
+PROBLEM_HEADERS = {"content-type": "application/problem+json", "cache-control": PRIVATE}
 VARY = "Accept-Encoding, Accept,Feature-Flags,Accept-Language"
 STATUSES = ("actual", "exercise", "system", "test", "draft")
 

@@ -12,7 +12,6 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-
 # What NWS calls a problem, with its status, title and detail.
 KINDS = {
     "AdjustPointPrecision": (301, "Adjusting Precision Of Point Coordinate", "Points have at most 4 decimal digits."),
