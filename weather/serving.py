@@ -113,7 +113,7 @@ class Stream(WSStream):
 
     async def handle(self, event: Event) -> None:
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
-        if isinstance(event, Data) and self.handshake.accepted:
+        if type(event) is Data and self.handshake.accepted:  # isinstance() asks its ABC
             if not (self._deaf or self._over.done()):
                 self._heard = True
                 self.connection.receive_data(event.data)
@@ -168,12 +168,12 @@ class Stream(WSStream):
                         continue
                     message = self.buffer.to_message()
                     self.buffer.clear()
-                if self._queue.full():
+                try:
+                    self._queue.put_nowait(message)
+                except asyncio.QueueFull:
                     self._held = True
                     await self._queue.put(message)
                     self._held = False
-                else:
-                    self._queue.put_nowait(message)
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
 
@@ -209,9 +209,11 @@ class Stream(WSStream):
         elif message["type"] == "websocket.close":
             await _bounded(super().app_send(message))
         elif message["type"] == "websocket.send" and self.state is ASGIWebsocketState.CONNECTED and message.get("text"):
-            with suppress(LocalProtocolError):  # The peer is closing.
+            try:
                 data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
-                await self.send(Data(stream_id=self.stream_id, data=data))
+            except LocalProtocolError:  # The peer is closing.
+                return
+            await self.send(Data(stream_id=self.stream_id, data=data))
         else:
             await super().app_send(message)
 
