@@ -294,7 +294,7 @@ def soak(server: Server, seconds: float) -> list[str]:
     wrong: list[str] = []
     kept: list[int] = []
     while len(kept) < ROUNDS or time.monotonic() - started < seconds:
-        say(f"round {len(kept) + 1} of at least {ROUNDS}: {sum(KINDS.values()):,} sessions, {CLIENTS} at a time")
+        say(f"round {len(kept) + 1}, of {ROUNDS} or more: {sum(KINDS.values()):,} sessions, {CLIENTS} at a time")
         most = asyncio.run(peak(server, round_of_all(server.port, wrong)))
         more = left(server, before)
         kept.append(resident(server))
