@@ -59,7 +59,7 @@ def printed(capsys):
 
     async def wait(line, times):
         while out[line] < times:
-            out.update(capsys.readouterr().out.splitlines())
+            out.update(line for lines in capsys.readouterr() for line in lines.splitlines())
             await anyio.sleep(0.02)
 
     return wait
@@ -83,6 +83,7 @@ async def test_changes_and_restarts_are_told_in_both_eras_and_over_http(tmp_path
             ids.remove("a")
             with serve() as server:
                 await printed("ended: a Watch, here, Minor", 3)
+                await printed("Watching again.", 3)
                 server.process.kill()
             ids.append("c")
             with serve():

@@ -45,6 +45,8 @@ async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager
         try:
             async with connected() as session, anyio.create_task_group() as tasks:
                 known = _tell(known, await _alerts(session, uri))  # Now the era is known.
+                if longest_s > FIRST_PAUSE_S:
+                    print("Watching again.", file=sys.stderr)
                 tasks.start_soon(session.subscribe, uri)
                 while True:
                     await session.heard.wait()  # at first, that it is subscribed: what changed until then is read
