@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pathlib
 import signal
 import ssl
@@ -18,6 +19,7 @@ import pytest
 from mcp import McpError
 from websockets.asyncio.server import serve
 
+from tests.conftest import ROOT
 from weather import __version__
 from weather.client import SessionError, connect, main
 
@@ -262,6 +264,16 @@ async def test_token_comes_from_the_environment_or_a_file_that_counts_more(serve
     await cli(server.url)
     await cli(server.url, "--token-file", str(tmp_path / "token"))
     assert [request.headers["Authorization"] for request in server.requests] == ["Bearer from-env", "Bearer from-file"]
+
+
+async def test_who_reads_no_more_is_not_complained_to(server):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "weather.client", server.url]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=writer, stderr=PIPE)
+    os.close(writer)
+    assert (await process.communicate())[1] == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(("tool", "said"), [("fail", "No such state\n"), ("refuse", "Unknown tool\n")])

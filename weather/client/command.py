@@ -59,7 +59,7 @@ async def _run(usage: argparse.Namespace) -> int:
     is_error = isinstance(result, types.CallToolResult) and result.isError
     if usage.json:
         lines = [result.model_dump_json(by_alias=True, exclude_none=True, indent=2)]
-    print(*lines, sep="\n", file=sys.stderr if is_error and not usage.json else sys.stdout)
+    print(*lines, sep="\n", file=sys.stderr if is_error and not usage.json else sys.stdout, flush=True)
     return TOOL_ERROR if is_error else 0
 
 
@@ -153,6 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return asyncio.run(_run(usage))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # Who read this has left, as `head` does. Nor can Python's last flush be read.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (SessionError, McpError, RuntimeError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return REFUSED if isinstance(exc, Refused) else NO_CONNECTION if isinstance(exc, SessionError) else TOOL_ERROR
