@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pathlib
 import signal
 import ssl
 import sys
@@ -394,8 +393,7 @@ async def test_self_signed_certificate_needs_insecure(cli, tls):
 
 async def test_ctrl_c_is_quiet(server):
     argv = "-m", "weather.client", server.url, "never"
-    root = pathlib.Path(__file__).parents[2]
-    process = await asyncio.create_subprocess_exec(sys.executable, *argv, cwd=root, stdout=PIPE, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(sys.executable, *argv, cwd=ROOT, stdout=PIPE, stderr=PIPE)
     try:
         await server.called.wait()
         process.send_signal(signal.SIGINT)
