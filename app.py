@@ -112,6 +112,8 @@ async def answer(scope: Scope, receive: Receive, send: Send, access: session.Acc
     page = console.answer(path, dict(scope["headers"])) if console else None
     if not page and path not in ("/", "/health", "/ready", "/metrics", session.ENDPOINT, *session.PROTECTED_RESOURCES):
         raise Refusal(404, "path", NOWHERE)
+    if path == session.ENDPOINT:
+        raise Refusal(426, "upgrade", UPGRADE, {"upgrade": "websocket", "connection": "upgrade"})
     if scope["method"] not in ("GET", "HEAD"):
         raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
     if page:
@@ -125,12 +127,10 @@ async def answer(scope: Scope, receive: Receive, send: Send, access: session.Acc
             return Answer.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
         case "/metrics":
             return Answer(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
-        case _ if path in session.PROTECTED_RESOURCES:
-            return Answer.of(access.protected_resource(scope))
-    message = f"This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol '{session.SUBPROTOCOL}'."
-    raise Refusal(426, "upgrade", message, {"upgrade": "websocket", "connection": "upgrade"})
+    return Answer.of(access.protected_resource(scope))
 
 
+UPGRADE = f"Open a WebSocket here, with the subprotocol '{session.SUBPROTOCOL}'; over HTTP, MCP is at {session.MCP}."
 NOWHERE = f"There is nothing at this path; the MCP endpoints are {session.ENDPOINT} and {session.MCP}."
 DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "endpoint": session.ENDPOINT}
 DESCRIPTION |= {"subprotocol": session.SUBPROTOCOL, "http": session.MCP, "tools": list(TAKES)}

@@ -125,7 +125,7 @@ NOT_ALLOWED = refusal(405, "method", "Use GET or HEAD.", allow="GET, HEAD")
 UPGRADE = refusal(
     426,
     "upgrade",
-    "This is a WebSocket endpoint: open it with a WebSocket handshake, subprotocol 'mcp'.",
+    "Open a WebSocket here, with the subprotocol 'mcp'; over HTTP, MCP is at /mcp.",
     upgrade="websocket",
     connection="upgrade",
 )
@@ -228,7 +228,7 @@ async def test_get_and_head_are_answered_alike(method, path, expected):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "get"])
 async def test_other_methods_are_not_allowed(method):
     async with running() as state:
-        for path in ("/", "/health", "/ready", "/metrics", "/ws"):
+        for path in ("/", "/health", "/ready", "/metrics"):
             assert await request(state, method, path, HOST) == NOT_ALLOWED
         assert await request(state, method, "/nowhere", HOST) == NOT_FOUND
 
@@ -301,7 +301,7 @@ async def test_big_upload_is_read_to_its_end():
 async def test_upload_that_breaks_off_ends_the_request():
     receive = script({"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"})
     async with running() as state:
-        assert await request(state, "PUT", "/ws", HOST, receive=receive) == NOT_ALLOWED
+        assert await request(state, "PUT", "/ws", HOST, receive=receive) == UPGRADE
     assert receive.left == []
 
 
