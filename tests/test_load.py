@@ -236,12 +236,14 @@ def test_wrong_url_is_told_once_and_ends_the_run(tmp_path, server, url, why):
 
 def test_server_that_goes_away_is_waited_for(tmp_path, serve):
     server = serve()
-    with locust(tmp_path, server.url, "Visitor") as run:
+    with locust(tmp_path, server.url, "Resident") as run:
         until_called(server, 10)
         server.stop(signal.SIGKILL)
-        time.sleep(1)  # in which each agent fails to connect again
+        failed = re.compile(r"^WS +connect +\d+ +[1-9]", re.MULTILINE)  # in the table of every second second
+        eventually(lambda: failed.search(run.log.read_text()), "a connection failed")
         assert run.stop() == 1
-    assert ("connect", REFUSED) in run.errors
+    # The latter is of a port that is just being closed.
+    assert {("connect", REFUSED), ("connect", "no connection: InvalidMessage")} & run.errors
 
 
 @pytest.mark.parametrize(("users", "end"), [("Vanishing", 1006), ("Visitor", 1000)])

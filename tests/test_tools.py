@@ -896,7 +896,7 @@ async def test_who_comes_later_is_told_what_is_waited_for_now(world):
 
 
 async def test_progress_that_is_stuck_or_breaks_is_the_trouble_of_its_caller_alone():
-    async with opened(nws_deadline_seconds=0.3) as world:
+    async with opened() as world:
         world.hold()
         got = {}
 
@@ -910,7 +910,10 @@ async def test_progress_that_is_stuck_or_breaks_is_the_trouble_of_its_caller_alo
             got[name] = (await world.call(**options)).isError
 
         async with anyio.create_task_group() as callers:
+            world.answers.settings = Settings(nws_deadline_seconds=0.3)
             callers.start_soon(lambda: call("stuck", progress=stuck))
+            await settled()
+            world.answers.settings = world.settings  # time enough for the others
             callers.start_soon(lambda: call("broken", progress=broken))
             callers.start_soon(lambda: call("plain"))
             await settled()
