@@ -17,6 +17,7 @@ from mcp import McpError, types
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from app import app
+from tests.conftest import serving
 from tests.load.targets import example, naive
 from tests.raw import IN_FLIGHT, TIMEOUT_S, gated, gauges
 from weather.client import Refused, SessionError, connect
@@ -165,11 +166,18 @@ async def test_json_rpc_error_stays_an_mcp_error(url, era, name):
     assert error.value.error.code == types.INVALID_PARAMS
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "tokens").write_text("right\n")
+    with serving(folder, MCP_AUTH_TOKENS_FILE=str(folder / "tokens")) as server:
+        yield server
+
+
 @pytest.mark.parametrize("era", ERAS)
-async def test_wrong_token_is_one_sentence_with_exit_code_4(serve, cli, kind, era, tmp_path):
-    (tmp_path / "tokens").write_text("right\n")
+async def test_wrong_token_is_one_sentence_with_exit_code_4(guarded, cli, kind, era, tmp_path):
     (tmp_path / "wrong").write_text("wrong\n")
-    url = address(serve(MCP_AUTH_TOKENS_FILE=str(tmp_path / "tokens")).port, kind)
+    url = address(guarded.port, kind)
     async with connect(url, token="right", era=era) as session:
         assert len((await session.list_tools()).tools) == 3
     code, out, err = await cli(url, "--token-file", str(tmp_path / "wrong"), *(["--era", era] if era else []))
@@ -227,22 +235,27 @@ async def test_forced_legacy_era_begins_with_the_handshake(kind):
         assert methods[0] == "initialize"
 
 
-async def test_cancelled_call_is_given_up_by_the_server(serve, monkeypatch):
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory):
+    """A server whose upstream never answers."""
+    with gated() as (_, settings), serving(tmp_path_factory.mktemp("silent"), **settings) as server:
+        yield server
+
+
+async def test_cancelled_call_is_given_up_by_the_server(silent, monkeypatch):
     monkeypatch.delenv("http_proxy")
-    with gated() as (_, settings):
-        server = serve(**settings)
-        async with connect(server.url, era="modern") as session, anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as call:
+    async with connect(silent.url, era="modern") as session, anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as call:
 
-                async def cancel():
-                    await reach(server, 1)
-                    call.cancel()
+            async def cancel():
+                await reach(silent, 1)
+                call.cancel()
 
-                tasks.start_soon(cancel)
-                await session.call_tool("get-alerts", {"state": "CA"})
-            cancelled = types.CancelledNotification(params=types.CancelledNotificationParams(requestId=0))
-            await session.send_notification(types.ClientNotification(cancelled))
-            await reach(server, 0)
+            tasks.start_soon(cancel)
+            await session.call_tool("get-alerts", {"state": "CA"})
+        cancelled = types.CancelledNotification(params=types.CancelledNotificationParams(requestId=0))
+        await session.send_notification(types.ClientNotification(cancelled))
+        await reach(silent, 0)
 
 
 async def reach(server, number):
@@ -252,12 +265,10 @@ async def reach(server, number):
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_answer_that_never_comes_ends_with_a_timeout(serve, kind, era):
-    with gated() as (_, settings):
-        url = address(serve(**settings).port, kind)
-        with pytest.raises(McpError, match="Timed out"):
-            async with connect(url, era=era, timeout_s=1) as session:
-                await session.call_tool("get-alerts", {"state": "CA"})
+async def test_answer_that_never_comes_ends_with_a_timeout(silent, kind, era):
+    with pytest.raises(McpError, match="Timed out"):
+        async with connect(address(silent.port, kind), era=era, timeout_s=1) as session:
+            await session.call_tool("get-alerts", {"state": "CA"})
 
 
 # Over HTTP alone
@@ -304,10 +315,16 @@ async def test_header_that_cannot_be_sent_is_not_shown(server, era):
     assert "cret" not in str(error.value)
 
 
-@pytest.mark.parametrize("era", ERAS)
-async def test_self_signed_certificate_needs_insecure(serve, cli, certificate, era):
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory, certificate):
     files = "--certfile", str(certificate), "--keyfile", str(certificate)
-    url = f"https://127.0.0.1:{serve(*files).port}/mcp"
+    with serving(tmp_path_factory.mktemp("secure"), *files) as server:
+        yield server
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_self_signed_certificate_needs_insecure(secure, cli, era):
+    url = f"https://127.0.0.1:{secure.port}/mcp"
     more = ["--era", era] if era else []
     code, _, err = await cli(url, *more)
     assert (code, err.count("\n")) == (3, 1)
