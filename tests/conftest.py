@@ -26,6 +26,17 @@ START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 20
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait long come first, each in another of the shares that `--dist worksteal` deals out."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if item not in long]
+    for worker in range(workers):
+        start = worker * len(items) // workers
+        others[start:start] = long[worker::workers]
+    items[:] = others
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

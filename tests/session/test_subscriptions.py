@@ -222,6 +222,7 @@ def events(response):
     return (json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: "))
 
 
+@pytest.mark.long
 def test_every_kind_of_subscriber_is_told_within_a_refresh(server, nws):
     """Both eras over one server; NWS is asked again after some fourteen seconds."""
     with Raw(server.port) as new, Raw(server.port) as old, post(server, listen("h", CA)) as response:
