@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 20
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "NWS_API_BASE": "simulator",
+    "SIMULATOR_ALERTS_EVERY_S": "0",
+    "PYDANTIC_DISABLE_PLUGINS": "1",  # There are none, and at each start all that is installed is searched for them.
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that wait long come first, each in another of the shares that `--dist worksteal` deals out."""
+    """What waits long comes first, its module after it, each in another of the shares that worksteal deals out."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("long")]
-    others = [item for item in items if item not in long]
+    modules = [[first, *(item for item in items if item.path == first.path and item not in long)] for first in long]
+    ordered = [item for item in items if item.path not in {first.path for first in long}]
     for worker in range(workers):
         start = worker * len(items) // workers
-        others[start:start] = long[worker::workers]
-    items[:] = others
+        ordered[start:start] = chain(*modules[worker::workers])
+    items[:] = ordered
 
 
 @pytest.fixture
@@ -104,7 +112,7 @@ def serving(
         process = subprocess.Popen(
             [*command, application],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "NWS_API_BASE": "simulator", "SIMULATOR_ALERTS_EVERY_S": "0", **env},
+            env={**ENVIRONMENT, **env},
             stderr=log,
             stdout=log,
             start_new_session=True,

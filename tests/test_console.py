@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import signal
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from itertools import pairwise
 
 import httpx
@@ -31,6 +31,14 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def window(browser, server):
+    """Its tabs share a process, which the first of them keeps from ending. The page stores nothing."""
+    with browser.new_context() as window:
+        window.new_page().goto(f"{server.http}/health")
+        yield window
 
 
 class Tab:
@@ -70,13 +78,14 @@ class Tab:
 
 
 @pytest.fixture
-def tab(browser):
+def tab(browser, window):
     """Opens a tab, in which nothing is complained about but what is told before, and nothing asked for elsewhere."""
 
     @contextmanager
     def opened(server, state="ready, 2026-07-28", complaints=None, route=None, **options):
-        with browser.new_context(**options) as context:
-            tab = Tab(context.new_page(), server.http)
+        own = browser.new_context(**options) if options else nullcontext(window)
+        with own as context, closing(context.new_page()) as page:
+            tab = Tab(page, server.http)
             if route:
                 tab.page.route_web_socket("**/ws", route)
             tab.page.goto(server.http)
