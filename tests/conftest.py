@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -31,18 +30,6 @@ ENVIRONMENT = {
     "SIMULATOR_ALERTS_EVERY_S": "0",
     "PYDANTIC_DISABLE_PLUGINS": "1",  # There are none, and at each start all that is installed is searched for them.
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits long comes first, its module after it, each in another of the shares that worksteal deals out."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if item.get_closest_marker("long")]
-    modules = [[first, *(item for item in items if item.path == first.path and item not in long)] for first in long]
-    ordered = [item for item in items if item.path not in {first.path for first in long}]
-    for worker in range(workers):
-        start = worker * len(items) // workers
-        ordered[start:start] = chain(*modules[worker::workers])
-    items[:] = ordered
 
 
 @pytest.fixture

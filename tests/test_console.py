@@ -353,7 +353,6 @@ def test_a_change_of_a_states_alerts_is_drawn_as_it_comes(tab, server, era):
         page.page.locator(".alert.extreme .new").wait_for()
 
 
-@pytest.mark.long
 def test_a_change_is_told_by_the_server(tab, tmp_path):
     """NWS is asked again after some fourteen seconds."""
     ids = ["a"]

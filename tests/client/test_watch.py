@@ -65,7 +65,6 @@ def printed(capsys):
     return wait
 
 
-@pytest.mark.long
 async def test_changes_and_restarts_are_told_in_both_eras_and_over_http(tmp_path, upstream, printed):
     ids, nws = upstream
     with socket.create_server(("127.0.0.1", 0)) as free:
