@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import hypercorn.asyncio.run
 import hypercorn.protocol
 import hypercorn.protocol.h11
 import hypercorn.protocol.ws_stream
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import RawData
 from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
@@ -104,8 +105,8 @@ class Stream(WSStream):
         self._code: int = CloseCode.ABNORMAL_CLOSURE
         self._pinging: asyncio.Task[Any] | None = None
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
-        if served := connection.get():
-            served.stream = self
+        self._served = cast(Connection, connection.get())
+        self._served.stream = self
 
     def agree(self, most: int, *, compression: bool) -> None:
         """A message has at most so many characters; compression is accepted where it is offered."""
@@ -213,7 +214,7 @@ class Stream(WSStream):
                 data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
             except LocalProtocolError:  # The peer is closing.
                 return
-            await self.send(Data(stream_id=self.stream_id, data=data))
+            await self._served.protocol_send(RawData(data=data))
         else:
             await super().app_send(message)
 
