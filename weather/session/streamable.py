@@ -6,7 +6,6 @@ A message for a request, answered with JSON, or with server-sent events where th
 from __future__ import annotations
 
 import logging
-import math
 import re
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -53,14 +52,15 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
     await access.authorize(scope)
     version, settings = _version(scope), sessions.settings
     body, answer = None, None
-    with sessions.request() as room:
-        room.deadline = anyio.current_time() + BODY_TIMEOUT_S
-        body = await _body(receive, settings.mcp_max_message_bytes)
-        room.deadline = math.inf
-        answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
-        if answer is None or answer.events is None:
-            return answer
-        await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
+    with sessions.request(BODY_TIMEOUT_S) as room, suppress(TimeoutError):
+        async with room:
+            body = await _body(receive, settings.mcp_max_message_bytes)
+            if sessions.status != "draining":
+                room.reschedule(None)
+            answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
+            if answer is None or answer.events is None:
+                return answer
+            await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
     if answer:
         return None
     if body or sessions.status == "draining":
