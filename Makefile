@@ -46,7 +46,7 @@ screenshot: $(VENV)/test  ## docs/console.png: the page, as a browser shows it
 	$(BIN)/python -m tests.screenshot
 
 clean:  ## remove .venv and whatever else was made here
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22

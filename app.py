@@ -115,7 +115,7 @@ async def answer(scope: Scope, receive: Receive, send: Send, access: session.Acc
     if path == session.ENDPOINT:
         raise Refusal(426, "upgrade", UPGRADE, {"upgrade": "websocket", "connection": "upgrade"})
     if scope["method"] not in ("GET", "HEAD"):
-        raise Refusal(405, "method", "Use GET or HEAD.", {"allow": "GET, HEAD"})
+        raise Refusal(405, "method", f"Use GET or HEAD; MCP is at {session.MCP}.", {"allow": "GET, HEAD"})
     if page:
         return page
     match path:

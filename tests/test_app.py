@@ -121,7 +121,7 @@ def refusal(status, reason, message, kind="http.response", **headers):
 
 
 NOT_FOUND = refusal(404, "path", "There is nothing at this path; the MCP endpoints are /ws and /mcp.")
-NOT_ALLOWED = refusal(405, "method", "Use GET or HEAD.", allow="GET, HEAD")
+NOT_ALLOWED = refusal(405, "method", "Use GET or HEAD; MCP is at /mcp.", allow="GET, HEAD")
 UPGRADE = refusal(
     426,
     "upgrade",
