@@ -561,9 +561,12 @@ def test_going_down_ends_every_session_with_a_reason(tmp_path):
         assert {(closed.code, closed.reason) for closed in (raw.closed() for raw in idle)} == {
             (1012, "the server is going down")
         }
+        busy.send(call(2, state="NY"))  # is not taken up any more
         gate.open()
         assert busy.receive()["id"] == 1
-        assert busy.closed().code == 1012
+        with pytest.raises(Closed) as closed:
+            busy.receive()
+        assert closed.value.code == 1012
         assert server.process.wait(TIMEOUT_S) == 0
         assert "Traceback" not in server.log
         while (received := deaf.frame())[0] == PING:

@@ -69,6 +69,8 @@ class Screen:
                     event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", ""), event.get("ended", "client")
                 )
                 return event
+            if self._hub.over.is_set():
+                continue  # The server goes down: what comes now would keep it from closing this session.
             self.received_at = perf_counter()
             text = event.get("text")
             if text is None:
