@@ -69,8 +69,6 @@ class Screen:
                     event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", ""), event.get("ended", "client")
                 )
                 return event
-            if self._hub.over.is_set():
-                continue  # The server goes down: what comes now would keep it from closing this session.
             self.received_at = perf_counter()
             text = event.get("text")
             if text is None:
@@ -88,7 +86,9 @@ class Screen:
         return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
     async def _passes(self, text: str, call: Call | None) -> bool:
-        """True for a message that the SDK shall see."""
+        """True for a message that the SDK shall see. While the server goes down none is taken up."""
+        if self._hub.over.is_set():
+            return False
         if 4 * len(text) > self._most_bytes and len(text.encode()) > self._most_bytes:
             self._close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
             return False
