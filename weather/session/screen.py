@@ -86,9 +86,7 @@ class Screen:
         return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
     async def _passes(self, text: str, call: Call | None) -> bool:
-        """True for a message that the SDK shall see. While the server goes down none is taken up."""
-        if self._hub.over.is_set():
-            return False
+        """True for a message that the SDK shall see."""
         if 4 * len(text) > self._most_bytes and len(text.encode()) > self._most_bytes:
             self._close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
             return False
@@ -105,6 +103,9 @@ class Screen:
             return False
 
     async def _requested(self, request: Request, key: Any) -> bool:
+        """None is taken up while the server goes down: with always one more at work, the session would not end."""
+        if self._hub.over.is_set():
+            return False
         era = modern if modern.speaks(request) else legacy
         if problem := self._problem(request, era):
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
