@@ -2,13 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import pytest
 
 from weather import questions, report
 from weather.areas import AREAS, area_code
-from weather.errors import BadArgument
+from weather.errors import BadArgument, Outdated
 from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point
 from weather.questions import understood
 from weather.report import Alerts, Forecast, Freshness, Weather
@@ -153,8 +155,7 @@ def test_a_whole_number_is_one_whatever_its_spelling(limit):
     [
         (5.5, "5.5"),
         (True, "true"),
-        ("5", '"5"'),
-        (None, "null"),
+        ("five", '"five"'),
         ([5], "[5]"),
         (0.0, "0.0"),
         (-0.0, "-0.0"),
@@ -181,13 +182,111 @@ def test_the_schema_takes_the_states_that_the_server_takes(state):
     jsonschema.validate({"state": state, "limit": 5.0}, schema_of("get-alerts"))
 
 
-@pytest.mark.parametrize("state", ["", "C", "C1", "??", 7, None, ["CA"]])
+@pytest.mark.parametrize("state", [7, None, ["CA"]])
 def test_the_schema_refuses_what_can_be_no_state(state):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"state": state}, schema_of("get-alerts"))
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "same"),
+    [
+        ("get-weather", {"latitude": "42.5", "longitude": " -73.50° "}, {"latitude": 42.5, "longitude": -73.5}),
+        ("get-weather", {"place": "Elm, NY", "latitude": None, "longitude": "", "units": None}, {"place": "Elm, NY"}),
+        ("get-weather", {"place": "Elm, NY", "units": "Metric"}, {"place": "Elm, NY", "units": "si"}),
+        ("get-weather", {"place": "Elm, NY", "units": " imperial"}, {"place": "Elm, NY", "units": "us"}),
+        ("get-weather", {"place": "Elm, NY", "units": "US"}, {"place": "Elm, NY"}),
+        ("get-weather", {"place": 2108.0}, {"place": "02108"}),
+        ("get-forecast", {"place": "Elm, NY", "hourly": "True"}, {"place": "Elm, NY", "hourly": True}),
+        ("get-forecast", {"place": "Elm, NY", "hourly": "no"}, {"place": "Elm, NY", "hourly": False}),
+        ("get-forecast", {"place": "Elm, NY", "hourly": 1}, {"place": "Elm, NY", "hourly": True}),
+        (
+            "get-alerts",
+            {"state": "NY", "limit": "5", "severity": "sEVERE"},
+            {"state": "NY", "limit": 5, "severity": "Severe"},
+        ),
+        ("get-alerts", {"state": "NY", "place": None, "event": "", "severity": None, "limit": None}, {"state": "NY"}),
+        ("get-alerts", {"state": "NY", "limit": "25.0", "nonsense": None}, {"state": "NY"}),
+    ],
+    ids=str,
+)
+def test_what_plainly_means_something_is_taken(tool, arguments, same):
+    assert understood(tool, arguments) == understood(tool, same)
+
+
+@pytest.mark.parametrize("units", ["kelvin", "true", "5"])
+def test_a_word_that_means_no_system_of_units_is_refused(units):
+    with pytest.raises(BadArgument, match="it should be us for"):
+        understood("get-weather", {"place": "Elm, NY", "units": units})
+
+
+def test_all_faults_of_a_call_are_told_at_once():
+    with pytest.raises(BadArgument) as told:
+        understood("get-forecast", {"lat": 42, "Lon": -71, "units": "kelvin", "hourly": "maybe", "days": 3})
+    assert str(told.value).split(" Argument ") == [
+        "Argument 'units' is \"kelvin\"; it should be us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa.",
+        "'hourly' is \"maybe\"; it should be true for the next 48 hours one by one, false for half days.",
+        "'lat' is not known; it should be called latitude here.",
+        "'Lon' is not known; it should be called longitude here.",
+        "'days' is not known; it should be left out: get-forecast takes place, latitude, longitude, units, hourly.",
+    ]
+    with pytest.raises(BadArgument) as told:
+        understood("get-alerts", {f"x{number}": 1 for number in range(1000)})
+    assert str(told.value).count("not known") == 10
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "advice"),
+    [
+        ("get-weather", "city", "called place here"),
+        ("get-weather", "location", "called place here"),
+        ("get-weather", "zip", "called place here"),
+        ("get-weather", "state", "part of place, such as Boston, MA"),
+        ("get-weather", "lng", "called longitude here"),
+        ("get-alerts", "area", "called state here"),
+        ("get-alerts", "zone", "left out: of a place, all its zones are asked"),
+        ("get-alerts", "State", "called state here"),
+    ],
+)
+def test_an_argument_by_another_name_is_told_what_it_is_called(tool, name, advice):
+    with pytest.raises(BadArgument) as told:
+        understood(tool, {name: "Elm"})
+    assert f"Argument '{name}' is not known; it should be {advice}." in str(told.value)
+
+
 # Answers
+
+
+def test_the_weather_is_that_of_the_period_that_runs_now():
+    ends = {"start_time": "2030-01-15T06:00:00-05:00", "end_time": "2030-01-15T12:00:00-05:00"}
+    today = {"start_time": "2030-01-15T12:00:00-05:00", "end_time": "2030-01-15T18:00:00-05:00"}
+    digest = forecast(period(name="This Morning", **ends), period(name="This Afternoon", **today), period())
+    answer = weather_answer(here(), digest, None, LIVE)
+    assert answer.text.startswith("Weather forecast for This Afternoon:")
+    assert answer.until == datetime.fromisoformat(today["end_time"])
+    before = Freshness("live", NOON, stale=False, now=NOON - timedelta(seconds=1))
+    answer = weather_answer(here(), digest, None, before)
+    assert answer.text.startswith("Weather forecast for This Morning:")
+    assert answer.until == NOON
+
+
+def test_a_period_without_an_end_is_over_when_the_next_begins():
+    digest = forecast(period(name="One"), period(name="Two", start_time="2030-01-15T12:00:00-05:00"), period(name="3"))
+    assert weather_answer(here(), digest, None, LIVE).text.startswith("Weather forecast for Two:")
+    assert weather_answer(here(), forecast(period()), None, LIVE).until is None
+
+
+@pytest.mark.parametrize("answer", [weather_answer, partial(forecast_answer), partial(forecast_answer, hourly=True)])
+def test_a_forecast_that_is_over_is_an_error_with_its_age(answer):
+    digest = forecast(period(name="Sunday", end_time="2030-01-13T18:00:00-05:00"))
+    fresh = Freshness("live", NOON, stale=False, now=NOON + timedelta(days=3))
+    arguments = (None, fresh) if answer is weather_answer else (fresh,)
+    with pytest.raises(Outdated) as told:
+        answer(here(), digest, *arguments)
+    assert str(told.value) == (
+        "The National Weather Service gave a forecast whose periods are all over: it is 3 days old."
+        " Try again in a minute."
+    )
 
 
 def test_the_weather_is_the_first_period():
@@ -379,7 +478,7 @@ def test_a_period_is_a_line_in_words(fields, line):
     ],
 )
 def test_an_observation_is_a_line_in_words(fields, facts):
-    line = observation_line(observation(**fields), "America/New_York")
+    line = observation_line(observation(**fields), ZoneInfo("America/New_York"))
     assert line == f"Elm Airport (KELM), Tue Jan 15 11:51 EST: {facts}."
     assert observation_line(observation(**fields, name=None), None).startswith("KELM, Tue Jan 15 16:51 UTC: ")
 
@@ -422,7 +521,40 @@ def test_a_forecast_by_the_hour_has_the_next_48_of_those_that_are_not_over():
     digest = forecast(*(period(name=str(number), end_time=end) for number, end in enumerate(ends)))
     hours = forecast_answer(here(), digest, LIVE, hourly=True).structured.periods
     assert [hour.name for hour in hours] == [str(number) for number in range(2, 50)]
-    assert len(forecast_answer(here(), digest, LIVE).structured.periods) == 60
+    assert len(forecast_answer(here(), digest, LIVE).structured.periods) == 58
+
+
+def test_half_days_that_are_over_are_not_told():
+    digest = forecast(
+        period(name="Monday Night", end_time="2030-01-15T06:00:00-05:00"),
+        period(name="Tuesday", end_time="2030-01-15T18:00:00-05:00"),
+        period(name="Tuesday Night", end_time="2030-01-16T06:00:00-05:00"),
+    )
+    answer = forecast_answer(here(), digest, LIVE)
+    assert [told["name"] for told in json.loads(answer.text)] == ["Tuesday", "Tuesday Night"]
+    assert [told.name for told in answer.structured.periods] == ["Tuesday", "Tuesday Night"]
+    assert answer.until == datetime.fromisoformat("2030-01-15T18:00:00-05:00")
+
+
+def test_hours_of_the_night_when_clocks_go_back_differ_in_name():
+    """2030-11-03, New York: 1:30 am comes twice. The offset that NWS sends is not that of the zone."""
+    first = datetime(2030, 11, 3, 4, tzinfo=UTC)
+    hours = [(first + timedelta(hours=number), first + timedelta(hours=number + 1)) for number in range(4)]
+    digest = forecast(*(period(name="", start_time=f"{a}", end_time=f"{b}") for a, b in hours))
+    answer = forecast_answer(here(), digest, Freshness("live", first, stale=False, now=first), hourly=True)
+    names = ["Sun Nov 03 00:00", "Sun Nov 03 01:00 EDT", "Sun Nov 03 01:00 EST", "Sun Nov 03 02:00"]
+    assert [told["name"] for told in json.loads(answer.text)] == names
+    assert [line.split(": low")[0] for line in answer.words.split("\n")[1:]] == [
+        f"{name} to {end}" for name, end in zip(names, [*names[1:], "Sun Nov 03 03:00"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("zone", "start"), [("America/New_York", "13:00"), ("Nowhere/Land", "18:00"), (None, "18:00")])
+def test_times_are_those_of_the_zone_that_is_named(zone, start):
+    digest = forecast(period(start_time="2030-01-15T18:00:00+00:00", end_time="2030-01-15T20:00:00+00:00"))
+    words = forecast_answer(here(time_zone=zone), digest, LIVE).words
+    assert f"Tonight, Tue Jan 15 {start} to" in words
+    assert ("times of" in words) == (zone == "America/New_York")
 
 
 def test_a_stale_forecast_is_json_still_and_says_so_in_a_note():
@@ -489,7 +621,7 @@ def test_the_rest_of_each_alert_is_told_in_a_second_text():
         "2. Flood Watch: "
     )
     note = alerts_answer(sought(place="Elm, NY", latitude=42.5, longitude=-73.5), digest, 1, LIVE).words
-    assert note.startswith("Alerts for Elm, NY (42.5, -73.5), issued ")
+    assert note.startswith("Alerts at the point of Elm, NY (42.5, -73.5), issued ")
     assert note.split("\n")[0].endswith("; live: 1 Severe, 1 Minor; 1 shown.")
     assert alerts_answer(sought("NY"), alerts(), 1, LIVE).words == "Alerts for New York, live: none; 0 shown."
 
@@ -509,12 +641,17 @@ MIXED = alerts(
     [
         (None, None, "123456"),
         ("Unknown", None, "123456"),
-        ("Minor", None, "1234"),
+        ("Minor", None, "123456"),
         ("Moderate", None, "123"),
         ("Severe", None, "12"),
         ("Extreme", None, "1"),
         (None, "flood", "136"),
         (None, "warning flood", "1"),
+        (None, "FLOOD-warnings!", "1"),
+        (None, "advisories", "34"),
+        (None, "tornado warning, advisories", "234"),
+        (None, "statement or tornadoes", "6"),
+        (None, "all active flood alerts", "136"),
         ("Moderate", "flood", "13"),
         ("Severe", "advisory", ""),
     ],
@@ -526,28 +663,102 @@ def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
     assert (content.total, content.others) == (len(ids), 6 - len(ids))
     assert sum(content.counts_by_severity.values()) == len(ids)
     assert (content.severity, content.event) == (severity, event)
-    others = f"{6 - len(ids)} more alerts in force of another kind; ask without severity and event."
+    names = ", ".join(one.event for one in MIXED.alerts if one.id not in ids)
+    others = f"{6 - len(ids)} more alerts in force of another kind ({names}); ask without severity and event."
     assert answer.text.endswith(others) == (len(ids) < 6)
+    assert ", ".join(content.other_events or ()) == names
+
+
+@pytest.mark.parametrize(
+    ("event", "said", "found"),
+    [
+        ("Extreme Heat Warning", "Excessive Heat Warning", True),
+        ("Extreme Heat Warning", "excessive heat", True),
+        ("Extreme Heat Watch", "Excessive Heat Warning", False),
+        ("Extreme Cold Watch", "wind chill watches", True),
+        ("Cold Weather Advisory", "Wind Chill Advisory", True),
+        ("Extreme Cold Warning", "wind chill", True),
+        ("Freeze Warning", "Hard Freeze Warning", True),
+        ("Freeze Watch", "Hard Freeze Warning", False),
+        ("Tropical Cyclone Local Statement", "Hurricane Local Statement", True),
+        ("Excessive Heat Warning", "excessive heat", True),
+        ("Flash Flood Warning", "flash floods", True),
+        ("Gale Watch", "gale watches", True),
+        ("Evacuation - Immediate", "immediate evacuation", True),
+        ("Dense Fog Advisory", "dense fog advisories", True),
+        ("Wind Advisory", "wind chill", False),
+        ("High Wind Warning", "wind warning high", True),
+        ("Air Quality Alert", "air quality alert", True),
+    ],
+)
+def test_an_event_is_known_by_what_people_call_it(event, said, found):
+    assert (
+        sought("NY", event=understood("get-alerts", {"state": "NY", "event": said}).event).means(alert(event=event))
+        == found
+    )
+
+
+@pytest.mark.parametrize("severity", ["Extreme", "Severe", "Moderate", "Minor", "Unknown", None])
+@pytest.mark.parametrize(
+    "event", ["Evacuation - Immediate", "Shelter In Place Warning", "911 Telephone Outage Emergency"]
+)
+def test_no_severity_hides_a_civil_emergency(severity, event):
+    assert sought("NY", severity=severity).means(alert(event=event, severity="Unknown"))
+
+
+def test_alerts_that_are_over_by_the_clock_are_neither_shown_nor_counted():
+    over = alert("over", over_at=NOON)
+    soon, later = NOON + timedelta(minutes=5), NOON + timedelta(hours=5)
+    digest = alerts(over, alert("later", over_at=later), alert("soon", over_at=soon), alert("open"))
+    answer = alerts_answer(sought("NY"), digest, 1, LIVE)
+    assert [one.id for one in answer.structured.alerts] == ["later"]
+    assert (answer.structured.total, answer.structured.counts_by_severity) == (3, {"Severe": 3})
+    assert answer.until == soon
+    assert alerts_answer(sought("NY"), digest, 1, LIVE).until == soon
+    assert alerts_answer(sought("NY", event="dust"), digest, 1, LIVE).until == soon  # others are counted
+    assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).text == "No active alerts for New York."
+    assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).until is None
+
+
+def test_what_was_asked_for_a_place_is_told():
+    asked = sought(place="Elm, NY", latitude=42.5, longitude=-73.5)
+    answer = report.alerts_answer(asked.model_copy(update={"limit": 5}), alerts(), LIVE, ("NYZ001", "NYC003"), "Taken.")
+    assert answer.text == "No active alerts for Elm, NY (zones NYZ001, NYC003).\nTaken."
+    assert answer.words == "Alerts for Elm, NY (zones NYZ001, NYC003), live: none; 0 shown."
+    assert (answer.structured.zones, answer.structured.note) == (("NYZ001", "NYC003"), "Taken.")
+
+
+def test_what_was_taken_for_a_place_is_told_by_each_tool():
+    weather = report.weather_answer(
+        questions.Weather.model_construct(place="Elm, NY", units="us"), here(), forecast(period()), None, LIVE, "Taken."
+    )
+    told = report.forecast_answer(
+        questions.Forecast.model_construct(place="Elm, NY", units="us"), here(), forecast(period()), LIVE, "Taken."
+    )
+    assert weather.text.endswith("\nTaken.")
+    assert "\nTaken.\n" in told.words
+    assert weather.structured.note == told.structured.note == "Taken."
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (sought("CA"), "California"),
-        (sought(latitude=38.9, longitude=-77.03), "38.9, -77.03"),
-        (sought(place="Elm, NY", latitude=38.9, longitude=-77.03), "Elm, NY"),
-        (sought("CA", severity="Severe"), "California of severity Severe or worse"),
-        (sought("CA", event="flood"), 'California with "flood" in the name'),
+        (sought("CA"), "for California"),
+        (sought(latitude=38.9, longitude=-77.03), "at the point 38.9, -77.03"),
+        (sought(place="Elm, NY", latitude=38.9, longitude=-77.03), "at the point of Elm, NY (38.9, -77.03)"),
+        (sought("CA", severity="Severe"), "for California of severity Severe or worse"),
+        (sought("CA", event="flood"), 'for California with "flood" in the name'),
         (
-            sought("CA", severity="Minor", event="flood"),
-            'California of severity Minor or worse with "flood" in the name',
+            sought("CA", severity="Moderate", event="flood"),
+            'for California of severity Moderate or worse with "flood" in the name',
         ),
     ],
 )
 def test_none_is_said_of_exactly_what_was_asked(asked, said):
-    assert alerts_answer(asked, alerts(), 20, LIVE).text == f"No active alerts for {said}."
+    assert alerts_answer(asked, alerts(), 20, LIVE).text == f"No active alerts {said}."
     one = alerts_answer(asked, alerts(alert(severity="Unknown", event="Dust")), 20, LIVE).text
-    assert one.endswith("\n1 more alert in force of another kind; ask without severity and event.") == bool(asked.kind)
+    others = "\n1 more alert in force of another kind (Dust); ask without severity and event."
+    assert one.endswith(others) == bool(asked.kind)
 
 
 def test_alerts_too_long_for_one_answer_are_counted():

@@ -48,6 +48,11 @@ async def settled():
         await anyio.lowlevel.checkpoint()
 
 
+def lengthen(body):
+    for feature in body["features"]:
+        feature["properties"]["description"] += "\U0001f327" * 12_000
+
+
 class World(httpx.AsyncBaseTransport):
     """The tools, on a simulator that tests hold back (`gate`) and break, or hang, at some paths."""
 
@@ -58,7 +63,7 @@ class World(httpx.AsyncBaseTransport):
         self.asgi = httpx.ASGITransport(app=self.simulator)
         self.gate, self.hung, self.broken = anyio.Event(), "none", "none"
         self.gate.set()
-        self.lengthen = False
+        self.edit = None
         self.nws = NWS(self.settings, self.metrics, self, self.clock)
         self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
         self.answers = Answers(self.nws, self.settings, self.metrics)
@@ -73,10 +78,9 @@ class World(httpx.AsyncBaseTransport):
         if re.search(self.broken, request.url.path):
             return httpx.Response(503)
         response = await self.asgi.handle_async_request(request)
-        if self.lengthen:
+        if self.edit and response.status_code == 200:
             body = json.loads(await response.aread())
-            for feature in body["features"]:
-                feature["properties"]["description"] += "\U0001f327" * 12_000
+            self.edit(body)
             return httpx.Response(200, json=body)
         return response
 
@@ -143,9 +147,10 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
     ("name", "arguments", "message"),
     [
         ("get-weather", {"longitude": 1}, LATITUDE.format("missing")),
-        ("get-weather", {"latitude": "47", "longitude": 1}, LATITUDE.format('"47"')),
+        ("get-weather", {"latitude": "47N", "longitude": 1}, LATITUDE.format('"47N"')),
+        ("get-weather", {"latitude": "1" * 999, "longitude": 1}, LATITUDE.format('"' + "1" * 56 + "...")),
         ("get-weather", {"latitude": True, "longitude": 1}, LATITUDE.format("true")),
-        ("get-weather", {"latitude": None, "longitude": 1}, LATITUDE.format("null")),
+        ("get-weather", {"latitude": None, "longitude": 1}, LATITUDE.format("missing")),
         ("get-weather", {"latitude": [1], "longitude": 1}, LATITUDE.format("[1]")),
         ("get-weather", {"latitude": 90.0001, "longitude": 1}, LATITUDE.format("90.0001")),
         ("get-weather", {"latitude": -91, "longitude": 1}, LATITUDE.format("-91")),
@@ -153,60 +158,57 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
         ("get-weather", {"latitude": 10**400, "longitude": 1}, LATITUDE.format("1" + "0" * 56 + "...")),
         (
             "get-weather",
-            {**SEATTLE, "city": "x"},
-            "Argument 'city' is not known; it should be left out: get-weather takes place, latitude, longitude, units.",
+            {**SEATTLE, "days": "x"},
+            "Argument 'days' is not known; it should be left out: get-weather takes place, latitude, longitude, units.",
         ),
         ("get-weather", {}, PLACE.format("missing", "; or else give latitude and longitude")),
         ("get-alerts", {}, STATE.format("missing", "; or else give place or latitude and longitude")),
         ("get-alerts", {"limit": 3}, STATE.format("missing", "; or else give place or latitude and longitude")),
         ("get-alerts", {"longitude": 1}, LATITUDE.format("missing")),
         (
-            "get-forecast",
-            {"place": "Elm, NY", "longitude": 1},
-            "Argument 'longitude' is given beside place; it should be left out, or given alone: either place or"
-            " latitude and longitude.",
-        ),
-        (
             "get-alerts",
             {"state": "CA", **SEATTLE},
-            "Argument 'latitude' is given beside state; it should be left out, or given alone: either state or place or"
-            " latitude and longitude.",
+            "Argument 'state' is given beside coordinates; it should be left out, or given without latitude and"
+            " longitude.",
         ),
         (
             "get-alerts",
-            {"state": "CA", "place": "Elm, NY"},
-            "Argument 'place' is given beside state; it should be left out, or given alone: either state or place or"
-            " latitude and longitude.",
+            {"state": "CA", "place": "Oak, VT"},
+            "Argument 'state' is CA, and place is Oak, VT; it should be left out, or the state that place is in.",
+        ),
+        (
+            "get-forecast",
+            {"place": "Oak, VT", **SEATTLE},
+            "Argument 'latitude' is 47.61 and longitude -122.33, 3743 km from Oak, VT; it should be left out like"
+            " longitude, or given without place.",
         ),
         ("get-weather", {"place": "Nowhere"}, PLACE.format('"Nowhere"', "")),
         ("get-weather", {"place": 2109}, PLACE.format('"02109"', "")),
         ("get-weather", {"place": -2108}, PLACE.format('"-2108"', "")),
         ("get-weather", {"place": True}, PLACE.format("true", "")),
-        ("get-weather", {"place": 2108.0}, PLACE.format("2108.0", "")),
-        ("get-weather", {"place": None}, PLACE.format("null", "")),
+        ("get-weather", {"place": None}, PLACE.format("missing", "; or else give latitude and longitude")),
         ("get-weather", {"place": "x" * 101}, PLACE.format('"' + "x" * 56 + "...", "")),
         (
             "get-alerts",
             {"place": "oak"},
             "Argument 'place' is \"oak\", the name of 2; it should be told with its state, such as Oak, CA; Oak, VT.",
         ),
-        ("get-weather", {**SEATTLE, "units": "metric"}, UNITS.format('"metric"')),
-        ("get-forecast", {**SEATTLE, "units": None}, UNITS.format("null")),
-        ("get-forecast", {**SEATTLE, "hourly": "yes"}, HOURLY.format('"yes"')),
-        ("get-forecast", {**SEATTLE, "hourly": 1}, HOURLY.format("1")),
+        ("get-weather", {**SEATTLE, "units": "kelvin"}, UNITS.format('"kelvin"')),
+        ("get-forecast", {**SEATTLE, "hourly": "often"}, HOURLY.format('"often"')),
+        ("get-forecast", {**SEATTLE, "hourly": 2}, HOURLY.format("2")),
         ("get-alerts", {"state": "CA", "severity": "bad"}, SEVERITY.format('"bad"')),
         ("get-alerts", {"state": "CA", "severity": 1}, SEVERITY.format("1")),
-        ("get-alerts", {"state": "CA", "event": ""}, EVENT.format('""')),
+        ("get-alerts", {"state": "CA", "event": "---"}, EVENT.format('"---"')),
         ("get-alerts", {"state": "CA", "event": "x" * 101}, EVENT.format('"' + "x" * 56 + "...")),
         ("get-alerts", {"state": "XX"}, STATE.format('"XX"', "")),
-        ("get-alerts", {"state": ""}, STATE.format('""', "")),
+        ("get-alerts", {"state": ""}, STATE.format("missing", "; or else give place or latitude and longitude")),
         ("get-alerts", {"state": "\u00e9\n\ud800"}, STATE.format('"\\u00e9\\n\\ud800"', "")),
         ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...", "")),
         ("get-alerts", {"state": 7}, STATE.format("7", "")),
         ("get-alerts", {"state": "CA", "limit": 0}, LIMIT.format("0")),
         ("get-alerts", {"state": "CA", "limit": 201}, LIMIT.format("201")),
         ("get-alerts", {"state": "CA", "limit": True}, LIMIT.format("true")),
-        ("get-alerts", {"state": "CA", "limit": "5"}, LIMIT.format('"5"')),
+        ("get-alerts", {"state": "CA", "limit": "five"}, LIMIT.format('"five"')),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -222,6 +224,20 @@ async def test_wrong_arguments_are_told_in_one_sentence(world, name, arguments, 
 async def test_a_state_is_known_by_code_and_by_name_and_is_one_answer(world, state):
     await world.call("get-alerts", {"state": "CA"})
     assert world.ready("get-alerts", {"state": state, "limit": 25}) is world.ready("get-alerts", {"state": "CA"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"place": "Oak, CA", "latitude": 38.9, "longitude": -121.5},
+        {"place": "Oak, CA", "latitude": None, "longitude": None},
+        {"place": "Oak, CA", "state": "CA"},
+        {"place": "Oak", "state": "California"},
+    ],
+)
+async def test_what_else_is_told_of_a_place_is_taken_where_it_agrees(world, arguments):
+    await world.call("get-alerts", {"place": "Oak, CA"})
+    assert world.ready("get-alerts", arguments) is world.ready("get-alerts", {"place": "Oak, CA"})
 
 
 @pytest.mark.parametrize(
@@ -477,7 +493,7 @@ async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_tha
     assert "alerts" not in text(result)
     world.broken = "none"
     world.clock.now += 60
-    assert text(await world.call("get-alerts", vermont)) == "No active alerts for 44.48, -73.21."
+    assert text(await world.call("get-alerts", vermont)) == "No active alerts at the point 44.48, -73.21."
     assert text(await world.call("get-alerts", {"place": "oak vermont"})) == "No active alerts for Oak, VT."
 
 
@@ -714,6 +730,88 @@ async def test_a_stale_answer_in_use_is_ready_through_an_outage_and_fresh_soon_a
     assert world.ready().outcome == "ok"
 
 
+IN_THE_AFTERNOON_S = 4 * 3600  # 14:00 in Seattle; the half day ends at 18:00
+
+
+@pytest.mark.parametrize("outage", [False, True])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-forecast", {**SEATTLE, "hourly": True})],
+)
+async def test_a_period_is_told_until_it_is_over_and_not_longer(world, name, arguments, outage):
+    def first(result):
+        content = result.structuredContent
+        return (content["periods"][0] if name == "get-forecast" else content["period"])["name"]
+
+    hourly = "hourly" in arguments
+    world.clock.now = IN_THE_AFTERNOON_S + (4 * 3600 - 30) * (not hourly)
+    assert first(await world.call(name, arguments)) == ("Tue Jan 20 14:00" if hourly else "This Afternoon")
+    assert world.ready(name, arguments)
+    world.faults.outage = outage
+    world.clock.now = IN_THE_AFTERNOON_S + (3600 if hourly else 4 * 3600) - 0.001
+    if not outage or not hourly:  # an hour later its document is stale
+        assert world.ready(name, arguments)
+    world.clock.now += 0.001
+    assert world.ready(name, arguments) is None
+    result = await world.call(name, arguments)
+    assert first(result) == ("Tue Jan 20 15:00" if hourly else "Tonight")
+    assert not result.isError
+
+
+@pytest.mark.parametrize("name", ["get-weather", "get-forecast"])
+async def test_a_stale_forecast_tells_the_period_of_now(world, name):
+    world.clock.now = IN_THE_AFTERNOON_S
+    await world.call(name)
+    world.faults.outage = True
+    world.clock.now += 5 * 3600
+    result = await world.call(name)
+    content = result.structuredContent
+    assert (content["periods"][0] if name == "get-forecast" else content["period"])["name"] == "Tonight"
+    assert (content["stale"], content["ageSeconds"]) == (True, 5 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-forecast", {**SEATTLE, "hourly": True})],
+)
+async def test_a_forecast_whose_periods_are_all_over_is_an_error_with_its_age(world, name, arguments):
+    def old(body):
+        if "periods" in body.get("properties", ()):
+            body["properties"]["updateTime"] = "2026-01-17T18:00:00+00:00"
+            for period in body["properties"]["periods"]:
+                period["endTime"] = period["startTime"] = "2026-01-18T18:00:00+00:00"
+
+    world.edit = old
+    result = await world.call(name, arguments)
+    assert (result.isError, text(result)) == (
+        True,
+        "The National Weather Service gave a forecast whose periods are all over: it is 3 days old."
+        " Try again in a minute.",
+    )
+    assert tallied(world.metrics) == {(name, "upstream_error"): 1}
+
+
+@pytest.mark.parametrize("outage", [False, True])
+async def test_an_alert_is_told_until_it_is_over_and_not_longer(world, outage):
+    def ending(body):
+        for number, feature in enumerate(body["features"], 1):
+            end = datetime.fromtimestamp(NOON + 10 * number, UTC).isoformat()
+            feature["properties"] |= {"ends": end, "parameters": {}, "references": [], "messageType": "Alert"}
+
+    world.edit = ending
+    before = (await world.call("get-alerts", {"state": "CA"})).structuredContent["total"]
+    assert world.ready("get-alerts", {"state": "CA"})
+    world.faults.outage = outage
+    world.clock.now = 9.999
+    assert world.ready("get-alerts", {"state": "CA"})
+    for gone in range(1, before + 1):
+        world.clock.now = 10 * gone
+        assert world.ready("get-alerts", {"state": "CA"}) is None
+        result = await world.call("get-alerts", {"state": "CA"})
+        assert result.structuredContent["total"] == len(result.structuredContent["alerts"]) == before - gone
+    assert text(result).startswith("No active alerts for California.")
+
+
 async def test_weather_from_a_fresh_forecast_is_not_called_stale_for_an_old_point(world):
     await world.call()
     world.clock.now += 24 * 3600
@@ -815,7 +913,7 @@ async def test_an_answer_larger_than_the_cache_is_given_and_not_kept():
     """7 descriptions of 12,000 characters that take 12 bytes each, twice, are more than the 1 MiB allowed."""
     async with opened(mcp_answer_cache_bytes=1 << 20) as world:
         world.faults.alerts_features = 50
-        world.lengthen = True
+        world.edit = lengthen
         arguments = {"state": "CA", "limit": 200}
         assert not (await world.call("get-alerts", arguments)).isError
         assert world.ready("get-alerts", arguments) is None
@@ -960,7 +1058,9 @@ def test_input_schemas_carry_ranges_and_codes():
     assert (place["properties"]["units"]["default"], forecast["properties"]["hourly"]["default"]) == ("us", False)
     assert area["properties"]["severity"]["enum"] == ["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
     assert "default" not in area["properties"]["severity"]
-    assert area["properties"]["state"]["anyOf"][0]["enum"] == sorted(AREAS)
+    assert set(AREAS) <= set(re.findall(r"\b[A-Z]{2}\b", area["properties"]["state"]["description"]))
+    told = json.dumps([place, forecast, area])
+    assert not any(word in told for word in ("anyOf", "oneOf", "allOf", "$ref", '"null"'))
     limit = area["properties"]["limit"]
     assert (limit["default"], limit["minimum"], limit["maximum"]) == (25, 1, 200)
 
@@ -980,8 +1080,8 @@ def test_instructions_are_three_sentences_and_say_where_the_weather_is_from(base
     assert "United States" in told
 
 
-@pytest.mark.parametrize("event", ["\ud800", "\x00", "\u2028", "é ß", "%s {x}", "---"])
+@pytest.mark.parametrize("event", ["\ud800", "\x00", "\u2028", "é ß", "%s {x}", "---"], ids=ascii)
 async def test_any_words_of_an_event_are_answered(world, event):
     result = await world.call("get-alerts", {"state": "CA", "event": event})
-    assert result.isError == (event == "\ud800")
+    assert result.isError == (event in ("\ud800", "\x00", "---"))
     assert "Something went wrong" not in text(result)

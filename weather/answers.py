@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,9 +16,9 @@ from cachetools import LRUCache
 
 from weather import report
 from weather.config import SECONDS, Settings
-from weather.errors import BadArgument, TooSlow, WeatherError
+from weather.errors import BadArgument, NoForecast, TooSlow, WeatherError
 from weather.metrics import Metrics
-from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, silent
+from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, Where, silent
 from weather.places import Places
 from weather.questions import TAKES, Alerts, Forecast, Question, Weather, located, understood
 from weather.report import Answer, Freshness
@@ -50,11 +52,12 @@ class Ready:
 
 
 class Asked(NamedTuple):
-    """A question; `key` is the same for all its spellings."""
+    """A question; `key` is the same for all its spellings. `note` says what was taken for the place."""
 
     key: Key
     tool: str
     question: Question
+    note: str = ""
 
 
 class Answers:
@@ -105,10 +108,10 @@ class Answers:
             del self._ready[key]
 
     def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
-        question = understood(tool, arguments)
+        question, note = understood(tool, arguments), ""
         if question.place is not None:
-            question = located(question, self.places)
-        return Asked((tool, *question.__dict__.values()), tool, question)
+            question, note = located(question, self.places)
+        return Asked((tool, note, *question.__dict__.values()), tool, question, note)
 
     def _fresh(self, asked: Asked) -> Ready | None:
         """An entry in use is refreshed before it expires."""
@@ -147,25 +150,34 @@ class Answers:
     async def _ask(self, asked: Asked, ahead: bool, progress: Progress) -> Ready:
         match asked.question:
             case Alerts() as question:
-                return await self._alerts(asked.tool, question, ahead, progress)
+                return await self._alerts(asked, question, ahead, progress)
             case Forecast() as question:
-                return await self._forecast(asked.tool, question, ahead, progress)
+                return await self._forecast(asked, question, ahead, progress)
             case Weather() as question:
-                return await self._weather(asked.tool, question, ahead, progress)
+                return await self._weather(asked, question, ahead, progress)
         raise AssertionError(asked)
 
-    async def _forecast(self, tool: str, question: Forecast, ahead: bool, progress: Progress) -> Ready:
+    async def _forecast(self, asked: Asked, question: Forecast, ahead: bool, progress: Progress) -> Ready:
         latitude, longitude, hourly = question.latitude, question.longitude, question.hourly
         point, forecast = await self.nws.forecast(latitude, longitude, hourly=hourly, ahead=ahead, progress=progress)
-        answer = report.forecast_answer(question, point.digest, forecast.digest, self._freshness(forecast))
-        return self._kept(tool, answer, forecast, point)
+        freshness = self._freshness(forecast)
+        answer = report.forecast_answer(question, point.digest, forecast.digest, freshness, asked.note)
+        return self._kept(asked.tool, answer, forecast, point)
 
-    async def _alerts(self, tool: str, question: Alerts, ahead: bool, progress: Progress) -> Ready:
-        where = question.state or (question.latitude, question.longitude)
-        alerts = await self.nws.alerts(where, ahead=ahead, progress=progress)
-        return self._kept(tool, report.alerts_answer(question, alerts.digest, self._freshness(alerts)), alerts)
+    async def _alerts(self, asked: Asked, question: Alerts, ahead: bool, progress: Progress) -> Ready:
+        """Of a place in its zones; at its very point where NWS knows none."""
+        where: Where = question.state or (question.latitude, question.longitude)
+        zones, others = None, []
+        if question.place:
+            where = question.latitude, question.longitude
+            with suppress(NoForecast):
+                point = await self.nws.point(*where, ahead=ahead, progress=progress)
+                zones, others = point.digest.zones or None, [point]
+        alerts = await self.nws.alerts(zones or where, ahead=ahead, progress=progress)
+        answer = report.alerts_answer(question, alerts.digest, self._freshness(alerts), zones, asked.note)
+        return self._kept(asked.tool, answer, alerts, *others)
 
-    async def _weather(self, tool: str, question: Weather, ahead: bool, progress: Progress) -> Ready:
+    async def _weather(self, asked: Asked, question: Weather, ahead: bool, progress: Progress) -> Ready:
         latitude, longitude = question.latitude, question.longitude
         point = await self.nws.point(latitude, longitude, ahead=ahead, progress=progress)
         observing = self.nws.start(lambda: self.nws.observation(point, ahead=ahead))
@@ -181,11 +193,11 @@ class Answers:
                 observation = await observing.wait()
         except WeatherError:
             log.debug("no observation", exc_info=True)
-        seen = observation.digest if observation else None
-        answer = report.weather_answer(question, point.digest, forecast.digest, seen, self._freshness(forecast))
+        seen, freshness = observation.digest if observation else None, self._freshness(forecast)
+        answer = report.weather_answer(question, point.digest, forecast.digest, seen, freshness, asked.note)
         if observation:
-            return self._kept(tool, answer, forecast, point, observation)
-        ready, now = self._kept(tool, answer, forecast, point), self.clock()
+            return self._kept(asked.tool, answer, forecast, point, observation)
+        ready, now = self._kept(asked.tool, answer, forecast, point), self.clock()
         again_s = RETRY_REFRESH_S if patience.cancelled_caught else REFRESH_AHEAD * NO_OBSERVATION_S
         ready.refresh_at = min(ready.refresh_at, now + again_s)
         ready.expires_at = min(ready.expires_at, now + NO_OBSERVATION_S)
@@ -196,15 +208,18 @@ class Answers:
         return Freshness(source, document.fetched, document.stale, self.nws.now())
 
     def _kept(self, tool: str, answer: Answer, document: Document[Any], *others: Document[Any]) -> Ready:
-        """The answer for as long as all that it was made of lives; it is stale when `document` is."""
+        """The answer for as long as all that it was made of lives, and what it says holds; it is stale when `document`
+        is.
+        """
         content = [{"type": "text", "text": text} for text in (answer.text, answer.words)]
         structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
+        lives_s = (answer.until - self.nws.now()).total_seconds() if answer.until else math.inf
         return Ready(
             f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',
             tool,
             "stale" if document.stale else "ok",
             refresh_at=min(part.refresh_at for part in (document, *others)),
-            expires_at=min(part.expires_at for part in (document, *others)),
+            expires_at=min(self.clock() + lives_s, *(part.expires_at for part in (document, *others))),
         )
 
 

@@ -10,6 +10,7 @@
     + Withdrawn                the link to its forecast leads nowhere any more
   + UpstreamError              NWS did not answer, or not with weather
     + BadAnswer                what came is not what NWS documents
+    + Outdated                 every period of the forecast that came is over
     + Unavailable              errors, refused connections, an outage
     + Rejected                 a 4xx that nobody foresaw
     + TooSlow                  no answer within the deadline of the call
@@ -17,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +72,13 @@ class BadArgument(WeatherError):
         super().__init__(f"Argument '{argument}' is {got}; it should be {expected}.")
 
 
+class BadArguments(BadArgument):
+    """Several of one call: a sentence for each."""
+
+    def __init__(self, faults: Iterable[BadArgument]) -> None:
+        WeatherError.__init__(self, " ".join(map(str, faults)))
+
+
 class NotCovered(WeatherError):
     def __init__(self, latitude: float, longitude: float) -> None:
         super().__init__(
@@ -106,6 +115,11 @@ class BadAnswer(UpstreamError):
         super().__init__(f"sent an answer that cannot be read: {why}")
 
 
+class Outdated(UpstreamError):
+    def __init__(self, age_s: float) -> None:
+        super().__init__(f"gave a forecast whose periods are all over: it is {_duration(age_s)} old")
+
+
 class Unavailable(UpstreamError):
     def __init__(self, why: str, since_s: float = 0.0, again: str = AGAIN) -> None:
         super().__init__(f"is not answering: {why}", since_s, again)
@@ -124,4 +138,5 @@ class TooSlow(UpstreamError):
 def _duration(seconds: float) -> str:
     count, unit = (seconds, "second") if seconds < 120 else (seconds / 60, "minute")
     count, unit = (count, unit) if seconds < 7200 else (seconds / 3600, "hour")
+    count, unit = (count, unit) if seconds < 172_800 else (seconds / 86_400, "day")
     return f"{count:.0f} {unit}{'' if round(count) == 1 else 's'}"

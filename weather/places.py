@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from weather.areas import AREAS, area_code
+from weather.errors import BadArgument
 
 ROOT = Path(__file__).parent.parent
 LONG = {"st": "saint", "ste": "sainte", "ft": "fort", "mt": "mount"}
@@ -33,6 +34,7 @@ class Place(NamedTuple):
     name: str
     latitude: float
     longitude: float
+    note: str = ""
 
 
 class Places:
@@ -48,7 +50,17 @@ class Places:
                 made = await anyio.run_process([sys.executable, "-m", __name__], cwd=ROOT)
                 self.text = made.stdout.decode()
 
-    def find(self, said: str) -> list[Place]:
+    def find(self, said: str) -> Place:
+        """Raises BadArgument."""
+        found = self._found(said)
+        if len(found) != 1:
+            expected = "told with its state, such as " + "; ".join(place.name for place in found[:10])
+            if not found:
+                expected = "a US city with its state, such as Boston, MA, or a five-digit ZIP code"
+            raise BadArgument("place", ascii(said[:40]), expected)
+        return found[0]
+
+    def _found(self, said: str) -> list[Place]:
         """All that may be meant: the cities of a name, the largest first; the place of a ZIP code."""
         words = re.sub(r"[,\s]+(usa?|united states)\W*$", "", said, flags=re.IGNORECASE).replace(",", " ").split()
         zip_code = words[-1][:5] if words and re.fullmatch(r"\d{5}(-\d{4})?", words[-1], re.ASCII) else ""

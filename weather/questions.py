@@ -1,42 +1,85 @@
-"""What the tools take: names and arguments → questions, or a sentence that says what would be right."""
+"""What the tools take: names and arguments → questions, or a sentence that says what would be right.
+
+What plainly means something is taken: null and "" for what is left out, numbers and booleans as strings, any case.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from weather.areas import AREAS, area_code
-from weather.errors import BadArgument
-from weather.nws import Alert, Severity, Units
-from weather.places import Places
+from weather.errors import BadArgument, BadArguments
+from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
+from weather.places import Place, Places
 
 MOST_ALERTS = 200
-MOST_NAMED = 10
+MOST_FAULTS = 10
 SHOWN = 60
-NOTHING: Any = None  # what is not given; null is refused
-WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where: one is to be taken
+NOTHING: Any = None  # what is not given
+WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where
+NEAR_KM = 50.0
+EARTH_KM = 6371.0
+CALLED = {"lat": "latitude", "lng": "longitude", "lon": "longitude", "long": "longitude", "area": "state"}
+CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code", "zipcode"), "place")
+HINTS = {"state": "part of place, such as Boston, MA", "zone": "left out: of a place, all its zones are asked"}
+WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+SYSTEMS = {"metric": "si", "celsius": "si", "c": "si", "imperial": "us", "fahrenheit": "us", "f": "us"}
+# Names that NWS gave up: Service Change Notices 23-44 (October 2024) and 24-88 (March 2025).
+RENAMED = (
+    ({"excessive", "heat"}, {"extreme", "heat"}),
+    ({"wind", "chill"}, {"extreme", "cold"}),
+    ({"wind", "chill"}, {"cold", "weather"}),
+    ({"hard", "freeze"}, {"freeze"}),
+    ({"hurricane", "local"}, {"tropical", "cyclone", "local"}),
+)
+IDLE_WORDS = {"a", "active", "alert", "all", "any", "for", "of", "the"}
 
 
 def _rounded(degrees: float) -> float:
     return round(degrees, 4) + 0.0  # never -0.0
 
 
-def _integral(value: object) -> object:
+def _number(value: object) -> object:
     """JSON Schema's "integer" holds 5.0 too (JSON Schema 2020-12, validation, 6.1.1)."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,9}(\.\d{0,20})?\s*°?\s*", value, re.ASCII):
+        value = float(value.replace("°", ""))
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _boolean(value: object) -> object:
+    return WORDS.get(str(value).strip().lower(), value)
+
+
+def _system(value: object) -> object:
+    word = value.strip().lower() if isinstance(value, str) else value
+    return SYSTEMS.get(word, word) if isinstance(word, str) else word
+
+
+def _capitalized(value: object) -> object:
+    return value.strip().capitalize() if isinstance(value, str) else value
 
 
 def _zip_code(value: object) -> object:
     """Sent as a number, it has lost its zeros."""
-    return f"{value:05}" if type(value) is int else value
+    number = _number(value) if isinstance(value, float) else value
+    return f"{number:05}" if type(number) is int else value
 
 
-Degrees = Annotated[float, AfterValidator(_rounded)]
-Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split()))]
-STATE = [{"enum": sorted(AREAS)}, {"pattern": "^[A-Za-z]{2}$"}, {"minLength": 3}]
+def _event(text: str) -> str:
+    if not _words(text):
+        raise ValueError
+    return text
+
+
+Degrees = Annotated[float, BeforeValidator(_number), AfterValidator(_rounded)]
+Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split())), AfterValidator(_event)]
+CODES = f"{', '.join(sorted(AREAS))}"
 
 
 class Question(BaseModel):
@@ -54,30 +97,32 @@ class Question(BaseModel):
 
 
 class Weather(Question):
-    units: Units = Field("us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa")
+    units: Annotated[Units, BeforeValidator(_system)] = Field(
+        "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
+    )
 
 
 class Forecast(Weather):
-    hourly: bool = Field(False, description="true for the next 48 hours one by one, false for half days")
+    hourly: Annotated[bool, BeforeValidator(_boolean)] = Field(
+        False, description="true for the next 48 hours one by one, false for half days"
+    )
 
 
 class Alerts(Question):
-    state: Annotated[str, AfterValidator(area_code), WithJsonSchema({"type": "string", "anyOf": STATE})] = Field(
-        NOTHING, description="a two-letter code of a US state, territory or marine area, such as CA, or its full name"
+    state: Annotated[str, AfterValidator(area_code)] = Field(
+        NOTHING,
+        description="a two-letter code of a US state, territory or marine area, such as CA, or its full name",
+        json_schema_extra={"description": f"a US state, territory or marine area, by its name or its code: {CODES}"},
     )
-    severity: Severity = Field(
+    severity: Annotated[Severity, BeforeValidator(_capitalized)] = Field(
         NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
     )
     event: Words = Field(
         NOTHING, min_length=1, max_length=100, description="words of the event's name, such as flood or tornado warning"
     )
-    limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_integral)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_number)] = Field(
         25, description="how many alerts at most, from 1 to 200"
     )
-
-    @property
-    def where(self) -> str:
-        return AREAS[self.state] if self.state else self.place or f"{self.latitude}, {self.longitude}"
 
     @property
     def kind(self) -> str:
@@ -85,54 +130,110 @@ class Alerts(Question):
         return severity + (f' with "{self.event}" in the name' if self.event else "")
 
     def means(self, alert: Alert) -> bool:
-        worst_first = get_args(Severity).index
-        severe = worst_first(alert.severity or "Unknown") <= worst_first(self.severity or "Unknown")
-        return severe and set((self.event or "").split()) <= set(alert.event.lower().split())
+        """Whether its severity counts, and its name has the words of one part of `event`."""
+        least = len(SEVERITIES) if self.severity in (None, "Unknown") else SEVERITIES.index(self.severity)
+        if not is_civil(alert) and severity_rank(alert) > least:
+            return False
+        name = _words(alert.event)
+        return not self.event or any(wanted <= name for wanted in _wanted(self.event))
+
+
+def _words(text: str) -> set[str]:
+    """Each in the singular: "Advisories" is "advisory"."""
+    plain = re.findall(r"[^\W_]+", text.lower())
+    endings = (re.sub(r"(?<=..)ies$", "y", re.sub(r"(?<=ch|sh)es$", "", word)) for word in plain)
+    return {re.sub(r"(?<=[^s]{3})s$", "", word) for word in endings}
+
+
+def _wanted(event: str) -> Iterator[set[str]]:
+    """For each part of a list, the words to look for: those that are said, and those of NWS's names of today."""
+    for part in re.split(r"[,;/|]|\b(?:or|and)\b", event):
+        said = _words(part)
+        if said:
+            said = said - IDLE_WORDS or said
+            yield said
+            yield from (said - old | new for old, new in RENAMED if old <= said)
 
 
 TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
-    """Raises BadArgument for the first argument that is wrong."""
-    takes = TAKES[tool].model_fields
+    """Raises BadArgument, with all faults of the call."""
+    takes = TAKES[tool]
+    given = {name: value for name, value in arguments.items() if not _left_out(value)}
+    faults = []
     try:
-        return _checked(TAKES[tool].model_validate(arguments))
+        question = takes.model_validate(given)
     except ValidationError as invalid:
-        error = invalid.errors()[0]
-    name = str(error["loc"][0])
-    if error["type"] == "extra_forbidden":
-        raise BadArgument(shortened(name), "not known", f"left out: {tool} takes {', '.join(takes)}")
-    raise BadArgument(name, shortened(json.dumps(arguments[name])), str(takes[name].description))
-
-
-def _checked(question: Question) -> Question:
-    """Raises BadArgument unless one way is taken, and that whole."""
-    takes, given = type(question).model_fields, question.model_fields_set
-    ways = [way for way in WAYS if takes.keys() >= set(way)]
-    first, *others = (" and ".join(way) for way in ways)
-    taken = [way for way in ways if given.intersection(way)]
-    if len(taken) > 1:
-        one, another = (next(name for name in way if name in given) for way in taken[:2])
-        expected = f"left out, or given alone: either {' or '.join((first, *others))}"
-        raise BadArgument(another, f"given beside {one}", expected)
-    if not taken:
-        raise BadArgument(first, "missing", f"{takes[first].description}; or else give {' or '.join(others)}")
-    for name in set(taken[0]) - given:
-        raise BadArgument(name, "missing", str(takes[name].description))
+        names = dict.fromkeys(str(error["loc"][0]) for error in invalid.errors())
+        faults = [_fault(takes, tool, name, given[name]) for name in names]
+    faults += _faults_of_where(takes, {CALLED.get(name.lower(), name) for name in given})
+    if faults:
+        raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
     return question
 
 
-def located(question: Question, places: Places) -> Question:
-    """Raises BadArgument for a name that is none of a place, or of several."""
-    got, found = shortened(json.dumps(question.place)), places.find(question.place)
-    if not found:
-        raise BadArgument("place", got, str(type(question).model_fields["place"].description))
-    if len(found) > 1:
-        names = "; ".join(place.name for place in found[:MOST_NAMED])
-        raise BadArgument("place", f"{got}, the name of {len(found)}", f"told with its state, such as {names}")
-    _, name, latitude, longitude = found[0]
-    return question.model_copy(update={"place": name, "latitude": latitude, "longitude": longitude})
+def _left_out(value: object) -> bool:
+    """Some clients send null, or nothing in quotes, for every argument that is not given."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _fault(takes: type[Question], tool: str, name: str, value: object) -> BadArgument:
+    fields = takes.model_fields
+    if name in fields:
+        return BadArgument(name, shortened(json.dumps(value)), str(fields[name].description))
+    called = CALLED.get(name.lower(), name.lower())
+    if called in fields:
+        return BadArgument(shortened(name), "not known", f"called {called} here")
+    expected = HINTS.get(called, f"left out: {tool} takes {', '.join(fields)}")
+    return BadArgument(shortened(name), "not known", expected)
+
+
+def _faults_of_where(takes: type[Question], given: set[str]) -> Iterator[BadArgument]:
+    """Of a place, the state or the coordinates may be told too: `located` checks that they agree."""
+    fields = takes.model_fields
+    ways = [way for way in WAYS if fields.keys() >= set(way)]
+    first, *others = (" and ".join(way) for way in ways)
+    taken = [way for way in ways if given.intersection(way)]
+    if not taken:
+        yield BadArgument(first, "missing", f"{fields[first].description}; or else give {' or '.join(others)}")
+    elif "place" not in given and len(taken) > 1:
+        yield BadArgument("state", "given beside coordinates", f"left out, or given without {' and '.join(taken[1])}")
+    for name in sorted(set(WAYS[2]) - given) if given.intersection(WAYS[2]) and "place" not in given else ():
+        yield BadArgument(name, "missing", str(fields[name].description))
+
+
+def located(question: Question, places: Places) -> tuple[Question, str]:
+    """With the coordinates and the full name of its place, and what was taken for that; raises BadArgument."""
+    state = question.state if isinstance(question, Alerts) else None
+    place = _in_state(question.place, state, places) if state else places.find(question.place)
+    if question.latitude is not None and question.longitude is not None:
+        apart_km = _apart_km(place, question.latitude, question.longitude)
+        if apart_km > NEAR_KM:
+            got = f"{question.latitude} and longitude {question.longitude}, {apart_km:.0f} km from {place.name}"
+            raise BadArgument("latitude", got, "left out like longitude, or given without place")
+    where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
+    return question.model_copy(update=where | ({"state": None} if state else {})), place.note
+
+
+def _in_state(said: str, state: str, places: Places) -> Place:
+    """The place as it is said, or with the state added to it; raises BadArgument."""
+    try:
+        place = places.find(f"{said}, {state}")
+    except BadArgument:
+        place = places.find(said)
+    if not re.search(rf", {state}\b", place.name):
+        raise BadArgument("state", f"{state}, and place is {place.name}", "left out, or the state that place is in")
+    return place
+
+
+def _apart_km(place: Place, latitude: float, longitude: float) -> float:
+    """The great circle (haversine)."""
+    north, south = math.radians(place.latitude), math.radians(latitude)
+    east = math.radians(longitude - place.longitude)
+    half = math.sin((north - south) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(east / 2) ** 2
+    return 2 * EARTH_KM * math.asin(math.sqrt(half))
 
 
 def shortened(text: str, most: int = SHOWN) -> str:

@@ -72,8 +72,8 @@ DEFINITIONS = [
         "get-alerts",
         "Active weather alerts",
         "The watches, warnings and advisories in force now, the most severe first, with what to do. Says so when"
-        " there are none. Give one of: state, for a US state, territory or marine area; place; or latitude and"
-        " longitude, for what holds at that very point.",
+        " there are none. Give one of: state, for a US state, territory or marine area; place, for its county and"
+        " forecast zone; or latitude and longitude, for what holds at that very point.",
         report.Alerts,
     ),
 ]

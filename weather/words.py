@@ -43,10 +43,23 @@ def where(place: str | None, location: Location) -> str:
     """ "Boston, MA (42.3521, -71.0707), near Boston, MA, times of America/New_York"."""
     point, near = f"{location.latitude}, {location.longitude}", filter(None, (location.city, location.state))
     told = f"{place} ({point})" if place else point
-    return facts(("", told), ("near", ", ".join(near)), ("times of", location.time_zone))
+    times = location.time_zone if zone(location.time_zone) else None
+    return facts(("", told), ("near", ", ".join(near)), ("times of", times))
 
 
-def period_line(period: Period) -> str:
+def named_hour(hour: Period, zone: tzinfo | None) -> Period:
+    """With a name, where NWS has none: "Tue Jan 15 18:00"."""
+    return hour.model_copy(update={"name": _day(hour.start_time, zone)}) if hour.start_time else hour
+
+
+def _day(time: datetime, zone: tzinfo | None) -> str:
+    """In the zone, where there is one; an hour that the clocks of that night show twice has its name."""
+    local = time.astimezone(zone) if zone else time
+    twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+    return f"{local:{DAY} %Z}" if twice else f"{local:{DAY}}"
+
+
+def period_line(period: Period, zone: tzinfo | None = None) -> str:
     """ "Tonight, Tue Jan 15 18:00 to Wed Jan 16 06:00: low 21°F, wind 5 to 10 mph NW. Light snow."; local times."""
     kind = {True: "high", False: "low", None: ""}[period.is_daytime]
     degrees = (kind, temperature(period)), ("temperature", period.temperature_trend)
@@ -54,25 +67,25 @@ def period_line(period: Period) -> str:
     rain = ("precipitation", counted(period, "probability_of_precipitation"))
     damp = ("dew point", counted(period, "dewpoint")), ("humidity", counted(period, "relative_humidity"))
     told = facts(*degrees, *winds, rain, *damp)
-    hours = " to ".join(f"{time:{DAY}}" for time in (period.start_time, period.end_time) if time)
+    hours = " to ".join(_day(time, zone) for time in (period.start_time, period.end_time) if time)
     when = hours if hours.startswith(period.name) else facts(("", period.name), ("", hours))
     sentence = " ".join((period.detailed_forecast or period.short_forecast or "").split())
     return f"{when}: {' '.join(filter(None, (told and f'{told}.', sentence))) or 'nothing told.'}"
 
 
-def observed(seen: Observation, time_zone: str | None) -> Iterable[str]:
+def observed(seen: Observation, zone: tzinfo | None) -> Iterable[str]:
     """No line at all when nothing was measured. The wind is told when its speed is known."""
     if told := facts(("", counted(seen, "temperature")), ("", seen.text), ("", _wind(seen))):
-        yield f"Observed at {seen.name or seen.station} {clock(seen.time, time_zone)}: {told}"
+        yield f"Observed at {seen.name or seen.station} {clock(seen.time, zone)}: {told}"
 
 
-def observation_line(seen: Observation, time_zone: str | None) -> str:
+def observation_line(seen: Observation, zone: tzinfo | None) -> str:
     """ "Elm Airport (KELM), Tue Jan 15 11:51 EST: 28°F, Cloudy, feels like (wind chill) 19°F, ..."."""
     air = _wind(seen) or (seen.wind_direction and f"wind {seen.wind_direction}")
     measures = ((label, counted(seen, name)) for name, label in MEASURES.items())
     told = facts(("", counted(seen, "temperature")), ("", seen.text), ("", air), *measures)
     where = f"{seen.name} ({seen.station})" if seen.name else seen.station
-    return f"{where}, {moment(seen.time, time_zone)}: {told or 'nothing measured'}."
+    return f"{where}, {moment(seen.time, zone)}: {told or 'nothing measured'}."
 
 
 def _wind(seen: Observation) -> str | None:
@@ -101,18 +114,18 @@ def ago(minutes: int) -> str:
     return f"{count} {unit}{'s' if count > 1 else ''} ago"
 
 
-def clock(time: datetime, time_zone: str | None) -> str:
-    return f"{time.astimezone(_zone(time_zone)):%H:%M %Z}"
+def clock(time: datetime, zone: tzinfo | None) -> str:
+    return f"{time.astimezone(zone or UTC):%H:%M %Z}"
 
 
-def moment(time: datetime | None, time_zone: str | None = None) -> str | None:
+def moment(time: datetime | None, zone: tzinfo | None = None) -> str | None:
     """With its own offset, where no zone is told."""
-    return f"{time.astimezone(_zone(time_zone)) if time_zone else time:{DAY} %Z}" if time else None
+    return f"{time.astimezone(zone) if zone else time:{DAY} %Z}" if time else None
 
 
-def _zone(name: str | None) -> tzinfo:
-    """UTC for what is not the name of a zone; OSError is what `ZoneInfo("America")` raises, a directory."""
+def zone(name: str | None) -> tzinfo | None:
+    """None for what is not the name of a zone; OSError is what `ZoneInfo("America")` raises, a directory."""
     try:
-        return ZoneInfo(name) if name else UTC
+        return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):
-        return UTC
+        return None

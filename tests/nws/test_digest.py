@@ -237,13 +237,39 @@ def test_a_number_is_converted_once(sent, read):
     assert getattr(first(**sent).said_in("si"), name) == read
 
 
-def test_hours_are_named_by_their_local_time_and_have_no_day_or_night():
-    hours = [period(name="", startTime=f"2030-01-15T{hour:02}:00:00-05:00") for hour in range(24)] * 4
-    digest = read_hourly(forecast(*hours, period(startTime=None)))
-    assert len(digest.periods) == 60
-    assert [hour.name for hour in digest.periods[:2]] == ["Tue Jan 15 00:00", "Tue Jan 15 01:00"]
+def test_hours_that_are_not_over_are_kept_and_have_no_day_or_night():
+    ends = [NOON + timedelta(hours=number) for number in range(-3, 90)]
+    digest = read_hourly(NOON, forecast(*(period(name="", endTime=end.isoformat()) for end in ends)))
+    assert [hour.end_time for hour in digest.periods] == ends[4:64]
     assert {hour.is_daytime for hour in digest.periods} == {None}
-    assert read_hourly(forecast(period(name="", startTime=None))).periods[0].name == "this period"
+    assert read_hourly(NOON, forecast(period(name="", endTime="never"))).periods[0].name == "this period"
+
+
+def test_of_hours_that_are_all_over_the_last_is_kept():
+    ends = [NOON - timedelta(hours=number) for number in (3, 2, 1)]
+    digest = read_hourly(NOON, forecast(*(period(endTime=end.isoformat()) for end in ends)))
+    assert [hour.end_time for hour in digest.periods] == ends[-1:]
+
+
+@pytest.mark.parametrize(
+    ("links", "zones"),
+    [
+        ({}, ()),
+        ({"forecastZone": None, "county": 5, "fireWeatherZone": f"{API}/zones/fire/"}, ()),
+        ({"forecastZone": f"{API}/zones/forecast/NYZ052"}, ("NYZ052",)),
+        (
+            {
+                "forecastZone": f"{API}/zones/forecast/NYZ052",
+                "county": f"{API}/zones/county/NYC001",
+                "fireWeatherZone": f"{API}/zones/fire/NYZ052",
+            },
+            ("NYZ052", "NYC001"),
+        ),
+        ({"county": f"{API}/zones/county/NYC001&status=test"}, ()),
+    ],
+)
+def test_a_point_knows_its_zones(links, zones):
+    assert read_here(point(**links)).zones == zones
 
 
 @pytest.mark.parametrize(
@@ -516,8 +542,8 @@ def test_the_worst_the_most_urgent_and_the_soonest_over_come_first():
         alert("5", ends="2030-01-16T00:00:00-08:00"),
         alert("6", ends=None, expires=None),
         alert("7", urgency="Future"),
-        alert("8", severity="Minor", urgency="Immediate"),
-        alert("9", severity="Unknown", urgency="Immediate"),
+        alert("8", severity="Unknown", urgency="Immediate"),
+        alert("9", severity="Minor", urgency="Immediate"),
     ]
     digest = read_alerts(alerts(*reversed(order)))
     assert [one.id for one in digest.alerts] == list("123456789")

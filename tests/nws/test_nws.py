@@ -313,6 +313,13 @@ async def test_stations_without_a_fresh_observation_are_passed_over_three_at_mos
     assert sum(path.endswith(LATEST) for path in world.asked) == requests
 
 
+async def test_an_observation_is_kept_until_it_is_two_hours_old_and_not_longer(world):
+    world.edits = [(LATEST, hours_old(world, 1.99))]
+    async with world.nws() as nws:
+        seen = await observed(nws)
+        assert seen.expires_at == pytest.approx(nws.clock() + 36)
+
+
 async def test_the_next_station_serves_when_the_nearest_does_not(world):
     world.edits = [(f"/KSEA{LATEST}", hours_old(world, 3))]
     async with world.nws() as nws:

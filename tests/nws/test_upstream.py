@@ -3,6 +3,7 @@
 import gc
 import gzip
 import re
+import threading
 import tracemalloc
 from contextlib import asynccontextmanager
 
@@ -18,7 +19,7 @@ from weather.errors import BadAnswer, NoForecast, TooSlow, Unavailable, Upstream
 from weather.metrics import Metrics
 from weather.nws.exchange import MOST_BYTES, Question
 from weather.nws.host import Host
-from weather.nws.upstream import Upstream
+from weather.nws.upstream import LARGE_BYTES, Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
@@ -89,6 +90,25 @@ def gone(code, problem):
 def item(url=URL, read=read, **changes):
     bounds = {"lives_s": (10, 1000), "stale_s": STALE_S, "refusal": gone, **changes}
     return Question(url, "item", read, **bounds)
+
+
+@pytest.mark.parametrize(("size", "beside"), [(1, False), (LARGE_BYTES, True)])
+async def test_what_is_large_is_read_beside_the_loop(clock, size, beside):
+    def read_where(body):
+        return threading.current_thread()
+
+    async with asking(Scripted(ok("x" * size)), clock) as upstream:
+        document = await upstream.get(item(read=read_where))
+        assert (document.digest is not threading.current_thread()) == beside
+
+
+async def test_an_error_of_what_is_read_beside_the_loop_is_told(clock):
+    def unreadable(body):
+        raise BadAnswer("it is odd")
+
+    async with asking(Scripted(ok("x" * LARGE_BYTES)), clock) as upstream:
+        with pytest.raises(BadAnswer, match="it is odd"):
+            await upstream.get(item(read=unreadable))
 
 
 @asynccontextmanager

@@ -270,7 +270,7 @@ REFUSED = {
             INVALID_PARAMS,
             "arguments",
         )
-        for it in ([], "x", 5, None)
+        for it in ([], "x", 5)
     },
 }
 
@@ -745,11 +745,15 @@ ANSWERED = {
     "call": (CALL, "content"),
     "call to be worked on": (alerts(1, {"state": "WA"}), None),
     "call without arguments": (ask(1, "tools/call", {"name": "get-alerts"}), None),
+    "call with null for them": (ask(1, "tools/call", {"name": "get-alerts", "arguments": None}), None),
     "other metadata": (ask(1, "tools/list", progressToken="x", **{LOG_LEVEL: "debug", "traceparent": "00-"}), "tools"),
     "unknown method": (ask(1, "nope"), METHOD_NOT_FOUND),
     "unknown tool": (ask(1, "tools/call", {"name": ["get-alerts"]}), INVALID_PARAMS),
     "no tool": (ask(1, "tools/call"), INVALID_PARAMS),
-    "cursor": (ask(1, "tools/list", {"cursor": None}), INVALID_PARAMS),
+    "cursor": (ask(1, "tools/list", {"cursor": "2"}), INVALID_PARAMS),
+    "no cursor": (ask(1, "tools/list", {"cursor": None}), "tools"),
+    "no cursor of resources": (ask(1, "resources/list", {"cursor": None}), "resources"),
+    "no cursor of templates": (ask(1, "resources/templates/list", {"cursor": None}), "resourceTemplates"),
     "no version": (ask(1, "tools/list", **{VERSION: ABSENT}), INVALID_PARAMS),
     "another version": (ask(1, "tools/list", **{VERSION: ""}), UNSUPPORTED_VERSION),
     "another version before all else": (ask(1, "x", **{VERSION: "x", CAPABILITIES: ABSENT}), UNSUPPORTED_VERSION),

@@ -132,7 +132,7 @@ BAD_ARGUMENTS = {
     "a limit beyond bounds": (call(1, state="CA", limit=10_000), "from 1 to 200"),
     "an unknown argument": (call(1, state="CA", zip=90210), "'zip'"),
     "a latitude beyond bounds": (call(1, "get-forecast", latitude=91, longitude=0), "-90 to 90"),
-    "a latitude as text": (call(1, "get-weather", latitude="40", longitude=-100), "-90 to 90"),
+    "a latitude as text": (call(1, "get-weather", latitude="forty", longitude=-100), "-90 to 90"),
     "outside the United States": (call(1, "get-forecast", latitude=48.85, longitude=2.35), "has no data"),
 }
 SILENCE = {
@@ -243,6 +243,11 @@ def test_an_id_is_echoed_exactly(session, row, method):
 def test_ids_that_look_alike_differ(session):
     session.send(ping(id=1), ping(id="1"))
     assert [session.receive()["id"] for _ in range(2)] == [1, "1"]
+
+
+@pytest.mark.parametrize("method", ["tools/list", "resources/list", "resources/templates/list"])
+def test_a_cursor_of_null_is_none(session, method):
+    assert "result" in session.ask(method, {"cursor": None})
 
 
 @pytest.mark.parametrize("method", ["tools/list", "tools/call", "nope"])

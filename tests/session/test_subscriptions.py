@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import anyio
@@ -16,6 +17,7 @@ from tests.raw import TIMEOUT_S, Raw, answering, call, eventually, gauges, reque
 from weather.areas import AREAS
 from weather.errors import Unavailable
 from weather.metrics import Metrics
+from weather.nws import Alert, AlertDigest
 from weather.session.subscriptions import Subscription, Subscriptions
 
 PREFIX = "io.modelcontextprotocol/"
@@ -24,11 +26,11 @@ PACE_S = 0.02
 
 
 class Alerts:
-    """A National Weather Service whose answers the test sets: ids by area, or an error; stale as told."""
+    """A National Weather Service whose answers the test sets: ids by area, their ends, or an error; stale as told."""
 
     def __init__(self):
         self.ids, self.error, self.stale, self.asked = {}, None, False, Counter()
-        self.clock = anyio.current_time
+        self.clock, self.pace_s, self.ends = anyio.current_time, PACE_S, {}
         self.nws, self.forgotten, self.ahead = self, [], []
         self.forget_alerts = self.forgotten.append
 
@@ -37,10 +39,13 @@ class Alerts:
         self.asked[area] += 1
         if self.error:
             raise self.error
-        alerts = [SimpleNamespace(id=each) for each in self.ids.get(area, ())]
+        alerts = tuple(Alert(id=each, event="Flood", over_at=self.ends.get(each)) for each in self.ids.get(area, ()))
         return SimpleNamespace(
-            refresh_at=self.clock() + PACE_S, stale=self.stale, digest=SimpleNamespace(alerts=alerts)
+            refresh_at=self.clock() + self.pace_s, stale=self.stale, digest=AlertDigest(alerts=alerts)
         )
+
+    def now(self):
+        return datetime.now(UTC)
 
 
 @asynccontextmanager
@@ -111,6 +116,24 @@ async def test_an_outage_is_no_change_and_what_differs_after_it_is_told(way, mon
         assert sent == []
         nws.ids["CA"] = ["b"]
         await refreshed(nws, times=3)
+        assert sent == ["changed"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stale", [False, True])
+async def test_what_the_clock_ends_is_told_once_and_at_once_in_an_outage_too(stale):
+    async with opened() as (nws, hub):
+        subscription, sent = listener()
+        nws.ids["CA"], nws.pace_s = ["a", "b"], 3600
+        nws.ends["a"] = nws.now() + timedelta(seconds=0.3)
+        hub.add(subscription)
+        await refreshed(nws, times=1)
+        nws.stale = stale
+        while not sent:  # noqa: ASYNC110  (the hub keeps its own time)
+            await anyio.sleep(PACE_S)
+        assert nws.now() >= nws.ends["a"]
+        assert (nws.asked["CA"], nws.forgotten) == (2, ["CA"])
+        await anyio.sleep(3 * PACE_S)
         assert sent == ["changed"]
 
 

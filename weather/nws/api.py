@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Self
@@ -24,7 +25,8 @@ from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
 OBSERVATION_FRESH = timedelta(hours=2)
-Where = str | tuple[float, float]  # the code of an area, or latitude and longitude
+# The code of an area, the codes of zones and counties, or latitude and longitude.
+Where = str | tuple[str, ...] | tuple[float, float]
 
 
 class NWS(AsyncContextManagerMixin):
@@ -100,14 +102,24 @@ class NWS(AsyncContextManagerMixin):
             with suppress(WeatherError):
                 observation = await self.upstream.get(latest, ahead=ahead)
                 measured = observation.digest
-                if measured.temperature_f is not None and self.now() - measured.time <= OBSERVATION_FRESH:
-                    return observation
+                fresh_s = (measured.time + OBSERVATION_FRESH - self.now()).total_seconds()
+                if measured.temperature_f is not None and fresh_s > 0:
+                    return replace(observation, expires_at=min(observation.expires_at, self.clock() + fresh_s))
         return None
 
     async def alerts(self, where: Where, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
-        """Where there are none at a point, it must be one that NWS covers."""
-        point = None if isinstance(where, str) else where
-        query = f"point={_decimal(point[0])},{_decimal(point[1])}" if point else f"area={where}"
+        """What holds in an area, in any of several zones, or at a very point. A point without any must be one that NWS
+        covers.
+        """
+        point = None
+        match where:
+            case (float() | int() as latitude, float() | int() as longitude):
+                point = latitude, longitude
+                query = f"point={_decimal(latitude)},{_decimal(longitude)}"
+            case str():
+                query = f"area={where}"
+            case _:
+                query = f"zone={','.join(map(str, where))}"
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
         question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s, partial(_not_covered, point))
         alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
@@ -120,7 +132,8 @@ class NWS(AsyncContextManagerMixin):
         link = point.digest.hourly if hourly else point.digest.forecast
         if link is None:
             raise NoForecast("NWS gives no link to one by the hour; ask without hourly")
-        read, stale_s = read_hourly if hourly else read_forecast, self.settings.nws_forecast_stale_seconds
+        read = partial(read_hourly, self.now()) if hourly else read_forecast
+        stale_s = self.settings.nws_forecast_stale_seconds
         return Question(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:

@@ -5,19 +5,23 @@ A reader raises `BadAnswer` for what it cannot read: a wrong shape must never pa
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from weather.config import MINUTES
 from weather.errors import BadAnswer, NoForecast
-from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, Period, Point, Severity, Urgency, Wire
+from weather.nws.lifecycle import Message, in_force, rank
+from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, Period, Point, Wire
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
-MOST_HOURS = 60  # the next 48, of a forecast some hours old too
+MOST_HOURS = 60  # the next 48, for as long as a forecast is kept
+ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
 _Part = TypeVar("_Part")
 _Model = TypeVar("_Model", bound=Wire)
@@ -29,26 +33,45 @@ def read_point(latitude: float, longitude: float, body: object) -> Point:
     near = raw.get("relativeLocation")
     place = {} if near is None else _part(near, "properties", dict, "the nearest place")
     location = {**place, "latitude": latitude, "longitude": longitude, "timeZone": raw.get("timeZone")}
+    links = (str(raw.get(name)).rpartition("/")[2] for name in ("forecastZone", "county", "fireWeatherZone"))
+    zones = tuple(dict.fromkeys(filter(ZONE.fullmatch, links)))
     if raw.get("forecast", 0) in (None, ""):
         raise NoForecast("NWS gives no forecast link for it", lasts_s=5 * MINUTES)
-    return _read(Point, {**raw, "location": location}, "the point")
+    return _read(Point, {**raw, "location": location, "zones": zones}, "the point")
 
 
 def read_forecast(body: object) -> ForecastDigest:
+    raw, periods = _periods(body)
+    return _forecast(raw, tuple(map(_period, periods)))
+
+
+def read_hourly(now: datetime, body: object) -> ForecastDigest:
+    """The hours that are not over, and the last one if all are. NWS has no names for them, and a temperature of an hour
+    is no high and no low.
+    """
+    raw, hours = _periods(body)
+    coming = [hour for hour in hours if not _over(hour, now)] or hours[-1:]
+    read = (_period(hour) for hour in coming[:MOST_HOURS])
+    return _forecast(raw, tuple(hour.model_copy(update={"is_daytime": None}) for hour in read))
+
+
+def _periods(body: object) -> tuple[dict[str, Any], list[Any]]:
     raw = _part(body, "properties", dict, "the forecast")
-    periods = tuple(map(_period, _part(raw, "periods", list, "the forecast")))
+    periods = _part(raw, "periods", list, "the forecast")
     if not periods:
         raise BadAnswer("the forecast has no periods")
+    return raw, periods
+
+
+def _forecast(raw: Mapping[str, Any], periods: tuple[Period, ...]) -> ForecastDigest:
     return ForecastDigest(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
 
 
-def read_hourly(body: object) -> ForecastDigest:
-    """NWS has no names for hours, and a temperature of an hour is no high and no low."""
-    digest = read_forecast(body)
-    names = [f"{hour.start_time:%a %b %d %H:%M}" if hour.start_time else hour.name for hour in digest.periods]
-    hours = zip(digest.periods[:MOST_HOURS], names, strict=False)
-    named = tuple(hour.model_copy(update={"name": name, "is_daytime": None}) for hour, name in hours)
-    return digest.model_copy(update={"periods": named})
+def _over(period: object, now: datetime) -> bool:
+    """Whether it says so; what has no readable end is left to `_period`."""
+    with suppress(TypeError, ValueError):
+        return datetime.fromisoformat(_object(period, "a forecast period").get("endTime", "")) <= now
+    return False
 
 
 def read_stations(body: object) -> tuple[str, ...]:
@@ -66,7 +89,7 @@ def read_observation(body: object) -> Observation:
 
 
 def read_alerts(body: object) -> AlertDigest:
-    """Without tests and exercises, cancellations, copies, and what a later message cancels or replaces.
+    """Without tests and exercises, copies, and what its own word or a later message ends.
 
     A status or type that nobody has heard of hides no alert.
     """
@@ -77,11 +100,13 @@ def read_alerts(body: object) -> AlertDigest:
             raise BadAnswer(f"{what} has another page")
     properties = [_part(feature, "properties", dict, "an alert") for feature in features]
     meant = [raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT]
-    messages = [_read(Alert, raw, "an alert") for raw in meant]
-    gone = {old for alert, raw in zip(messages, meant, strict=True) for old in _replaced(raw) if old != alert.id}
-    said = [alert for alert in messages if (alert.message_type or "").lower() != "cancel"]
-    alerts = tuple(sorted({alert.id: alert for alert in said if alert.id not in gone}.values(), key=_rank))
-    return AlertDigest(issued=_object(body, what).get("updated"), alerts=alerts)
+    alerts = sorted(in_force(Message.of(_alert(raw), raw) for raw in meant), key=rank)
+    return AlertDigest(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
+
+
+def _alert(raw: dict[str, Any]) -> Alert:
+    """An `ends` that cannot be read does not end the alert at `expires`."""
+    return _read(Alert, {**raw, "overAt": raw.get("ends") or raw.get("expires")}, "an alert")
 
 
 def _period(value: object) -> Period:
@@ -92,18 +117,6 @@ def _period(value: object) -> Period:
         temperature = {"unitCode": f"deg{unit}", "value": temperature}
     told = {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
     return _read(Period, raw | told, what)
-
-
-def _replaced(raw: Mapping[str, Any]) -> list[str]:
-    """The identifiers of earlier messages. What is no reference replaces nothing."""
-    references = raw.get("references")
-    dicts = [one for one in references if isinstance(one, dict)] if isinstance(references, list) else []
-    return [one["identifier"] for one in dicts if isinstance(one.get("identifier"), str)]
-
-
-def _rank(alert: Alert) -> tuple[int, int, float]:
-    severity, urgency, end = alert.severity or "Unknown", alert.urgency or "Unknown", alert.ends or alert.expires
-    return get_args(Severity).index(severity), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

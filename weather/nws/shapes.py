@@ -76,9 +76,12 @@ class Location(Wire):
 
 
 class Point(Wire):
-    """`forecast`, `hourly` and `stations` are links to follow as they are; None: NWS offers none here."""
+    """`forecast`, `hourly` and `stations` are links to follow as they are; None: NWS offers none here. `zones` are the
+    codes of the forecast zone, the county and the fire weather zone that the point is in.
+    """
 
     location: Location
+    zones: tuple[str, ...] = ()
     forecast: str
     hourly: Maybe[Text] = Field(default=None, validation_alias="forecastHourly")
     stations: Text = Field(default=None, validation_alias="observationStations")
@@ -157,7 +160,8 @@ class Observation(Wire):
 
 class Alert(Wire):
     """In the terms of the Common Alerting Protocol. The event begins at `onset` and ends at `ends`, the message expires
-    at `expires`.
+    at `expires`. `over_at` is when the clock ends the alert: at `ends`, or at `expires` where there is no `ends`; None:
+    not known.
 
     `affectedZones` are ids, the ends of NWS's links. What is the same in all is left out, and for their size geometry,
     geocode, parameters and references.
@@ -180,10 +184,17 @@ class Alert(Wire):
     expires: Maybe[Time] = None
     message_type: Maybe[Text] = None
     affected_zones: Maybe[list[Ending]] = None
+    over_at: Maybe[Time] = Field(default=None, validation_alias="overAt", exclude=True)
+
+    def in_force_at(self, now: datetime) -> bool:
+        return self.over_at is None or now < self.over_at
 
 
 class AlertDigest(Wire):
-    """The worst first."""
+    """What is in force by its own word, the worst first."""
 
     issued: Maybe[Time] = None
     alerts: tuple[Alert, ...]
+
+    def in_force_at(self, now: datetime) -> tuple[Alert, ...]:
+        return tuple(alert for alert in self.alerts if alert.in_force_at(now))

@@ -69,7 +69,7 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
         ready = resources.ready(answers, request, NOT_FOUND)
         return messages.result(request.id, resources.contents(request, ready)) if ready else None
     asked = params(request)
-    if method == "tools/list" and "cursor" not in request.params:
+    if method == "tools/list" and request.params.get("cursor") is None:
         return messages.result(request.id, LISTING)
     if method in resources.LISTS:
         return messages.result(request.id, resources.listed(request))

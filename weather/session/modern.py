@@ -52,11 +52,11 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
             }
             return messages.result(request.id, _complete(json.dumps(found), _cached(LISTING_LIFE_S)))
         case "tools/list":
-            if "cursor" in request.params:
+            if request.params.get("cursor") is not None:
                 raise _invalid(request, "There is one page of tools: send no cursor.")
             return messages.result(request.id, _complete(LISTING, _cached(LISTING_LIFE_S)))
         case "tools/call":
-            name, arguments = str(request.params.get("name")), request.params.get("arguments", {})
+            name, arguments = str(request.params.get("name")), _arguments(request)
             if name not in TAKES:
                 raise _invalid(request, f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
             if not isinstance(arguments, dict):
@@ -75,6 +75,12 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
             return None
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise InvalidMessage(METHOD_NOT_FOUND, f"Unknown method '{shortened(request.method)}'; {known}.", request.id)
+
+
+def _arguments(request: Request) -> Any:
+    """Null is as none."""
+    found = request.params.get("arguments")
+    return {} if found is None else found
 
 
 def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str, started: float) -> str:
@@ -96,7 +102,7 @@ async def work(answers: Answers, hub: Subscriptions, request: Request, notify: m
             messages.notification("progress", {"progressToken": token, "progress": next(steps), "message": note})
         )
 
-    name, arguments = request.params["name"], request.params.get("arguments", {})
+    name, arguments = request.params["name"], _arguments(request)
     result = await call(answers, name, arguments, silent if token is None else progress, transport)
     return messages.result(request.id, _complete(result))
 

@@ -37,7 +37,7 @@ def area(uri: object) -> str | None:
 
 def listed(request: Request) -> str:
     """The result of one of LISTS; raises InvalidMessage."""
-    if "cursor" in request.params:
+    if request.params.get("cursor") is not None:
         raise InvalidMessage(INVALID_PARAMS, "There is one page: send no cursor.", request.id)
     return LISTS[request.method]
 

@@ -19,6 +19,7 @@ from weather.answers import Answers
 from weather.config import SECONDS
 from weather.errors import WeatherError
 from weather.metrics import Metrics
+from weather.nws import AlertDigest
 
 AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
@@ -89,23 +90,27 @@ class Subscriptions:
                 del self._areas[subscription.area]
 
     async def _watch(self, code: str, area: _Area) -> None:
-        """An outage is no change; what differs after it is told, and so is the first answer after none."""
-        nws, known = self._answers.nws, None
+        """What NWS changes is told, and what the clock ends. An outage is no change; what differs after it is told, and
+        so is the first answer after none.
+        """
+        nws, listed, told = self._answers.nws, AlertDigest(alerts=()), None
         with area.watch:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await nws.alerts(code, ahead=known is not None)  # at first what others read, too
-                    wait_s = max(alerts.refresh_at - nws.clock(), SHORTEST_S)
-                    now = frozenset(alert.id for alert in alerts.digest.alerts)
-                    if known is None:
-                        known = now
-                    elif now != known and not alerts.stale:
-                        known = now
+                    alerts = await nws.alerts(code, ahead=told is not None)  # at first what others read, too
+                    listed = listed if alerts.stale and told is not None else alerts.digest
+                    now = nws.now()
+                    active = listed.in_force_at(now)
+                    ends_s = ((alert.over_at - now).total_seconds() for alert in active if alert.over_at)
+                    wait_s = max(min((alerts.refresh_at - nws.clock(), *ends_s)), SHORTEST_S)
+                    ids = frozenset(alert.id for alert in active)
+                    if told is not None and ids != told:
                         self._answers.forget_alerts(code)  # Who is told now reads what is new.
                         self._start(self._tell, tuple(area.subscribers), perf_counter())
+                    told = ids
                 except WeatherError:
-                    known = UNKNOWN if known is None else known
+                    told = UNKNOWN if told is None else told
                     log.debug("the alerts of %s cannot be had", code, exc_info=True)
                 await anyio.sleep(wait_s)
 

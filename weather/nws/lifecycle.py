@@ -1,0 +1,127 @@
+"""Which messages of an alert feed are in force by their own word, and how they rank.
+
+Terms of the Common Alerting Protocol (CAP 1.2) and of VTEC (NWS Instruction 10-1703). What the clock ends is not looked
+at here: see `Alert.over_at`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_args
+
+from weather.nws.shapes import Alert, Urgency
+
+VTEC = re.compile(r"/[OTEX]\.([A-Z]{3})\.([A-Z]{4}\.[A-Z]{2}\.[A-Z]\.\d{4})\.")  # action; office, phenomenon, ...
+ENDING = {"CAN", "EXP", "UPG"}
+SEVERITIES = ("Extreme", "Severe", "Moderate", "Unknown", "Minor")
+"""The worst first. An unknown severity is no low one."""
+
+# Events of severity Unknown that people have to act on (weather-gov/api #118), and the severity that they rank with.
+CIVIL = dict.fromkeys(
+    (
+        *("evacuation", "shelter in place", "civil danger", "civil emergency", "law enforcement", "fire warning"),
+        *("nuclear power plant", "radiological hazard", "hazardous materials"),
+    ),
+    "Extreme",
+) | dict.fromkeys(("child abduction", "911 telephone", "local area emergency", "blue alert"), "Severe")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One feature of the feed. `replaces` holds identifiers; `events` the VTEC events that it carries, `ending` those
+    of them that it ends.
+    """
+
+    alert: Alert
+    over: bool
+    replaces: frozenset[str]
+    events: frozenset[str]
+    ending: frozenset[str]
+    zones: tuple[str, ...]
+
+    @classmethod
+    def of(cls, alert: Alert, raw: Mapping[str, Any]) -> Message:
+        found = [match for text in _texts(raw, "VTEC") for match in VTEC.findall(text)]
+        events = frozenset(event for _, event in found)
+        ending = events - {event for action, event in found if action not in ENDING}
+        over = (
+            (alert.message_type or "").lower() == "cancel"
+            or (bool(events) and events == ending)
+            or (alert.urgency == "Past" and alert.response == "AllClear")
+            or bool(raw.get("replacedBy"))
+        )
+        return cls(alert, over, frozenset(_replaced(raw)), events, ending, tuple(alert.affected_zones or ()))
+
+
+def in_force(messages: Iterable[Message]) -> list[Alert]:
+    """The alerts that neither their own word nor a later message ends, each identifier once."""
+    messages = {message.alert.id: message for message in messages}.values()
+    gone = {old for message in messages for old in message.replaces if old != message.alert.id}
+    newest: dict[tuple[str, str], datetime] = {}
+    for message in messages:
+        if sent := message.alert.sent:
+            for place in ((event, zone) for event in message.events for zone in message.zones):
+                newest[place] = max(sent, newest.get(place, sent))
+    live = (message for message in messages if not message.over and message.alert.id not in gone)
+    return [alert for message in live if (alert := _left(message, newest))]
+
+
+def _left(message: Message, newest: Mapping[tuple[str, str], datetime]) -> Alert | None:
+    """The alert in those of its zones for which no newer message carries the same VTEC event; None: in none of them."""
+    alert, events = message.alert, message.events - message.ending
+    if not (events and message.zones and alert.sent):
+        return alert
+    stays = [any(newest[event, zone] == alert.sent for event in events) for zone in message.zones]
+    if all(stays) or not any(stays):
+        return alert if any(stays) else None
+    named = (alert.area or "").split("; ")  # in the order of the zones, where NWS names each
+    if len(named) == len(stays):
+        alert = alert.model_copy(update={"area": "; ".join(_chosen(named, stays))})
+    return alert.model_copy(update={"affected_zones": _chosen(message.zones, stays)})
+
+
+def _chosen(values: Iterable[str], stays: Iterable[bool]) -> list[str]:
+    return [value for value, stay in zip(values, stays, strict=True) if stay]
+
+
+def _texts(raw: Mapping[str, Any], name: str) -> list[str]:
+    """The texts of one parameter. What has another form ends no alert."""
+    parameters = raw.get("parameters")
+    values = parameters.get(name) if isinstance(parameters, dict) else None
+    return [text for text in (values if isinstance(values, list) else [values]) if isinstance(text, str)]
+
+
+def _replaced(raw: Mapping[str, Any]) -> Iterable[str]:
+    """The identifiers of earlier messages. What is no reference replaces nothing."""
+    references = raw.get("references")
+    for one in references if isinstance(references, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("identifier"), str):
+            yield one["identifier"]
+    for text in _texts(raw, "expiredReferences"):  # CAP's form: "sender,identifier,sent", apart by blanks
+        yield from (parts[1] for one in text.split() if len(parts := one.split(",")) == 3)
+
+
+def is_civil(alert: Alert) -> bool:
+    """Whether it is a civil emergency without a severity of its own: no choice of severity hides it."""
+    return _civil(alert) is not None
+
+
+def severity_rank(alert: Alert) -> int:
+    """0 for the worst."""
+    return SEVERITIES.index(_civil(alert) or alert.severity or "Unknown")
+
+
+def rank(alert: Alert) -> tuple[int, int, float]:
+    urgency, end = alert.urgency or "Unknown", alert.over_at
+    return severity_rank(alert), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
+
+
+def _civil(alert: Alert) -> str | None:
+    if alert.severity not in ("Unknown", None):
+        return None
+    event = " ".join(re.findall(r"[a-z0-9]+", alert.event.lower()))
+    return next((severity for name, severity in CIVIL.items() if event.startswith(name)), None)
