@@ -772,7 +772,7 @@ def test_alerts_too_long_for_one_answer_are_counted():
 
 
 def test_both_texts_together_have_a_bound():
-    digest = alerts(*(Alert(id=str(n), event="x" * 600) for n in range(200)))
+    digest = alerts(*(Alert(id=str(n), event="x", area="x" * 600, response="x" * 200) for n in range(200)))
     answer = alerts_answer(sought("NY"), digest, 200, LIVE)
     assert 80_000 < len(answer.text) + len(answer.words) < 86_000
 
@@ -783,21 +783,27 @@ def test_a_higher_limit_is_no_advice_where_the_text_is_full():
     assert text.endswith("more alerts not shown; ask for a severity, an event or a place.")
 
 
-@pytest.mark.parametrize("field", ["area", "headline", "description", "instructions"])
-def test_a_value_without_end_is_cut_in_text_and_structure(field):
-    answer = alerts_answer(sought("NY"), alerts(alert(**{field: "x" * 15_001}), alert("b")), 20, LIVE)
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [
+        *(("area", 15_000), ("description", 15_000), ("instructions", 15_000)),
+        *(("headline", 2_000), ("sender", 200), ("event", 200)),
+    ],
+)
+def test_a_value_without_end_is_cut_in_text_and_structure(field, most):
+    answer = alerts_answer(sought("NY"), alerts(alert(**{field: "x" * (most + 1)}), alert("b")), 20, LIVE)
     cut = getattr(answer.structured.alerts[0], field)
-    assert cut == "x" * 15_000 + "... (longer: see weather.gov)"
+    assert cut == "x" * most + "... (longer: see weather.gov)"
     assert cut in answer.text
     assert answer.structured.shown == 2
 
 
-def test_one_alert_is_shown_however_long():
-    long = alert(area="x" * 30_000, headline="x" * 30_000, description="x" * 30_000, instructions="x" * 30_000)
-    assert (
-        alerts_answer(sought("NY"), alerts(long.model_copy(update={"event": "x" * 90_000})), 20, LIVE).structured.shown
-        == 1
-    )
+def test_one_alert_is_shown_however_long_and_is_short_enough():
+    texts = ("event", "area", "headline", "sender", "description", "instructions", "certainty", "response")
+    endless = alert(**dict.fromkeys((*texts, "message_type"), "x" * 300_000))
+    answer = alerts_answer(sought("NY"), alerts(endless, endless), 20, LIVE)
+    assert answer.structured.shown == 1
+    assert len(answer.text) + len(answer.words) < 86_000
 
 
 def test_no_alerts_are_told_by_the_name_of_the_state():

@@ -69,6 +69,7 @@ class Answers:
         metrics.answer_cache_bytes.set_function(lambda: self._ready.currsize)
         self._building: dict[Key, Flight[Ready]] = {}
         self._known: dict[Key, Asked] = {}
+        self._turn = anyio.Lock()  # Long answers are built one at a time; between two, the loop serves everybody else.
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
     def known(self, key: Key) -> Ready | None:
@@ -160,9 +161,10 @@ class Answers:
     async def _forecast(self, asked: Asked, question: Forecast, ahead: bool, progress: Progress) -> Ready:
         latitude, longitude, hourly = question.latitude, question.longitude, question.hourly
         point, forecast = await self.nws.forecast(latitude, longitude, hourly=hourly, ahead=ahead, progress=progress)
-        freshness = self._freshness(forecast)
-        answer = report.forecast_answer(question, point.digest, forecast.digest, freshness, asked.note)
-        return self._kept(asked.tool, answer, forecast, point)
+        async with self._turn:
+            freshness = self._freshness(forecast)
+            answer = report.forecast_answer(question, point.digest, forecast.digest, freshness, asked.note)
+            return self._kept(asked.tool, answer, forecast, point)
 
     async def _alerts(self, asked: Asked, question: Alerts, ahead: bool, progress: Progress) -> Ready:
         """Of a place in its zones; at its very point where NWS knows none."""
@@ -174,8 +176,9 @@ class Answers:
                 point = await self.nws.point(*where, ahead=ahead, progress=progress)
                 zones, others = point.digest.zones or None, [point]
         alerts = await self.nws.alerts(zones or where, ahead=ahead, progress=progress)
-        answer = report.alerts_answer(question, alerts.digest, self._freshness(alerts), zones, asked.note)
-        return self._kept(asked.tool, answer, alerts, *others)
+        async with self._turn:
+            answer = report.alerts_answer(question, alerts.digest, self._freshness(alerts), zones, asked.note)
+            return self._kept(asked.tool, answer, alerts, *others)
 
     async def _weather(self, asked: Asked, question: Weather, ahead: bool, progress: Progress) -> Ready:
         latitude, longitude = question.latitude, question.longitude

@@ -3,9 +3,11 @@
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
+from weather import questions, report
 from weather.errors import BadAnswer, NoForecast
 from weather.nws import Location
 from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
@@ -235,6 +237,33 @@ def test_a_period_is_said_in_other_units_whatever_its_form():
 def test_a_number_is_converted_once(sent, read):
     name = "wind_speed" if "windSpeed" in sent else "temperature"
     assert getattr(first(**sent).said_in("si"), name) == read
+
+
+def endless(**fields):
+    texts = ("name", "windDirection", "shortForecast", "detailedForecast", "temperatureTrend")
+    return period(**dict.fromkeys(texts, "x" * 300_000), windSpeed="5 mph", windGust="9" * 5000) | fields
+
+
+@pytest.mark.parametrize("hourly", [False, True])
+def test_a_forecast_of_texts_without_end_is_short_enough_to_be_read(hourly):
+    hours = [(NOON + timedelta(hours=number)).isoformat() for number in range(300)]
+    body = forecast(*(endless(startTime=begin, endTime=end) for begin, end in pairwise(hours)))
+    digest = read_hourly(NOON - timedelta(hours=1), body) if hourly else read_forecast(body)
+    asked = questions.Forecast.model_construct(place=None, units="us", hourly=hourly)
+    freshness = report.Freshness("live", NOON, stale=False, now=NOON)
+    answer = report.forecast_answer(asked, read_here(point(timeZone="x" * 300_000)), digest, freshness)
+    assert len(answer.text) + len(answer.words) < 100_000
+    assert len(answer.structured.periods) == (48 if hourly else 30)
+
+
+@pytest.mark.parametrize("speed", ["9" * 5000 + " mph", "5 to 10" + " " * 60 + "mph"])
+def test_a_wind_without_end_is_a_bad_answer(speed):
+    with pytest.raises(BadAnswer):
+        first(windSpeed=speed)
+    with pytest.raises(BadAnswer):
+        read_here(point(forecast=f"{API}/{'x' * 2000}"))
+    with pytest.raises(BadAnswer):
+        read_alerts(alerts(alert("x" * 2001)))
 
 
 def test_hours_that_are_not_over_are_kept_and_have_no_day_or_night():

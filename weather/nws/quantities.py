@@ -24,6 +24,7 @@ SPEED = dict.fromkeys(("km_h-1", "km/h"), AS_IS) | dict.fromkeys(("m_s-1", "m/s"
 SPEED |= dict.fromkeys(("mi_h-1", "[mi_i]/h", "mph"), (1.609344, 0.0))
 PRESSURE, DISTANCE = {"Pa": (0.01, 0.0), "hPa": AS_IS}, {"m": (0.001, 0.0), "km": AS_IS}
 PERCENT, ANGLE = dict.fromkeys(("percent", "%"), AS_IS), dict.fromkeys(("degree_(angle)", "deg"), AS_IS)
+MOST_WIND = 60  # characters
 _WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
 
@@ -62,6 +63,8 @@ def _compass(direction: Any) -> str | None:
 
 def _words(unit: str, to: Scale, wind: Any) -> Any:
     """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph"."""
+    if isinstance(wind, str) and len(wind) > MOST_WIND:
+        raise ValueError("too long")
     if isinstance(wind, str) and wind.endswith(" mph") and unit != "mph":
         return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", unit))
     if not isinstance(wind, dict):

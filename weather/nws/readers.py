@@ -20,6 +20,7 @@ from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, 
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
+MOST_PERIODS = 30  # 5 to 16 have been seen
 MOST_HOURS = 60  # the next 48, for as long as a forecast is kept
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
@@ -42,7 +43,7 @@ def read_point(latitude: float, longitude: float, body: object) -> Point:
 
 def read_forecast(body: object) -> ForecastDigest:
     raw, periods = _periods(body)
-    return _forecast(raw, tuple(map(_period, periods)))
+    return _forecast(raw, tuple(map(_period, periods[:MOST_PERIODS])))
 
 
 def read_hourly(now: datetime, body: object) -> ForecastDigest:

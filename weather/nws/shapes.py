@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, WrapValidator
@@ -15,7 +16,10 @@ from pydantic.alias_generators import to_camel
 
 from weather.nws import quantities as q
 
+# Characters, so that one answer can hold it. Real ones are far shorter: a description has some 6,000.
 MOST_TEXT = 15_000
+MOST_HEADLINE, MOST_SENTENCES, MOST_LABEL, MOST_LINK = 2_000, 1_000, 200, 2_000
+MOST_ZONES = 1_000
 _Value = TypeVar("_Value")
 
 
@@ -27,11 +31,21 @@ def _time(value: object) -> object:
     return time
 
 
-def _text(value: object) -> object:
-    """No text is without end: one answer has to hold it."""
-    if isinstance(value, str) and len(value) > MOST_TEXT:
-        return f"{value[:MOST_TEXT]}... (longer: see weather.gov)"
+def _cut(most: int, value: object) -> object:
+    if isinstance(value, str) and len(value) > most:
+        return f"{value[:most]}... (longer: see weather.gov)"
     return None if value == "" else value
+
+
+def _text(most: int) -> BeforeValidator:
+    """No text is without end; nothing in it is no text."""
+    return BeforeValidator(partial(_cut, most))
+
+
+def _link(value: object) -> object:
+    if isinstance(value, str) and len(value) > MOST_LINK:
+        raise ValueError("too long")
+    return value or None
 
 
 def _or_none(value: object, read: Callable[[object], object]) -> object:
@@ -52,8 +66,11 @@ def _also(name: str, *, hidden: bool | None = None) -> Any:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
-Text = Annotated[str | None, BeforeValidator(_text)]
-Ending = Annotated[str, AfterValidator(lambda link: link.rpartition("/")[2])]
+Text = Annotated[str | None, _text(MOST_TEXT)]
+Label = Annotated[str | None, _text(MOST_LABEL)]
+Name = Annotated[str, _text(MOST_LABEL)]
+Link = Annotated[str | None, BeforeValidator(_link)]
+Ending = Annotated[str, BeforeValidator(_link), AfterValidator(lambda link: link.rpartition("/")[2])]
 Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
@@ -70,9 +87,9 @@ class Location(Wire):
 
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
-    city: Text = None
-    state: Text = None
-    time_zone: Text = None
+    city: Label = None
+    state: Label = None
+    time_zone: Label = None
 
 
 class Point(Wire):
@@ -82,9 +99,9 @@ class Point(Wire):
 
     location: Location
     zones: tuple[str, ...] = ()
-    forecast: str
-    hourly: Maybe[Text] = Field(default=None, validation_alias="forecastHourly")
-    stations: Text = Field(default=None, validation_alias="observationStations")
+    forecast: str = Field(max_length=MOST_LINK)
+    hourly: Maybe[Link] = Field(default=None, validation_alias="forecastHourly")
+    stations: Link = Field(default=None, validation_alias="observationStations")
 
 
 class Period(Wire):
@@ -93,14 +110,14 @@ class Period(Wire):
     in percent.
     """
 
-    name: str
+    name: Name
     start_time: Maybe[Time] = None
     end_time: Maybe[Time] = None
     is_daytime: Maybe[bool] = None
     temperature: q.Fahrenheit = None
     temperature_si: q.Celsius = _also("temperature", hidden=True)
     temperature_unit: Literal["F", "C"] = "F"
-    temperature_trend: Maybe[Text] = None
+    temperature_trend: Maybe[Label] = None
     probability_of_precipitation: q.Percent = None
     dewpoint_f: Maybe[q.Fahrenheit] = _also("dewpoint")
     dewpoint_c: Maybe[q.Celsius] = _also("dewpoint")
@@ -109,9 +126,9 @@ class Period(Wire):
     wind_speed_si: q.WindWordsKmh = _also("windSpeed", hidden=True)
     wind_gust: Maybe[q.WindWords] = None
     wind_gust_si: Maybe[q.WindWordsKmh] = _also("windGust", hidden=True)
-    wind_direction: Text = None
-    short_forecast: Text = None
-    detailed_forecast: Maybe[Text] = None
+    wind_direction: Label = None
+    short_forecast: Label = None
+    detailed_forecast: Maybe[Annotated[str | None, _text(MOST_SENTENCES)]] = None
 
     def said_in(self, units: q.Units) -> Self:
         if units == "us":
@@ -131,9 +148,9 @@ class Observation(Wire):
     """
 
     station: Ending
-    name: Text = _also("stationName")
+    name: Label = _also("stationName")
     time: Time = Field(validation_alias="timestamp")
-    text: Text = _also("textDescription")
+    text: Label = _also("textDescription")
     temperature_f: q.Fahrenheit = _also("temperature")
     temperature_c: q.Celsius = _also("temperature")
     wind_chill_f: Maybe[q.Fahrenheit] = _also("windChill")
@@ -167,23 +184,23 @@ class Alert(Wire):
     geocode, parameters and references.
     """
 
-    id: str = Field(min_length=1)
-    event: str = Field(min_length=1)
+    id: str = Field(min_length=1, max_length=MOST_LINK)
+    event: Name
     area: Maybe[Text] = Field(default=None, validation_alias="areaDesc")
     severity: Annotated[Severity | None, WrapValidator(_or_unknown)] = None
     urgency: Annotated[Urgency | None, WrapValidator(_or_unknown)] = None
-    certainty: Maybe[Text] = None
+    certainty: Maybe[Label] = None
     onset: Maybe[Time] = None
     ends: Maybe[Time] = None
-    headline: Maybe[Text] = None
-    sender: Maybe[Text] = Field(default=None, validation_alias="senderName")
+    headline: Maybe[Annotated[str | None, _text(MOST_HEADLINE)]] = None
+    sender: Maybe[Label] = Field(default=None, validation_alias="senderName")
     description: Maybe[Text] = None
     instructions: Maybe[Text] = Field(default=None, validation_alias="instruction")
-    response: Maybe[Text] = None
+    response: Maybe[Label] = None
     sent: Maybe[Time] = None
     expires: Maybe[Time] = None
-    message_type: Maybe[Text] = None
-    affected_zones: Maybe[list[Ending]] = None
+    message_type: Maybe[Label] = None
+    affected_zones: Maybe[Annotated[list[Ending], Field(max_length=MOST_ZONES)]] = None
     over_at: Maybe[Time] = Field(default=None, validation_alias="overAt", exclude=True)
 
     def in_force_at(self, now: datetime) -> bool:

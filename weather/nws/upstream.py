@@ -35,7 +35,7 @@ FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
 # A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
 DOCUMENT_BYTES = 2 * KIB
-LARGE_BYTES = 64 * KIB
+LARGE_BYTES = 256 * KIB
 BYTES_PER_BYTE = 3.5
 
 
@@ -132,6 +132,7 @@ class Upstream:
         self._flights: dict[str, Flight[Document[Any]]] = {}
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
+        self._reading = anyio.CapacityLimiter(1)
         # Two documents to wait for, one after the other, must leave time to give the spare ones.
         self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
 
@@ -215,9 +216,9 @@ class Upstream:
         return document
 
     async def _document(self, question: Question[T], reply: Reply) -> Document[T]:
-        """Reads what is large in a thread, since 600 alerts take some 60 ms; readers are pure functions."""
+        """Reads what is large in a thread, one at a time: readers are pure, and two would hold up the loop."""
         if reply.size > LARGE_BYTES:
-            digest = await anyio.to_thread.run_sync(question.read, reply.body)
+            digest = await anyio.to_thread.run_sync(question.read, reply.body, limiter=self._reading)
         else:
             digest = question.read(reply.body)
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
