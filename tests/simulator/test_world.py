@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.simulator.conftest import SEATTLE, WINTER, connect, point
-from weather.simulator import Faults, Simulator
-from weather.simulator.map import AREAS, PLACES
+from tests.simulator.conftest import SEATTLE, WINTER, point
+from weather.simulator.map import PLACES
 from weather.simulator.world import halves
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +130,16 @@ async def test_an_hourly_forecast_has_156_hours_without_names(client):
     assert [period["isDaytime"] for period in periods[7:9]] == [True, False]
 
 
+async def test_a_forecast_of_some_hours_ago_begins_then(client, sim):
+    links = await point(client)
+    sim.faults.forecast_age_h = 30
+    for link, over in (("forecast", {2, 3}), ("forecastHourly", {30})):
+        document = (await client.get(links[link])).json()["properties"]
+        assert document["updateTime"] == "2026-01-19T12:00:00+00:00"
+        ends = [datetime.fromisoformat(period["endTime"]).timestamp() for period in document["periods"]]
+        assert sum(end <= WINTER for end in ends) in over
+
+
 async def test_what_a_station_measures_hangs_together(client):
     seen = []
     for place in PLACES:
@@ -175,80 +184,3 @@ async def test_few_observations_are_late_and_few_lack_a_temperature(client, sim)
     assert 0.02 < sum(age > 3600 for age in ages) / len(ages) < 0.1
     assert all(0 <= age <= 3600 or 3 * 3600 <= age <= 7 * 3600 for age in ages)
     assert 0.02 < sum(each["temperature"]["value"] is None for each in seen) / len(seen) < 0.1
-
-
-async def active(client, **query):
-    return [alert["properties"] for alert in (await client.get("/alerts/active", params=query)).json()["features"]]
-
-
-async def test_about_a_third_of_the_areas_has_one_to_five(client):
-    sizes = [len(await active(client, area=area)) for area in AREAS]
-    assert max(sizes) <= 5
-    assert 0.2 < sum(size > 0 for size in sizes) / len(sizes) < 0.5
-    assert sum(sizes) == len(await active(client))
-
-
-async def test_california_always_has_an_actual_alert_and_vermont_never():
-    for hour in range(24):
-        sim = Simulator(Faults(), clock=lambda hour=hour: WINTER + 3600 * hour)
-        async with connect(sim) as client:
-            assert await active(client, area="CA", status="actual")
-            assert not await active(client, area="VT")
-
-
-async def test_alerts_at_a_point_are_some_of_its_state(client, sim):
-    sim.faults.alerts_features = 20
-    state = await active(client, area="CA")
-    here = await active(client, point="38.5,-121.5")
-    assert here[0] == state[0]
-    assert [alert for alert in state if alert in here] == here
-    assert 1 < len(here) < 20
-    assert here != await active(client, point="34,-118.2")
-    assert await active(client, point="44.48,-73.21") == []
-
-
-async def test_a_point_out_of_bounds_has_no_list_of_alerts(client):
-    response = await client.get("/alerts/active?point=48.85,2.35")
-    assert (response.status_code, response.json()["type"].rpartition("/")[2]) == (400, "InvalidParameter")
-
-
-async def test_an_area_asked_for_twice_answers_once(client):
-    assert await active(client, area="CA,CA") == await active(client, area="CA")
-
-
-async def test_the_first_alert_is_never_a_test(client, sim):
-    sim.faults.alerts_features = 1
-    for sim.faults.seed in range(50):
-        assert [alert["status"] for alert in await active(client, area="CA")] == ["Actual"]
-
-
-async def test_test_messages_come_unless_only_actual_ones_are_asked_for(client, sim):
-    sim.faults.alerts_features = 100
-    everything = await active(client, area="CA")
-    actual = await active(client, area="CA", status="actual")
-    assert {alert["status"] for alert in everything} == {"Actual", "Test"}
-    assert actual == [alert for alert in everything if alert["status"] == "Actual"]
-    assert len(await active(client, area="CA", status="actual,test")) == len(everything)
-
-
-async def test_an_alert_holds_now_and_says_that_it_is_simulated(client, sim):
-    sim.faults.alerts_features = 100
-    alerts = await active(client, area="CA")
-    assert len({alert["id"] for alert in alerts}) == 100
-    for alert in alerts:
-        sent, onset, expires = (
-            datetime.fromisoformat(alert[name]).timestamp() for name in ("sent", "onset", "expires")
-        )
-        assert sent < WINTER < expires
-        assert sent <= onset < expires
-        assert alert["description"].startswith("Simulated:")
-        assert alert["senderName"] == "NWS Simulator"
-    assert 0.3 < sum(alert["instruction"] is None for alert in alerts) / 100 < 0.7
-    assert {alert["ends"] is None for alert in alerts} == {True, False}
-
-
-async def test_a_set_can_be_of_national_size(client, sim):
-    sim.faults.alerts_features = 500
-    response = await client.get("/alerts/active?area=CA,VT")
-    assert len(response.json()["features"]) == 500
-    assert 500_000 < len(response.content) < 900_000

@@ -1,109 +1,155 @@
-"""The alerts of the simulated National Weather Service."""
+"""Which alerts of the simulated National Weather Service are listed, and what becomes of one as time goes on."""
 
 from __future__ import annotations
 
 import random
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .faults import Problem
-from .map import WATERS, ZONES, covered, nearest
+from .map import AREAS, ZONES, covered, within, zones_at
+from .messages import Hazard, former, message, reference
 from .world import POINT, Json, Question
 
 NEVER_ALERTED, ALWAYS_ALERTED = "VT", "CA"
+ZONE = f"({'|'.join(AREAS)})[CZ]\\d{{3}}"
 
-# Event: severity.
-ASHORE = {
-    "Wind Advisory": "Moderate",
-    "Flood Watch": "Severe",
-    "Tornado Warning": "Extreme",
-    "Hydrologic Outlook": "Unknown",
-}
-AFLOAT = {"Small Craft Advisory": "Minor", "Gale Warning": "Moderate", "Special Marine Warning": "Severe"}
-PARTS = ("Northern", "Southern", "Eastern", "Western", "Central")
+# What an update leaves of the message before it: nothing; it is still listed, and a reference tells of it; it is
+# listed, and only the number of the event tells.
+UPDATES = ("gone", "listed", "again")
+# How an event is over: told by a message of its own, by another alert, or by the clock alone.
+ENDS = ("CAN", "UPG", "lapses", "Cancel", "replaced", "EXP", "replacedBy", "expires")
 
 
 def alerts(question: Question) -> Json:
-    points = question.query["point"]
-    if points:
-        features = alerts_at(question, points[0])
+    point, zones, areas = (question.query[name] for name in ("point", "zone", "area"))
+    asked = [name for name, given in (("area", areas is not AREAS), ("point", point), ("zone", zones)) if given]
+    if len(asked) > 1:
+        message = f'Query parameter "{asked[0]}" is incompatible with "{asked[1]}"'
+        raise Problem("BadRequest", message, parameter=f"query.{asked[0]}")
+    if point:
+        features = alerts_at(question, point[0])
+    elif zones:
+        features = alerts_in(question, checked(zones[0]))
     else:
-        features = [alert for area in question.query["area"] for alert in alerts_of(question, area)]
-    statuses = question.query["status"]
+        features = [alert for area in areas for alert in alerts_of(question, area)]
+    statuses, every = question.query["status"], question.faults.alerts_every_s
+    changed = datetime.fromtimestamp(question.now // every * every, UTC) if every else question.hour
     return {
         "type": "FeatureCollection",
         "features": [alert for alert in features if alert["properties"]["status"].lower() in statuses],
         "title": "Current watches, warnings, and advisories",
-        "updated": question.hour.isoformat(),
+        "updated": max(changed, question.hour).isoformat(),
     }
 
 
+def checked(given: str) -> list[str]:
+    codes = given.split(",")
+    for index, code in enumerate(codes):
+        if not re.fullmatch(ZONE, code, re.ASCII):
+            raise Problem("BadRequest", f"Does not match the regex pattern ^{ZONE}$", parameter=f"query.zone[{index}]")
+    return codes
+
+
+def alerts_in(question: Question, codes: list[str]) -> list[Json]:
+    """Those that name one of the codes: as NWS has it, an alert for a forecast zone does not name its county."""
+    areas = dict.fromkeys(code[:2] for code in codes)
+    found = (alert for area in areas for alert in alerts_of(question, area))
+    return [alert for alert in found if not set(codes).isdisjoint(alert["properties"]["geocode"]["UGC"])]
+
+
 def alerts_at(question: Question, given: str) -> list[Json]:
-    """The first of the nearest city's state, and some of the others: an alert holds in parts of a state only."""
+    """Those of the point's zones, but for those with a polygon that it is not in."""
     match = re.fullmatch(POINT, given, re.ASCII)
     if not match:
         raise Problem("BadRequest", f"Does not match the regex pattern ^{POINT}$", parameter="query.point")
     lat, lon = map(float, match.groups())
     if not covered(lat, lon):
         raise Problem("InvalidParameter", "point")
-    dice = question.dice("alerts at", given)
-    alerts = alerts_of(question, nearest(lat, lon)[0].state)
-    return [alert for number, alert in enumerate(alerts) if number == 0 or dice.random() < 0.5]
+    found = alerts_in(question, [*zones_at(lat, lon).values()])
+    return [alert for alert in found if holds_at(alert["geometry"], lat, lon)]
+
+
+def holds_at(polygon: Json | None, lat: float, lon: float) -> bool:
+    """A polygon here is a box, which begins in the south-west."""
+    if polygon is None:
+        return True
+    (west, south), _, (east, north), *_ = polygon["coordinates"][0]
+    return within(((south, north, west, east),), lat, lon)
 
 
 def alerts_of(question: Question, area: str) -> list[Json]:
-    """1 to 5, or as many as are set, in one area of three; one in about 15 is a Test, never the first.
-
-    The last of them comes and goes; where it is the only one, or their number is set, another comes in its place.
+    """1 to 5, or as many as are set, in one area of three, and what is listed though it is over. The first is for all
+    the forecast zones of the area; one in about 15 is a Test, never the first. The last is `passing`, if any is.
     """
     dice = question.dice("alerts", area, question.hour)
     quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
     if area == NEVER_ALERTED or (quiet and area != ALWAYS_ALERTED):
         return []
-    tests = (bool(number) and dice.random() < 1 / 15 for number in range(question.faults.alerts_features or few))
-    issued = [alert(question, area, "Test" if test else "Actual", dice) for test in tests]
-    if every := question.faults.alerts_every_s:
-        times = int(question.now // every)
-        passing = alert(question, area, "Actual", question.dice("passing alert", area, times))
-        gone = times % 2 and len(issued) > 1 and not question.faults.alerts_features
-        issued[-1:] = [] if gone else [passing]
-    return issued
+    count, local = question.faults.alerts_features or few, question.hour.astimezone(zone_of(area))
+    lasting = count - bool(question.faults.alerts_every_s)
+    issued = [lasts(question, area, number, local, dice) for number in range(lasting)]
+    return issued + (passing(question, area, alone=not issued) if lasting < count else [])
 
 
-def alert(question: Question, area: str, status: str, dice: random.Random) -> Json:
+def zone_of(area: str) -> ZoneInfo:
+    return ZoneInfo(ZONES.get(area, "UTC"))
+
+
+def lasts(question: Question, area: str, number: int, local: datetime, dice: random.Random) -> Json:
     """Sent up to 12 hours before the hour; holds for at least 2 after it."""
-    event, severity = dice.choice([*(AFLOAT if area in WATERS else ASHORE).items()])
-    local = question.hour.astimezone(ZoneInfo(ZONES.get(area, "UTC")))
     sent, ends = local - timedelta(minutes=dice.randint(10, 720)), local + timedelta(hours=dice.randint(2, 48))
-    codes = [f"{area}Z{number:03}" for number in dice.sample(range(1, 100), 3)]
-    where = "; ".join(f"{part} {area}" for part in dice.sample(PARTS, len(codes)))
-    hours = (f"Hour {n}: wind {dice.randint(5, 60)} mph, rain {dice.randint(0, 9)} mm" for n in range(1, 4))
-    identifier = f"urn:oid:2.49.0.1.840.0.{dice.getrandbits(160):040x}.001.1"
-    url = f"{question.base}/alerts/{identifier}"
-    properties = {
-        "@id": url,
-        "id": identifier,
-        "areaDesc": where,
-        "affectedZones": [f"{question.base}/zones/forecast/{code}" for code in codes],
-        "references": [],
-        "sent": sent.isoformat(),
-        "effective": sent.isoformat(),
-        "onset": (sent + timedelta(hours=dice.randint(0, 2))).isoformat(),
-        "expires": min(ends, local + timedelta(hours=12)).isoformat(),
-        "ends": dice.choice((None, ends.isoformat(), ends.isoformat())),
-        "status": status,
-        "messageType": dice.choice(("Alert", "Alert", "Update")),
-        "category": "Met",
-        "severity": severity,
-        "certainty": "Likely",
-        "urgency": "Expected",
-        "event": event,
-        "sender": "simulator@example.invalid",
-        "senderName": "NWS Simulator",
-        "headline": f"{event} issued {sent:%B %d at %I:%M%p %Z} until {ends:%B %d at %I:%M%p %Z} by NWS Simulator",
-        "description": f"Simulated: nothing in it describes real weather.\n\n* WHERE...{where}.\n\n" + "\n".join(hours),
-        "instruction": dice.choice((None, "Simulated: no action is needed.")),
-        "response": "Monitor",
-    }
-    return {"id": url, "type": "Feature", "geometry": None, "properties": properties}
+    hazard = Hazard.drawn(dice, area, number + 1, (sent, ends), whole=number == 0)
+    chance, status = dice.random(), "Test" if number and dice.random() < 1 / 15 else "Actual"
+    if chance < 1 / 3:
+        hazard = replace(hazard, ends=None)
+    elif hazard.event.name == "Small Craft Advisory" and chance < 2 / 3:  # in force all the same: it has not ended
+        hazard = replace(hazard, expires=sent + timedelta(minutes=5))
+    action = dice.choice(("NEW", "NEW", "CON", "EXT", "EXA"))
+    references = [] if action == "NEW" else [former(question, dice, sent)]
+    return message(question, hazard, dice, sent, action, references, status=status)
+
+
+def passing(question: Question, area: str, *, alone: bool) -> list[Json]:
+    """What is listed of an event, which is issued, updated and over in three windows of `alerts_every_s`.
+
+    In each window another alert is in force, or none: never none where it is `alone` in its area, which then is for the
+    whole of it, or where the number of alerts is set.
+    """
+    every = question.faults.alerts_every_s
+    window = int(question.now // every)
+    chain, step = divmod(window + AREAS.index(area), 3)
+    dice, number = question.dice("passing", area, chain), 5000 + chain % 2000 * 2
+    end, left = ENDS[chain % len(ENDS)], UPDATES[chain % len(UPDATES)]
+    start = datetime.fromtimestamp((window - step) * every, zone_of(area))
+    issued, updated, over = (start + timedelta(seconds=n * every) for n in range(3))
+    later = over + timedelta(seconds=every, hours=dice.randint(2, 48))
+    span = issued, over if end == "lapses" else later
+    hazard = Hazard.drawn(dice, area, number, span, whole=alone, rare=dice.random() < 0.05)
+    if end == "expires":
+        hazard = replace(hazard, ends=None, expires=over)
+    if not hazard.event.vtec:  # no number tells what a message is about
+        end, left = {"UPG": "replaced"}.get(end, end), {"again": "listed"}.get(left, left)
+    first = message(question, hazard, dice, issued)
+    second = message(question, hazard, dice, updated, "CON", [] if left == "again" else [reference(first)])
+    if step == 0:
+        return [first]
+    if step == 1:
+        return [second] if left == "gone" else [first, second]
+    other = Hazard.drawn(dice, area, number + 1, (over, later), whole=alone)
+    successor = message(question, other, dice, over, "NEW", [reference(second)] if end == "replaced" else [])
+    if end == "replacedBy":
+        second["properties"] |= {"replacedBy": successor["id"], "replacedAt": over.isoformat()}
+    past: Json = {"urgency": "Past", "expires": over.isoformat()}
+    clear: Json = {**past, "response": "AllClear"}
+    listed = [second]
+    if end in ("CAN", "EXP"):
+        listed = [message(question, hazard, dice, over, end, [reference(second)] if end == "EXP" else [], **clear)]
+    elif end == "UPG":
+        listed = [second, message(question, hazard, dice, over, end, expired=[reference(second)], **past)]
+    elif end == "Cancel":
+        listed += [message(question, hazard, dice, over, "CAN", [reference(second)], messageType="Cancel", **clear)]
+    replaces = end in ("UPG", "replaced", "replacedBy")
+    return listed + ([successor] if replaces or alone or question.faults.alerts_features else [])

@@ -1,7 +1,7 @@
 """A National Weather Service for trying and testing: a bare ASGI application, all weather invented.
 
 It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six endpoints:
-points, forecast, hourly forecast, stations, latest observation, and active alerts by `area` or `point`, and `status`.
+points, forecast, hourly forecast, stations, latest observation, and active alerts by `area`, `zone` or `point`.
 With one SIMULATOR_SEED the same question within one hour of the clock (alerts: within SIMULATOR_ALERTS_EVERY_S) has the
 same answer, byte for byte; only the correlation ids differ.
 
@@ -40,6 +40,7 @@ PRIVATE = "private, must-revalidate, max-age=86400"
 PROBLEM_HEADERS = {"content-type": "application/problem+json", "cache-control": PRIVATE}
 VARY = "Accept-Encoding, Accept,Feature-Flags,Accept-Language"
 STATUSES = ("actual", "exercise", "system", "test", "draft")
+ALERTS = {"area": AREAS, "zone": (), "point": (), "status": STATUSES}
 
 
 class Endpoint(NamedTuple):
@@ -60,7 +61,7 @@ ENDPOINTS = {
     "hourly": Endpoint(f"{GRID}/forecast/hourly", world.hourly, HOUR, HOUR, "updateTime"),
     "stations": Endpoint(f"{GRID}/stations", world.stations, 24 * HOUR, 120),
     "observation": Endpoint("/stations/([^/]+)/observations/latest", world.observation, 300, 300, "timestamp"),
-    "alerts": Endpoint("/alerts/active", alerts, 30, 30, parameters={"area": AREAS, "point": (), "status": STATUSES}),
+    "alerts": Endpoint("/alerts/active", alerts, 30, 30, parameters=ALERTS),
 }
 
 

@@ -116,8 +116,9 @@ class Faults(BaseSettings):
     outage_s: Duration = 0
     expired_grid: bool = False  # forecasts answer 503 ForecastGridExpired
     renumber: Count = 0  # numbering of the grid: cells of any other numbering answer 404
-    alerts_features: Count = 0  # in each area that has any; 0: 1 to 5
-    alerts_every_s: Count = 60  # in each area that has any, one is issued or withdrawn so often; 0: none within an hour
+    forecast_age_h: Count = 0  # forecasts begin so long ago, as if none had been made since
+    alerts_features: Count = 0  # in force in each area that has any; 0: 1 to 5
+    alerts_every_s: Count = 60  # in each area that has any, one is issued, updated or over so often; 0: not in the hour
 
     @classmethod
     def read(cls) -> Self:

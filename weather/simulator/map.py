@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 CELL_DEGREES = 2.5 / 111.2  # a forecast cell is about 2.5 km wide
 CELL_OFFSET = 600  # an office's reference city is at 600,600, so that no cell is negative
 ROWS = 1000  # of one numbering of the grid
+ZONE_CELLS = 16  # in a row of a zone's: it is about 40 km wide
+MOST_ZONES = 20  # forecast zones of an area; as many for fire weather, with numbers from FIRE on; half as many counties
+FIRE = 600
 
 E, C, M, P = "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"
 A, H = "America/Anchorage", "Pacific/Honolulu"
@@ -177,6 +181,10 @@ MARINE: Boxes = (
 )  # fmt: skip
 
 
+# Of each box of MARINE.
+SEAS = ("LS", "LM", "LH", "LE", "LO", "GM", *["AM"] * 2, *["AN"] * 4, *["PZ"] * 4, "PK", "PK", "PH", "AM", "PM", "PS")
+
+
 def within(boxes: Boxes, lat: float, lon: float, margin: float = 0) -> bool:
     """Longitudes are counted on from the western edge, for boxes at the 180th meridian."""
     return any(
@@ -225,6 +233,24 @@ def named_cell(office: str, x: str, y: str, numbering: int) -> Cell | None:
     cell = Cell(office, int(x), int(y))
     current = office in ORIGINS and cell.y // ROWS == numbering
     return cell._replace(y=cell.y % ROWS) if current and covered(*centre(cell), margin=0.05) else None
+
+
+def zone_code(area: str, kind: str, number: int) -> str:
+    """Of a forecast zone, of the county that it shares with another, or of the fire weather zone in its place."""
+    if kind == "county":
+        return f"{area}C{(number - 1) // 2 * 2 + 1:03}"
+    return f"{area}Z{number + FIRE if kind == 'fire' else number:03}"
+
+
+@lru_cache(4096)
+def zones_at(lat: float, lon: float) -> dict[str, str]:
+    """The codes of a covered point's zones: at sea of the forecast zone only, on the outlying islands none."""
+    cell = cell_of(lat, lon)
+    seas = (sea for sea, box in zip(SEAS, MARINE, strict=True) if within((box,), *centre(cell)))
+    area = next(seas, nearest(lat, lon)[0].state)
+    number = (cell.x // ZONE_CELLS * 3 + cell.y // ZONE_CELLS * 7) % MOST_ZONES + 1
+    kinds = () if area not in AREAS else ("forecast",) if area in WATERS else ("forecast", "county", "fire")
+    return {kind: zone_code(area, kind, number) for kind in kinds}
 
 
 def usual_fahrenheit(lat: float, local: datetime) -> float:

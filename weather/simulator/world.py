@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .faults import Faults, Problem
-from .map import STATIONS, Cell, cell_of, centre, covered, marine, named_cell, nearest, usual_fahrenheit
+from .map import STATIONS, Cell, cell_of, centre, covered, marine, named_cell, nearest, usual_fahrenheit, zones_at
 
 Json = dict[str, Any]
 
@@ -46,6 +46,10 @@ class Question:
     def hour(self) -> datetime:
         return datetime.fromtimestamp(self.now // HOUR * HOUR, UTC)
 
+    @property
+    def forecast_hour(self) -> datetime:
+        return self.hour - timedelta(hours=self.faults.forecast_age_h)
+
     def dice(self, *key: object) -> random.Random:
         """The same numbers for the same seed and key."""
         return random.Random(f"{self.faults.seed}/{key}")  # noqa: S311 (weather, not secrets)
@@ -73,6 +77,7 @@ def point(question: Question) -> Json:
         raise Problem("InvalidPoint", given)
     place, cell = nearest(lat, lon)[0], cell_of(lat, lon, question.faults.renumber)
     grid = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}"
+    zones = {kind: f"{base}/zones/{kind}/{code}" for kind, code in zones_at(lat, lon).items()}
     properties = {
         "cwa": place.cwa,
         "type": "marine" if marine(*centre(cell)) else "land",
@@ -83,6 +88,9 @@ def point(question: Question) -> Json:
         "forecastHourly": f"{grid}/forecast/hourly",
         "observationStations": f"{grid}/stations",
         "relativeLocation": {"type": "Feature", "properties": {"city": place.city, "state": place.state}},
+        "forecastZone": zones.get("forecast"),
+        "county": zones.get("county"),
+        "fireWeatherZone": zones.get("fire"),
         "timeZone": place.zone,
     }
     return feature(f"{base}/points/{given}", properties, lat, lon)
@@ -107,7 +115,7 @@ def hourly(question: Question) -> Json:
 
 
 def forecast_of(question: Question, periods: list[Json]) -> Json:
-    updated = question.hour.isoformat()
+    updated = question.forecast_hour.isoformat()
     properties = {"units": "us", "generatedAt": updated, "updateTime": updated, "periods": periods}
     return {"type": "Feature", "geometry": None, "properties": properties}
 
@@ -120,7 +128,7 @@ def forecast_cell(question: Question) -> tuple[Cell, datetime]:
         raise Problem("MarineForecastNotSupported")
     if question.faults.expired_grid:
         raise Problem("ForecastGridExpired")
-    return here, question.hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone))
+    return here, question.forecast_hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone))
 
 
 def halves(now: datetime) -> Iterator[tuple[str, datetime, datetime]]:

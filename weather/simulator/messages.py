@@ -1,0 +1,207 @@
+"""What the alerts of the simulated National Weather Service say: events, and the messages about each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
+
+from .map import AREAS, MOST_ZONES, PLACES, WATERS, zone_code, zones_at
+from .world import Json, Question
+
+SENDER = "simulator@example.invalid"
+DESCRIPTION = """Simulated: nothing in it describes real weather.
+
+* WHAT...{event}, wind {wind} mph, rain {rain} mm.
+
+* WHERE...{where}.
+
+* WHEN...{when}.
+
+* IMPACTS...None. A message of the Weather Service tells here in some lines what the weather may do to roads, roofs,
+trees and boats, and to those who are out in it. These lines stand for them, so that a simulated alert is about as long
+as a real one.
+
+* ADDITIONAL DETAILS...- Nobody has seen anything.
+- http://www.weather.gov/safety"""
+PARTS = ("Northern", "Southern", "Eastern", "Western", "Central")
+CITIES = {place.state: place for place in reversed(PLACES)}
+
+
+class Event(NamedTuple):
+    """`product` is what tells of it, `vtec` its phenomenon and significance ("": it has no number), `kind` that of the
+    zones it is for; with a `polygon` it holds around a city only."""
+
+    name: str
+    product: str
+    vtec: str
+    severity: str
+    kind: str = "forecast"
+    urgency: str = "Expected"
+    response: str = "Monitor"
+    polygon: bool = False
+
+
+ASHORE = (
+    Event("Wind Advisory", "NPW", "WI.Y", "Moderate"),
+    Event("Flood Watch", "FFA", "FA.A", "Severe"),
+    Event("Red Flag Warning", "RFW", "FW.W", "Severe", "fire"),
+    Event("Tornado Warning", "TOR", "TO.W", "Extreme", "county", "Immediate", "Shelter", polygon=True),
+    Event("Hydrologic Outlook", "ESF", "", "Unknown", "county", "Future"),
+)
+AFLOAT = (
+    Event("Small Craft Advisory", "MWW", "SC.Y", "Minor"),
+    Event("Gale Warning", "MWW", "GL.W", "Moderate"),
+    Event("Special Marine Warning", "SMW", "MA.W", "Severe"),
+)
+EMERGENCIES = (
+    Event("Evacuation - Immediate", "EVI", "", "Unknown", "county", "Immediate", "Evacuate"),
+    Event("Shelter In Place Warning", "SPW", "", "Unknown", "county", "Immediate", "Shelter"),
+)
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """What messages with the same `number` are about; `numbers` are those of its zones, `ends` None where no end is
+    told, `box` south, north, west and east of where it holds."""
+
+    event: Event
+    area: str
+    number: int
+    numbers: Sequence[int]
+    onset: datetime
+    ends: datetime | None
+    expires: datetime
+    box: tuple[float, float, float, float] | None = None
+
+    @classmethod
+    def drawn(
+        cls,
+        dice: random.Random,
+        area: str,
+        number: int,
+        span: tuple[datetime, datetime],
+        *,
+        whole: bool,
+        rare: bool = False,
+    ) -> Self:
+        """One that holds in all forecast zones of the area if it is `whole`; a civil emergency if it is `rare`."""
+        onset, ends = span
+        events = AFLOAT if area in WATERS else EMERGENCIES if rare and not whole else ASHORE
+        event = dice.choice([event for event in events if event.kind == "forecast"] if whole else events)
+        numbers: Sequence[int] = range(1, MOST_ZONES + 1)
+        box = None
+        if event.polygon:  # around the first city
+            city = CITIES[area]
+            box = (city.lat - 0.1, city.lat + 0.1, city.lon - 0.1, city.lon + 0.1)
+            codes = {zones_at(lat, lon).get("forecast") for lat in box[:2] for lon in box[2:]}
+            numbers = [n for n in numbers if zone_code(area, "forecast", n) in codes]
+        elif not whole:
+            numbers = sorted(dice.sample(numbers, dice.randint(1, 8)))
+        return cls(event, area, number, numbers, onset, ends, min(ends, onset + timedelta(hours=24)), box)
+
+    @property
+    def polygon(self) -> Json | None:
+        if self.box is None:
+            return None
+        south, north, west, east = self.box
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        return {"type": "Polygon", "coordinates": [ring]}
+
+    def vtec(self, action: str, office: str) -> str:
+        """Zeros stand for the time of what has begun, and of an end that nobody knows (NWSI 10-1703)."""
+        span = (self.onset if action == "NEW" else None, self.ends)
+        times = (f"{time.astimezone(UTC):%y%m%dT%H%MZ}" if time else "000000T0000Z" for time in span)
+        return f"/O.{action}.{office}.{self.event.vtec}.{self.number % 10_000:04}.{'-'.join(times)}/"
+
+
+def reference(alert: Json) -> Json:
+    said = alert["properties"]
+    return {"@id": said["@id"], "identifier": said["id"], "sender": SENDER, "sent": said["sent"]}
+
+
+def former(question: Question, dice: random.Random, sent: datetime) -> Json:
+    """A reference to a message that is listed no longer."""
+    identifier = drawn_id(dice)
+    url = f"{question.base}/alerts/{identifier}"
+    return {"@id": url, "identifier": identifier, "sender": SENDER, "sent": sent.isoformat()}
+
+
+def drawn_id(dice: random.Random) -> str:
+    return f"urn:oid:2.49.0.1.840.0.{dice.getrandbits(160):040x}.001.1"
+
+
+def message(
+    question: Question,
+    hazard: Hazard,
+    dice: random.Random,
+    sent: datetime,
+    action: str = "NEW",
+    references: Sequence[Json] = (),
+    expired: Sequence[Json] = (),
+    **changes: Any,
+) -> Json:
+    """`action` is that of its VTEC string, `expired` are references to messages that its parameters say are over,
+    `changes` the properties that differ from what a message usually says.
+    """
+    event, area, sent_at, ends = hazard.event, hazard.area, sent.isoformat(), hazard.ends and hazard.ends.isoformat()
+    place = CITIES.get(area)
+    office = place.station[0] + place.cwa if place else "KWNM"  # of all waters, the Ocean Prediction Center
+    identifier = drawn_id(dice)
+    url = f"{question.base}/alerts/{identifier}"
+    codes = list(dict.fromkeys(zone_code(area, event.kind, number) for number in hazard.numbers))
+    where = "; ".join(f"{PARTS[int(code[3:]) % len(PARTS)]} {area} {code[2:]}" for code in codes)
+    gone = [f"{each['sender']},{each['identifier']},{each['sent']}" for each in expired]
+    until = f"until {hazard.ends:%B %d at %I:%M%p %Z}" if hazard.ends else "until further notice"
+    headline = f"{event.name} issued {sent:%B %d at %I:%M%p %Z} {until} by NWS Simulator"
+    number = f"{AREAS.index(area):02}"
+    wind, rain = dice.randint(5, 60), dice.randint(0, 9)
+    properties = {
+        "@id": url,
+        "@type": "wx:Alert",
+        "id": identifier,
+        "areaDesc": where,
+        "geocode": {"SAME": [f"0{number}{code[3:]}" for code in codes], "UGC": codes},
+        "affectedZones": [f"{question.base}/zones/{event.kind}/{code}" for code in codes],
+        "references": [*references],
+        "sent": sent_at,
+        "effective": sent_at,
+        "onset": hazard.onset.isoformat(),
+        "expires": hazard.expires.isoformat(),
+        "ends": ends,
+        "status": "Actual",
+        "messageType": "Update" if references else "Alert",
+        "category": "Met",
+        "severity": event.severity,
+        "certainty": "Likely",
+        "urgency": event.urgency,
+        "event": event.name,
+        "sender": SENDER,
+        "senderName": "NWS Simulator",
+        "headline": headline,
+        "description": DESCRIPTION.format(event=event.name, wind=wind, rain=rain, where=where, when=until.capitalize()),
+        "instruction": dice.choice((None, "Simulated: no action is needed.")),
+        "response": event.response,
+        "note": None,
+        "parameters": {
+            "AWIPSidentifier": [event.product + office[1:]],
+            "WMOidentifier": [f"WWUS71 {office} {sent.astimezone(UTC):%d%H%M}"],
+            "NWSheadline": [f"{event.name} {until}".upper()],
+            "BLOCKCHANNEL": ["EAS", "NWEM", "CMAS"],
+            **({"VTEC": [hazard.vtec(action, office)]} if event.vtec else {}),
+            **({"eventEndingTime": [ends]} if ends else {}),
+            **({"expiredReferences": [" ".join(gone)]} if gone else {}),
+        },
+        "scope": "Public",
+        "code": "IPAWSv1.0",
+        "language": "en-US",
+        "web": "http://www.weather.gov",
+        "eventCode": {
+            "SAME": [event.product],
+            "NationalWeatherService": [event.vtec.replace(".", "") or event.product],
+        },
+        **changes,
+    }
+    return {"id": url, "type": "Feature", "geometry": hazard.polygon, "properties": properties}
