@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -116,6 +116,16 @@ async def test_what_is_listed_is_the_same_within_a_window_and_for_the_same_seed(
                 sets.append((await client.get("/alerts/active")).content)
         assert sets[0] == sets[1]
         assert sets[0] != sets[2]
+
+
+@pytest.mark.parametrize("night", [datetime(2026, 11, 1, 7, tzinfo=UTC), datetime(2026, 3, 8, 8, tzinfo=UTC)])
+async def test_no_alert_is_sent_later_than_now_when_the_clocks_change(night):
+    for minute in range(5, 240, 10):
+        now = night.timestamp() + 60 * minute
+        async with connect(Simulator(Faults(alerts_every_s=600), clock=lambda now=now: now)) as client:
+            alerts = await active(client)
+        assert all(of(alert["sent"]) <= now for alert in alerts)
+        assert in_force(alerts, now)
 
 
 def links_of(properties):

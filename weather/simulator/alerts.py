@@ -6,10 +6,9 @@ import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from .faults import Problem
-from .map import AREAS, ZONES, covered, within, zones_at
+from .map import AREAS, covered, within, zones_at
 from .messages import Hazard, former, message, reference
 from .world import POINT, Json, Question
 
@@ -88,19 +87,16 @@ def alerts_of(question: Question, area: str) -> list[Json]:
     quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
     if area == NEVER_ALERTED or (quiet and area != ALWAYS_ALERTED):
         return []
-    count, local = question.faults.alerts_features or few, question.hour.astimezone(zone_of(area))
+    count = question.faults.alerts_features or few
     lasting = count - bool(question.faults.alerts_every_s)
-    issued = [lasts(question, area, number, local, dice) for number in range(lasting)]
+    issued = [lasts(question, area, number, dice) for number in range(lasting)]
     return issued + (passing(question, area, alone=not issued) if lasting < count else [])
 
 
-def zone_of(area: str) -> ZoneInfo:
-    return ZoneInfo(ZONES.get(area, "UTC"))
-
-
-def lasts(question: Question, area: str, number: int, local: datetime, dice: random.Random) -> Json:
+def lasts(question: Question, area: str, number: int, dice: random.Random) -> Json:
     """Sent up to 12 hours before the hour; holds for at least 2 after it."""
-    sent, ends = local - timedelta(minutes=dice.randint(10, 720)), local + timedelta(hours=dice.randint(2, 48))
+    sent = question.hour - timedelta(minutes=dice.randint(10, 720))
+    ends = question.hour + timedelta(hours=dice.randint(2, 48))
     hazard = Hazard.drawn(dice, area, number + 1, (sent, ends), whole=number == 0)
     chance, status = dice.random(), "Test" if number and dice.random() < 1 / 15 else "Actual"
     if chance < 1 / 3:
@@ -123,7 +119,7 @@ def passing(question: Question, area: str, *, alone: bool) -> list[Json]:
     chain, step = divmod(window + AREAS.index(area), 3)
     dice, number = question.dice("passing", area, chain), 5000 + chain % 2000 * 2
     end, left = ENDS[chain % len(ENDS)], UPDATES[chain % len(UPDATES)]
-    start = datetime.fromtimestamp((window - step) * every, zone_of(area))
+    start = datetime.fromtimestamp((window - step) * every, UTC)
     issued, updated, over = (start + timedelta(seconds=n * every) for n in range(3))
     later = over + timedelta(seconds=every, hours=dice.randint(2, 48))
     span = issued, over if end == "lapses" else later

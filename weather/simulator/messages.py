@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
 
-from .map import AREAS, MOST_ZONES, PLACES, WATERS, zone_code, zones_at
+from .map import AREAS, MOST_ZONES, PLACES, WATERS, ZONES, zone_code, zones_at
 from .world import Json, Question
 
 SENDER = "simulator@example.invalid"
@@ -27,7 +28,10 @@ as a real one.
 * ADDITIONAL DETAILS...- Nobody has seen anything.
 - http://www.weather.gov/safety"""
 PARTS = ("Northern", "Southern", "Eastern", "Western", "Central")
+IPAWS = {"scope": "Public", "code": "IPAWSv1.0", "language": "en-US", "web": "http://www.weather.gov"}
 CITIES = {place.state: place for place in reversed(PLACES)}
+
+Span = tuple[datetime, datetime]
 
 
 class Event(NamedTuple):
@@ -65,7 +69,7 @@ EMERGENCIES = (
 @dataclass(frozen=True)
 class Hazard:
     """What messages with the same `number` are about; `numbers` are those of its zones, `ends` None where no end is
-    told, `box` south, north, west and east of where it holds."""
+    told, in UTC as every time here, `box` south, north, west and east of where it holds."""
 
     event: Event
     area: str
@@ -77,16 +81,7 @@ class Hazard:
     box: tuple[float, float, float, float] | None = None
 
     @classmethod
-    def drawn(
-        cls,
-        dice: random.Random,
-        area: str,
-        number: int,
-        span: tuple[datetime, datetime],
-        *,
-        whole: bool,
-        rare: bool = False,
-    ) -> Self:
+    def drawn(cls, dice: random.Random, area: str, number: int, span: Span, whole: bool, rare: bool = False) -> Self:
         """One that holds in all forecast zones of the area if it is `whole`; a civil emergency if it is `rare`."""
         onset, ends = span
         events = AFLOAT if area in WATERS else EMERGENCIES if rare and not whole else ASHORE
@@ -113,7 +108,7 @@ class Hazard:
     def vtec(self, action: str, office: str) -> str:
         """Zeros stand for the time of what has begun, and of an end that nobody knows (NWSI 10-1703)."""
         span = (self.onset if action == "NEW" else None, self.ends)
-        times = (f"{time.astimezone(UTC):%y%m%dT%H%MZ}" if time else "000000T0000Z" for time in span)
+        times = (f"{time:%y%m%dT%H%MZ}" if time else "000000T0000Z" for time in span)
         return f"/O.{action}.{office}.{self.event.vtec}.{self.number % 10_000:04}.{'-'.join(times)}/"
 
 
@@ -146,7 +141,8 @@ def message(
     """`action` is that of its VTEC string, `expired` are references to messages that its parameters say are over,
     `changes` the properties that differ from what a message usually says.
     """
-    event, area, sent_at, ends = hazard.event, hazard.area, sent.isoformat(), hazard.ends and hazard.ends.isoformat()
+    event, area, zone = hazard.event, hazard.area, ZoneInfo(ZONES.get(hazard.area, "UTC"))
+    local, ends = sent.astimezone(zone), hazard.ends and hazard.ends.astimezone(zone)
     place = CITIES.get(area)
     office = place.station[0] + place.cwa if place else "KWNM"  # of all waters, the Ocean Prediction Center
     identifier = drawn_id(dice)
@@ -154,8 +150,8 @@ def message(
     codes = list(dict.fromkeys(zone_code(area, event.kind, number) for number in hazard.numbers))
     where = "; ".join(f"{PARTS[int(code[3:]) % len(PARTS)]} {area} {code[2:]}" for code in codes)
     gone = [f"{each['sender']},{each['identifier']},{each['sent']}" for each in expired]
-    until = f"until {hazard.ends:%B %d at %I:%M%p %Z}" if hazard.ends else "until further notice"
-    headline = f"{event.name} issued {sent:%B %d at %I:%M%p %Z} {until} by NWS Simulator"
+    until = f"until {ends:%B %d at %I:%M%p %Z}" if ends else "until further notice"
+    headline = f"{event.name} issued {local:%B %d at %I:%M%p %Z} {until} by NWS Simulator"
     number = f"{AREAS.index(area):02}"
     wind, rain = dice.randint(5, 60), dice.randint(0, 9)
     properties = {
@@ -166,11 +162,11 @@ def message(
         "geocode": {"SAME": [f"0{number}{code[3:]}" for code in codes], "UGC": codes},
         "affectedZones": [f"{question.base}/zones/{event.kind}/{code}" for code in codes],
         "references": [*references],
-        "sent": sent_at,
-        "effective": sent_at,
-        "onset": hazard.onset.isoformat(),
-        "expires": hazard.expires.isoformat(),
-        "ends": ends,
+        "sent": local.isoformat(),
+        "effective": local.isoformat(),
+        "onset": hazard.onset.astimezone(zone).isoformat(),
+        "expires": hazard.expires.astimezone(zone).isoformat(),
+        "ends": ends and ends.isoformat(),
         "status": "Actual",
         "messageType": "Update" if references else "Alert",
         "category": "Met",
@@ -187,21 +183,15 @@ def message(
         "note": None,
         "parameters": {
             "AWIPSidentifier": [event.product + office[1:]],
-            "WMOidentifier": [f"WWUS71 {office} {sent.astimezone(UTC):%d%H%M}"],
+            "WMOidentifier": [f"WWUS71 {office} {sent:%d%H%M}"],
             "NWSheadline": [f"{event.name} {until}".upper()],
             "BLOCKCHANNEL": ["EAS", "NWEM", "CMAS"],
             **({"VTEC": [hazard.vtec(action, office)]} if event.vtec else {}),
-            **({"eventEndingTime": [ends]} if ends else {}),
+            **({"eventEndingTime": [ends.isoformat()]} if ends else {}),
             **({"expiredReferences": [" ".join(gone)]} if gone else {}),
         },
-        "scope": "Public",
-        "code": "IPAWSv1.0",
-        "language": "en-US",
-        "web": "http://www.weather.gov",
-        "eventCode": {
-            "SAME": [event.product],
-            "NationalWeatherService": [event.vtec.replace(".", "") or event.product],
-        },
+        "eventCode": {"SAME": [event.product], "NationalWeatherService": [event.product]},
+        **IPAWS,
         **changes,
     }
     return {"id": url, "type": "Feature", "geometry": hazard.polygon, "properties": properties}
