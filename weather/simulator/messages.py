@@ -21,12 +21,7 @@ DESCRIPTION = """Simulated: nothing in it describes real weather.
 
 * WHEN...{when}.
 
-* IMPACTS...None. A message of the Weather Service tells here in some lines what the weather may do to roads, roofs,
-trees and boats, and to those who are out in it. These lines stand for them, so that a simulated alert is about as long
-as a real one.
-
-* ADDITIONAL DETAILS...- Nobody has seen anything.
-- http://www.weather.gov/safety"""
+* IMPACTS...None. The lines that tell of roads, roofs, trees and boats in a real alert are not in this one."""
 PARTS = ("Northern", "Southern", "Eastern", "Western", "Central")
 IPAWS = {"scope": "Public", "code": "IPAWSv1.0", "language": "en-US", "web": "http://www.weather.gov"}
 CITIES = {place.state: place for place in reversed(PLACES)}
