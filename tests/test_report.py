@@ -724,7 +724,7 @@ def test_what_was_asked_for_a_place_is_told():
     asked = sought(place="Elm, NY", latitude=42.5, longitude=-73.5)
     answer = report.alerts_answer(asked.model_copy(update={"limit": 5}), alerts(), LIVE, ("NYZ001", "NYC003"), "Taken.")
     assert answer.text == "No active alerts for Elm, NY (zones NYZ001, NYC003).\nTaken."
-    assert answer.words == "Alerts for Elm, NY (zones NYZ001, NYC003), live: none; 0 shown."
+    assert answer.words == ("Alerts for Elm, NY (zones NYZ001, NYC003), near 42.5, -73.5, live: none; 0 shown.")
     assert (answer.structured.zones, answer.structured.note) == (("NYZ001", "NYC003"), "Taken.")
 
 

@@ -494,7 +494,38 @@ async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_tha
     world.broken = "none"
     world.clock.now += 60
     assert text(await world.call("get-alerts", vermont)) == "No active alerts at the point 44.48, -73.21."
-    assert text(await world.call("get-alerts", {"place": "oak vermont"})) == "No active alerts for Oak, VT."
+    told = text(await world.call("get-alerts", {"place": "oak vermont"}))
+    assert re.fullmatch(r"No active alerts for Oak, VT \(zones VTZ\d{3}, VTC\d{3}(, VTZ\d{3})?\)\.", told)
+
+
+async def test_a_place_is_more_than_its_point(world):
+    """Some alerts hold in the zone of a place, and not at its very point."""
+    place, point = {"place": "Oak, CA"}, {"latitude": 38.5, "longitude": -121.5}
+    whole, part = [(await world.call("get-alerts", where)).structuredContent for where in (place, point)]
+    assert world.asked() == {"point": 1, "alerts": 2}
+    at_point, in_zones = ({alert["id"] for alert in content["alerts"]} for content in (part, whole))
+    assert at_point < in_zones
+    assert all(set(alert["affectedZones"]) & set(whole["zones"]) for alert in whole["alerts"])
+    assert "zones" not in part
+    assert "Alerts at the point 38.5, -121.5, issued" in (await world.call("get-alerts", point)).content[1].text
+
+
+async def test_a_place_whose_zones_are_not_known_is_asked_at_its_point(world):
+    def bare(body):
+        for name in ("forecastZone", "county", "fireWeatherZone"):
+            body.get("properties", {}).pop(name, None)
+
+    world.edit = bare
+    result = await world.call("get-alerts", {"place": "Oak, CA"})
+    assert "Alerts at the point of Oak, CA (38.5, -121.5), issued" in result.content[1].text
+    assert "zones" not in result.structuredContent
+
+
+async def test_a_place_without_a_forecast_link_has_alerts(world):
+    world.edit = lambda body: body.get("properties", {}).update(forecast=None)
+    result = await world.call("get-alerts", {"place": "Oak, CA"})
+    assert not result.isError
+    assert "Alerts at the point of Oak, CA (38.5, -121.5), issued" in result.content[1].text
 
 
 async def test_a_filter_asks_for_nothing_more(world):

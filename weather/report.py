@@ -206,8 +206,9 @@ def alerts_answer(
         *filter(None, (note,)),
     ]
     told = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
+    near = f", near {asked.latitude}, {asked.longitude}" if zones else ""
     more = [
-        f"Alerts {where}{asked.kind}, {freshness.said(digest.issued)}: {told}; {len(shown)} shown.",
+        f"Alerts {where}{near}{asked.kind}, {freshness.said(digest.issued)}: {told}; {len(shown)} shown.",
         *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
     ]
     about = freshness.stamp(digest.issued) | {"total": len(found), "shown": len(shown), "others": len(others)}
