@@ -617,7 +617,7 @@ def test_the_rest_of_each_alert_is_told_in_a_second_text():
     assert alerts_answer(sought("NY"), digest, 20, LIVE).words == (
         "Alerts for New York, issued Tue Jan 15 17:00 UTC; live: 1 Severe, 1 Minor; 2 shown.\n"
         "1. Flood Watch: urgency Future, certainty Possible, response Avoid, message Update,"
-        " sent Tue Jan 15 09:00 UTC-05:00, expires Tue Jan 15 20:00 UTC\n"
+        " sent Tue Jan 15 09:00 UTC-05:00, message expires Tue Jan 15 20:00 UTC\n"
         "2. Flood Watch: "
     )
     note = alerts_answer(sought(place="Elm, NY", latitude=42.5, longitude=-73.5), digest, 1, LIVE).words

@@ -103,7 +103,7 @@ def alert_text(alert: Alert) -> str:
 def alert_line(alert: Alert) -> str:
     """The rest of an alert, without its codes: "Flood Watch: urgency Future, certainty Possible, ..."."""
     terms = (("urgency", alert.urgency), ("certainty", alert.certainty), ("response", alert.response))
-    times = (("sent", moment(alert.sent)), ("expires", moment(alert.expires)))
+    times = (("sent", moment(alert.sent)), ("message expires", moment(alert.expires)))
     return f"{alert.event}: {facts(*terms, ('message', alert.message_type), *times)}"
 
 
