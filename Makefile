@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-upstream load soak screenshot clean help
+.PHONY: run check test bench bench-upstream load soak screenshot places clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,6 +44,9 @@ bench: $(VENV)/test  ## ratios against a raw echo, the SDK and a naive server: t
 
 screenshot: $(VENV)/test  ## docs/console.png: the page, as a browser shows it
 	$(BIN)/python -m tests.screenshot
+
+places: $(VENV)/test  ## weather/places.tsv: where towns, ZIP codes and airports are
+	$(BIN)/python -m tests.make_places
 
 clean:  ## remove .venv and whatever else was made here
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html

@@ -333,7 +333,13 @@ LIMIT = "how many alerts at most, from 1 to 200"
             "not known",
             "left out: get-alerts takes place, latitude, longitude, state, severity, event, limit",
         ),
-        ("get-forecast", {"place": "Atlantis, Sea"}, "place", '"Atlantis, Sea"', NAMED),
+        (
+            "get-forecast",
+            {"place": "Qqqqq, Sea"},
+            "place",
+            '"Qqqqq, Sea", which is not known',
+            f"{NAMED}; or else give latitude and longitude",
+        ),
     ],
 )
 async def test_wrong_argument_is_named_in_one_sentence(server, tool, arguments, argument, got, expected):

@@ -18,10 +18,10 @@ from tests.conftest import Clock
 from weather.answers import Answers
 from weather.areas import AREAS
 from weather.config import Settings
+from weather.errors import shortened
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.places import Places
-from weather.questions import shortened
 from weather.session import build_server
 from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, LISTING, call, instructions
@@ -31,13 +31,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = {"latitude": 47.61, "longitude": -122.33}
 CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
-PLACES = """\
-02108\tMA\tBoston, MA 02108\t42.36\t-71.07
-98101\tWA\tSeattle, WA 98101\t47.61\t-122.33
-oak\tCA\tOak, CA\t38.5\t-121.5
-oak\tVT\tOak, VT\t44.48\t-73.21
-paris\tTX\tParis, TX\t48.85\t2.35
-seattle\tWA\tSeattle, WA\t47.61\t-122.33
+PLACES = b"""\
+02108\tMA\tBoston, MA 02108\t\t0\t42.36\t-71.07
+98101\tWA\tSeattle, WA 98101\t\t0\t47.61\t-122.33
+oak\tCA\tOak, CA\t\t2000\t38.5\t-121.5
+oak\tVT\tOak, VT\t\t1000\t44.48\t-73.21
+paris\tTX\tParis, TX\t\t9000\t48.85\t2.35
+seattle\tWA\tSeattle, WA\t\t700000\t47.61\t-122.33
 """
 FORECAST_LIFE_S, OBSERVATION_LIFE_S, ALERTS_LIFE_S = 3600, 300, 30
 
@@ -133,6 +133,7 @@ STATE = (
     " its full name{}."
 )
 PLACE = "Argument 'place' is {}; it should be a US city with its state, such as Boston, MA, or a five-digit ZIP code{}."
+UNKNOWN = PLACE.format('"{}", which is not known', "; or else give latitude and longitude")
 UNITS = "Argument 'units' is {}; it should be us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa."
 HOURLY = "Argument 'hourly' is {}; it should be true for the next 48 hours one by one, false for half days."
 SEVERITY = (
@@ -182,16 +183,17 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
             "Argument 'latitude' is 47.61 and longitude -122.33, 3743 km from Oak, VT; it should be left out like"
             " longitude, or given without place.",
         ),
-        ("get-weather", {"place": "Nowhere"}, PLACE.format('"Nowhere"', "")),
-        ("get-weather", {"place": 2109}, PLACE.format('"02109"', "")),
-        ("get-weather", {"place": -2108}, PLACE.format('"-2108"', "")),
+        ("get-weather", {"place": "Nowhere"}, UNKNOWN.format("Nowhere")),
+        ("get-weather", {"place": 2109}, UNKNOWN.format("02109").replace("Boston, MA", "Boston, MA 02108")),
+        ("get-weather", {"place": -2108}, UNKNOWN.format("-2108")),
         ("get-weather", {"place": True}, PLACE.format("true", "")),
         ("get-weather", {"place": None}, PLACE.format("missing", "; or else give latitude and longitude")),
         ("get-weather", {"place": "x" * 101}, PLACE.format('"' + "x" * 56 + "...", "")),
         (
             "get-alerts",
             {"place": "oak"},
-            "Argument 'place' is \"oak\", the name of 2; it should be told with its state, such as Oak, CA; Oak, VT.",
+            "Argument 'place' is \"oak\", the name of 2 places; it should be told with its state, such as Oak, CA;"
+            " Oak, VT.",
         ),
         ("get-weather", {**SEATTLE, "units": "kelvin"}, UNITS.format('"kelvin"')),
         ("get-forecast", {**SEATTLE, "hourly": "often"}, HOURLY.format('"often"')),
@@ -335,7 +337,7 @@ SPELLINGS = [
     ("get-weather", {"place": "Seattle, WA"}, {"place": " seattle  washington", "units": "us"}),
     ("get-weather", {"place": "98101", "units": "si"}, {"units": "si", "place": "seattle wa 98101-0001"}),
     ("get-weather", {"place": "02108"}, {"place": 2108}),
-    ("get-forecast", {"place": "Seattle"}, {"place": "SEATTLE, WA, USA", "hourly": False}),
+    ("get-forecast", {"place": "Seattle, WA"}, {"place": "SEATTLE, WA, USA", "hourly": False}),
     ("get-forecast", {**SEATTLE, "hourly": True}, {"hourly": True, "units": "us", **SEATTLE}),
     ("get-alerts", {"place": "Oak, CA"}, {"place": "oak california", "limit": 25.0}),
     ("get-alerts", SEATTLE, {"latitude": 47.61001, "longitude": -122.33}),
@@ -434,12 +436,9 @@ async def test_a_place_is_told_as_it_was_understood_and_is_its_coordinates(world
     assert world.asked() == {"point": 1, "forecast": 1}
 
 
-async def test_places_are_loaded_at_the_first_call_that_names_one():
+async def test_places_are_those_of_the_package():
     async with opened() as world:
         world.answers.places = Places()
-        assert not (await world.call()).isError
-        assert not world.answers.places.text
-        assert world.ready("get-forecast", {"place": "Seattle, WA"}) is None
         result = await world.call("get-forecast", {"place": "Seattle, WA"})
         assert result.structuredContent["place"] == "Seattle, WA"
         assert world.ready("get-forecast", {"place": "seattle washington"})

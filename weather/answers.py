@@ -83,7 +83,7 @@ class Answers:
             return None
         try:
             asked = self._asked(tool, arguments)
-        except BadArgument:  # for `answer` to refuse, or to load the places first
+        except BadArgument:  # for `answer` to refuse
             return None
         if key:
             if len(self._known) >= MOST_KNOWN:
@@ -96,8 +96,6 @@ class Answers:
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                if "place" in arguments and not self.places.text:
-                    await self.nws.start(self.places.load, kept=True).wait()
                 asked = self._asked(tool, arguments)
                 return self._fresh(asked) or await self._build(asked).wait(progress)
         except TimeoutError:

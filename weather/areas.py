@@ -36,8 +36,19 @@ def area_code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace(".", "").replace(",", " ").lower().split())
+    return "".join(text.replace(".", "").replace(",", " ").lower().split())
 
 
+# Abbreviations of before postal codes, and what else people write.
+_ALSO = {
+    "AL": "ala", "AK": "alas", "AZ": "ariz", "AR": "ark", "CA": "calif cal", "CO": "colo", "CT": "conn",
+    "DC": "washingtondc", "DE": "del", "FL": "fla", "FM": "micronesia fsm", "GM": "gulf gulfofamerica",
+    "IL": "ill ills", "IN": "ind", "KS": "kan kans", "MA": "mass", "MH": "rmi", "MI": "mich",
+    "MN": "minn", "MP": "cnmi northernmarianas", "MS": "miss", "MT": "mont", "ND": "ndak",
+    "NE": "neb nebr", "NM": "nmex", "NV": "nev", "OK": "okla", "OR": "ore oreg", "PA": "penn penna",
+    "PW": "republicofpalau", "SD": "sdak", "TN": "tenn", "TX": "tex",
+    "VI": "virginislands usvi usvirginislands unitedstatesvirginislands", "WA": "wash",
+    "WI": "wis wisc", "WV": "wva wvirginia", "WY": "wyo",
+}  # fmt: skip
 _CODES = {_plain(said): code for code, name in AREAS.items() for said in (code, name)}
-_CODES |= {"washington dc": "DC", "micronesia": "FM", "virgin islands": "VI", "gulf": "GM", "gulf of america": "GM"}
+_CODES |= {said: code for code, also in _ALSO.items() for said in also.split()}

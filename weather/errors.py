@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 AGAIN = "Try again in a minute."
+SHOWN = 60
 
 
 @dataclass(eq=False)
@@ -140,3 +141,10 @@ def _duration(seconds: float) -> str:
     count, unit = (count, unit) if seconds < 7200 else (seconds / 3600, "hour")
     count, unit = (count, unit) if seconds < 172_800 else (seconds / 86_400, "day")
     return f"{count:.0f} {unit}{'' if round(count) == 1 else 's'}"
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """At most so many printable characters of what a client sent."""
+    plain = text.encode("ascii", "backslashreplace").decode()
+    plain = "".join(character if character.isprintable() else "?" for character in plain)
+    return plain if len(plain) <= most else plain[: most - 3] + "..."

@@ -14,13 +14,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from weather.areas import AREAS, area_code
-from weather.errors import BadArgument, BadArguments
+from weather.errors import BadArgument, BadArguments, shortened
 from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
 from weather.places import Place, Places
 
 MOST_ALERTS = 200
 MOST_FAULTS = 10
-SHOWN = 60
 NOTHING: Any = None  # what is not given
 WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where
 NEAR_KM = 50.0
@@ -234,10 +233,3 @@ def _apart_km(place: Place, latitude: float, longitude: float) -> float:
     east = math.radians(longitude - place.longitude)
     half = math.sin((north - south) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(east / 2) ** 2
     return 2 * EARTH_KM * math.asin(math.sqrt(half))
-
-
-def shortened(text: str, most: int = SHOWN) -> str:
-    """At most so many printable characters of what a client sent."""
-    plain = text.encode("ascii", "backslashreplace").decode()
-    plain = "".join(character if character.isprintable() else "?" for character in plain)
-    return plain if len(plain) <= most else plain[: most - 3] + "..."

@@ -12,8 +12,7 @@ import msgspec
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from pydantic_core import from_json
 
-from weather.errors import InvalidMessage
-from weather.questions import shortened
+from weather.errors import InvalidMessage, shortened
 
 RequestId = int | str
 Notify = Callable[[str], Awaitable[None]]

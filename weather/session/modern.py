@@ -16,9 +16,9 @@ from msgspec import UNSET
 from weather import __version__
 from weather.answers import Answers, Ready
 from weather.config import MINUTES
-from weather.errors import InvalidMessage
+from weather.errors import InvalidMessage, shortened
 from weather.nws import silent
-from weather.questions import TAKES, shortened
+from weather.questions import TAKES
 from weather.session import messages, resources
 from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, PREFIX, VERSION, Meta, Request, RequestId
 from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions

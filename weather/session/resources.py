@@ -8,8 +8,7 @@ from typing import Any
 
 from weather.answers import Answers, Ready
 from weather.areas import AREAS
-from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError
-from weather.questions import shortened
+from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
 from weather.session.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
 
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"

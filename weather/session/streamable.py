@@ -18,9 +18,8 @@ import anyio
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 
 from weather.config import SECONDS
-from weather.errors import InvalidMessage, Refusal
+from weather.errors import InvalidMessage, Refusal, shortened
 from weather.nws import silent
-from weather.questions import shortened
 from weather.session import legacy, messages, modern
 from weather.session.access import Access, Scope, header
 from weather.session.http import BODY_TIMEOUT_S, JSON, Answer, peer
