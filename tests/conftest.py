@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import multiprocessing
 import os
 import re
 import signal
@@ -15,21 +16,60 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypercorn.__main__
 import pytest
 import stamina
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.raw import TIMEOUT_S
+
 ROOT = Path(__file__).parent.parent
-START_TIMEOUT_S = 20
-STOP_TIMEOUT_S = 20
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "NWS_API_BASE": "simulator",
     "SIMULATOR_ALERTS_EVERY_S": "0",
     "PYDANTIC_DISABLE_PLUGINS": "1",  # There are none, and at each start all that is installed is searched for them.
 }
+
+
+# Files that take longest, and which must not be begun last; the others follow by name.
+LONGEST = (
+    "test_console",
+    "test_load",
+    "test_session",
+    "test_serving",
+    "test_server",
+    "test_http",
+    "test_eras",
+    "test_bearer",
+    "test_modern",
+    "test_subscriptions",
+    "test_deploy",
+)
+# Servers are forked off a process that has imported all of this, which takes 20 ms in place of 600: not those of tests
+# about the start itself, nor of the soak and the benchmarks.
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["app", "hypercorn.__main__", "uvloop"])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core that may be used: about half of the time of a test is waiting."""
+    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children can be interrupted, though these tests may run in the background of a shell, which ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -54,9 +94,46 @@ class Clock:
         return self.now
 
 
+class Forked:
+    """As much of subprocess.Popen as is needed, of hypercorn in a child of the process that forks."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], log_path: Path) -> None:
+        self._process = forks.Process(target=_run, args=(argv, env, log_path))
+        self._process.start()
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if (code := self.poll()) is None:
+            raise subprocess.TimeoutExpired("hypercorn", timeout or 0)
+        return code
+
+    def send_signal(self, sign: int) -> None:
+        os.kill(self.pid, sign)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(argv: list[str], env: dict[str, str], log_path: Path) -> None:
+    """In the child: what the command `hypercorn` does."""
+    os.setsid()
+    with log_path.open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    os.chdir(ROOT)
+    sys.exit(hypercorn.__main__.main(argv))
+
+
 @dataclass
 class Server:
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log_path: Path
     port: int
 
@@ -76,7 +153,7 @@ class Server:
         """The exit code, once the process has ended."""
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        return self.process.wait(STOP_TIMEOUT_S)
+        return self.process.wait(TIMEOUT_S)
 
 
 @contextmanager
@@ -94,16 +171,21 @@ def serving(
     """
     log_path = folder / f"{application.replace(':', '-')}-{time.monotonic_ns()}.log"
     address = ("--bind", "127.0.0.1:0", *(("--config", config) if config else ()))
-    command = [sys.executable, "-m", module, *(address if module == "hypercorn" else ("--port", "0")), *flags]
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [*command, application],
-            cwd=ROOT,
-            env={**ENVIRONMENT, **env},
-            stderr=log,
-            stdout=log,
-            start_new_session=True,
-        )
+    arguments = [*(address if module == "hypercorn" else ("--port", "0")), *flags, application]
+    process: subprocess.Popen[bytes] | Forked
+    usual = module == "hypercorn" and config and application == "app:app" and not any(map(_of_python, env))
+    if usual and "PYTEST_XDIST_WORKER" in os.environ:
+        process = Forked(arguments, ENVIRONMENT | env, log_path)
+    else:
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env=ENVIRONMENT | env,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
     try:
         yield Server(process, log_path, _port(process, log_path))
     finally:
@@ -112,13 +194,18 @@ def serving(
         process.wait()
 
 
-def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
-    deadline = time.monotonic() + START_TIMEOUT_S
+def _of_python(variable: str) -> bool:
+    return variable.startswith("PYTHON")
+
+
+def _port(process: subprocess.Popen[bytes] | Forked, log_path: Path) -> int:
+    deadline, said = time.monotonic() + TIMEOUT_S, ""
     while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(r"running on https?://127\.0\.0\.1:(\d+)", log_path.read_text(), re.IGNORECASE):
+        said = log_path.read_text() if log_path.exists() else ""
+        if found := re.search(r"running on https?://127\.0\.0\.1:(\d+)", said, re.IGNORECASE):
             return int(found[1])
         time.sleep(0.02)  # another process writes the log
-    raise RuntimeError(f"hypercorn did not start:\n{log_path.read_text()}")
+    raise RuntimeError(f"hypercorn did not start:\n{said}")
 
 
 @pytest.fixture

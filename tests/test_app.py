@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from app import app
+from tests.raw import TIMEOUT_S
 from weather import __version__
 from weather.console import Console
 from weather.session import Access, Sessions
@@ -41,7 +42,7 @@ def _logging_is_put_back():
 
 @asynccontextmanager
 async def running():
-    """The state between startup and shutdown; both must be answered with one event, within 5 s each."""
+    """The state between startup and shutdown; both must be answered with one event."""
     state, events = {}, []
     tell, told = anyio.create_memory_object_stream(2)
     answer, answered = anyio.create_memory_object_stream(2)
@@ -52,11 +53,11 @@ async def running():
 
     async with anyio.create_task_group() as tasks, tell, told, answer, answered:
         tasks.start_soon(app, {"type": "lifespan", "state": state}, told.receive, send)
-        with anyio.fail_after(5):
+        with anyio.fail_after(TIMEOUT_S):
             await tell.send({"type": "lifespan.startup"})
             assert await answered.receive() == STARTED
         yield state
-        with anyio.fail_after(5):
+        with anyio.fail_after(TIMEOUT_S):
             await tell.send({"type": "lifespan.shutdown"})
             assert await answered.receive() == STOPPED
     assert events == [STARTED, STOPPED]
@@ -81,7 +82,7 @@ async def run(scope, receive):
     async def send(event):
         sent.append(event)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(TIMEOUT_S):
         await app(scope, receive, send)
     return sent
 

@@ -26,7 +26,7 @@ import yaml
 from websockets.sync.client import connect
 
 from tests.conftest import ROOT, Server
-from tests.raw import eventually
+from tests.raw import TIMEOUT_S, eventually
 from weather.config import Settings
 from weather.errors import Refusal
 from weather.session.access import ENDPOINT, MCP, PROTECTED_RESOURCE, check_host_and_origin
@@ -37,7 +37,6 @@ KUBERNETES = "1.34"
 FIELDS = {"status.podIP": "10.42.1.7"}
 NO_SETTINGS = {"POD_IP"}
 HYPERCORN_EXTRA_S = 2
-WAIT_S = 8
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
@@ -244,7 +243,7 @@ def free_port() -> int:
 
 def answers(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
     except OSError:
         return False
     return True
@@ -275,7 +274,7 @@ def cache(folder: Path, upstream: int, trusted: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(WAIT_S)
+        process.wait(TIMEOUT_S)
 
 
 @pytest.fixture
@@ -300,7 +299,7 @@ def get(url: str, **headers: str) -> tuple[int, str]:
     """Status and X-Cache-Status."""
     headers = {"User-Agent": "test", "Accept": "application/geo+json", **headers}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=WAIT_S) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as response:
             return response.status, response.headers["X-Cache-Status"]
     except urllib.error.HTTPError as refused:
         with refused:
@@ -316,7 +315,7 @@ def call_every_tool(server: Server) -> list[dict[str, Any]]:
     with connect(server.url, subprotocols=["mcp"]) as connection:
         for number, (method, params) in enumerate(requests):
             connection.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-            results.append(json.loads(connection.recv(timeout=WAIT_S))["result"])
+            results.append(json.loads(connection.recv(timeout=TIMEOUT_S))["result"])
     return results[1:]
 
 

@@ -28,11 +28,10 @@ from websockets.sync.server import ServerConnection, serve
 from tests.conftest import ROOT, Server
 from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, picture
 from tests.load.post import clients, post
-from tests.raw import answering, eventually, gauges
+from tests.raw import TIMEOUT_S, answering, eventually, gauges
 from weather.questions import TAKES
 
 LOAD = ROOT / "tests/load"
-WAIT_S = 40
 
 
 @dataclass
@@ -45,7 +44,7 @@ class Run:
 
     def code(self) -> int:
         """Once it has ended by itself."""
-        return self.process.wait(WAIT_S)
+        return self.process.wait(TIMEOUT_S)
 
     def stop(self) -> int:
         """Ends it as the end of its time does; the exit code."""
@@ -71,7 +70,9 @@ class Run:
 
 
 @contextmanager
-def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 50, **env: str) -> Iterator[Run]:
+def locust(
+    folder: Path, url: str, *users: str, count: int = 5, run_s: int = 2 * TIMEOUT_S, **env: str
+) -> Iterator[Run]:
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOAD / "locustfile.py"), "--headless", "--json"]
     command += ["--users", str(count), "--spawn-rate", "100", "--run-time", f"{run_s}s", "--host", url]
     environment = {"PATH": os.environ["PATH"], "THINK": "0.05", **env}
@@ -82,7 +83,7 @@ def locust(folder: Path, url: str, *users: str, count: int = 5, run_s: int = 50,
         yield Run(process, output, log)
     finally:
         process.kill()
-        process.wait(WAIT_S)
+        process.wait(TIMEOUT_S)
 
 
 def calls(server: Server) -> Counter[str]:
@@ -181,7 +182,7 @@ def bad() -> Iterator[Callable[[Bad], str]]:
     yield start
     for server, thread in stops:
         server.shutdown()
-        thread.join(WAIT_S)
+        thread.join(TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_k6_script_is_javascript(tmp_path):
     if not (node := shutil.which("node")):
         pytest.skip("node is not installed")
     module = shutil.copy(LOAD / "k6.js", tmp_path / "k6.mjs")
-    subprocess.run([node, "--check", module], check=True, timeout=WAIT_S)
+    subprocess.run([node, "--check", module], check=True, timeout=TIMEOUT_S)
 
 
 def test_artillery_offers_the_subprotocol():

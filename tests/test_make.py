@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.raw import TIMEOUT_S
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -19,9 +20,8 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 def make(folder, *words, more="", **env):
     """The exit code, and what it said on stdout and stderr; `more` goes behind the Makefile."""
     (folder / "Makefile").write_text(MAKEFILE + more)
-    ended = subprocess.run(
-        ["make", *words], cwd=folder, env=ENVIRONMENT | env, capture_output=True, text=True, timeout=30, check=False
-    )
+    command, env = ["make", *words], ENVIRONMENT | env
+    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     return ended.returncode, ended.stdout, ended.stderr
 
 

@@ -67,18 +67,16 @@ async def ask(socket, text):
 @asynccontextmanager
 async def raw(url, **options):
     """An initialized session of the `websockets` library."""
-    with anyio.fail_after(TIMEOUT_S):
-        async with open_websocket(url, subprotocols=[Subprotocol("mcp")], proxy=None, **options) as socket:
-            await ask(socket, initialize())
-            yield socket
+    async with open_websocket(url, subprotocols=[Subprotocol("mcp")], proxy=None, **options) as socket:
+        await ask(socket, initialize())
+        yield socket
 
 
 @asynccontextmanager
 async def session_with(url):
     """A session of the SDK's own client, not initialized yet."""
-    with anyio.fail_after(TIMEOUT_S):
-        async with websocket_client(url) as streams, ClientSession(*streams) as session:
-            yield session
+    async with websocket_client(url) as streams, ClientSession(*streams) as session:
+        yield session
 
 
 async def get(server, path):
@@ -546,7 +544,7 @@ async def closed(socket):
 )
 async def test_signal_lets_the_call_in_flight_end_and_then_closes_every_session(serve, sign, config, flags):
     with gated() as (gate, settings):
-        server = serve(*flags, config=config, MCP_GRACE_SECONDS="15", **settings)
+        server = serve(*flags, config=config, MCP_GRACE_SECONDS=str(TIMEOUT_S), **settings)
         async with raw(server.url) as busy, raw(server.url) as idle:
             await busy.send(call(2, "get-alerts", state="CA"))
             await reach(server, IN_FLIGHT, 1)

@@ -13,6 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import ROOT
+from tests.raw import TIMEOUT_S
 from tests.test_metrics import EXPECTED, VALUES
 from weather.metrics import Metrics
 
@@ -30,7 +31,7 @@ promtool = pytest.mark.skipif(
 
 
 def run_promtool(*words):
-    ended = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

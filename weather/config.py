@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     nws_max_concurrency: int = Field(16, ge=1)
     nws_cache_bytes: int = Field(64 * MIB, ge=MIB)
     nws_forecast_stale_seconds: float = Field(6 * HOURS, ge=0)
+    nws_alerts_fresh_seconds: float = Field(15 * SECONDS, ge=1, le=60)
     nws_alerts_stale_seconds: float = Field(15 * MINUTES, ge=0)
     nws_breaker_failures: int = Field(5, ge=1)
     nws_breaker_seconds: float = Field(5 * SECONDS, gt=0)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import Clock
+from tests.raw import TIMEOUT_S
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Rejected, Unavailable, Withdrawn
 from weather.metrics import Metrics
@@ -352,7 +353,7 @@ async def test_hanging_observations_take_no_room_from_the_rest(world):
         places = [await nws.point(47.0 + number / 10, -120) for number in range(10)]
         for point in places:
             nws.start(lambda point=point: nws.observation(point))
-        with anyio.fail_after(5):
+        with anyio.fail_after(TIMEOUT_S):
             assert (await nws.alerts("CA")).digest.alerts
 
 

@@ -305,7 +305,7 @@ async def test_the_wait_is_made():
         async with asking(Scripted(status(500), ok()), anyio.current_time) as upstream:
             started = anyio.current_time()
             assert await outcome(upstream) == 1
-            assert 0.25 <= anyio.current_time() - started < 5
+            assert anyio.current_time() - started >= 0.25
 
 
 @pytest.mark.parametrize(
@@ -365,13 +365,13 @@ async def test_a_hung_host_is_given_up_at_the_deadline(clock, hung):
         started = anyio.current_time()
         with pytest.raises(TooSlow, match=r"within 0\.2 seconds"):
             await upstream.get(item())
-        assert 0.2 <= anyio.current_time() - started < 5
+        assert anyio.current_time() - started >= 0.2
 
 
 @pytest.mark.parametrize("hung", [hang, trickle])
 async def test_a_hung_attempt_is_tried_again_within_the_deadline(clock, hung):
     host = Scripted(hung, ok())
-    async with asking(host, clock, connect_timeout_seconds=0.05, read_timeout_seconds=0.05) as upstream:
+    async with asking(host, clock, connect_timeout_seconds=0.3, read_timeout_seconds=0.3) as upstream:
         assert await outcome(upstream) == 1
     assert len(host) == 2
 
@@ -396,7 +396,7 @@ async def test_a_stale_answer_is_given_when_patience_ends_and_the_request_goes_o
         clock.now += LIVES_S
         started = anyio.current_time()
         assert await outcome(upstream) == "stale 1"
-        assert 0.15 <= anyio.current_time() - started < 5
+        assert anyio.current_time() - started >= 0.15
         gate.set()
         await settled()
         assert await outcome(upstream) == 2
@@ -492,14 +492,20 @@ async def test_a_breaker_does_not_open_while_answers_come_between_the_failures(c
 
 async def test_while_a_trial_is_under_way_nobody_else_asks_and_a_hung_trial_blocks_nothing(clock):
     host = Scripted(status(500), hang)
-    async with asking(host, clock, max_concurrency=1, breaker_failures=1, deadline_seconds=0.2) as upstream:
+    async with asking(host, clock, max_concurrency=1, breaker_failures=1, deadline_seconds=1) as upstream:
         await outcome(upstream)
         clock.now += 5
+        ended = anyio.Event()
+
+        async def trial():
+            await outcome(upstream, item(f"{URL}/trial"))
+            ended.set()
+
         async with anyio.create_task_group() as callers:
-            callers.start_soon(outcome, upstream, item(f"{URL}/trial"))
+            callers.start_soon(trial)
             await settled()
-            with anyio.fail_after(0.1):  # though the only place at the host is taken
-                assert await outcome(upstream) == "Unavailable"
+            assert await outcome(upstream) == "Unavailable"  # though the only place at the host is taken
+            assert not ended.is_set()
         assert len(host) == 2
         host.answers = [ok()]
         assert await outcome(upstream) == "Unavailable"

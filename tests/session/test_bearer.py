@@ -537,9 +537,7 @@ async def test_an_issuer_without_end_holds_up_neither_handshakes_nor_a_thread(sa
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(TIMEOUT_S):
         port = server.sockets[0].getsockname()[1]
         access = Access(Settings.read(mcp_auth_jwks_url=f"http://127.0.0.1:{port}/"))
-        begun = time.monotonic()
         assert await refused(access, token()) == (503, "keys")
-        assert time.monotonic() - begun < 10
         await left.wait()
 
 

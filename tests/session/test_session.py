@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import struct
-import sys
 import time
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -31,6 +29,7 @@ from tests.raw import (
     call,
     configured,
     eventually,
+    fill,
     frame,
     gated,
     gauges,
@@ -440,15 +439,9 @@ def test_a_sender_is_held_back_through_tcp(slow, gate, areas):
     with Raw(slow.port) as raw:
         raw.initialize().send(*(call(number, **next(areas)) for number in range(4)))
         in_flight(slow, 4)
-        pings = text(ping(params={"padding": "x" * 60_000}))
-        raw.socket.settimeout(0.1)
-        sent = 0
-        with pytest.raises(TimeoutError):
-            while sent < 1000:
-                raw.socket.sendall(pings)
-                sent += 1
+        most = 200 * 60_000
+        assert fill(raw, text(ping(params={"padding": "x" * 60_000})), most) < most
     gate.open()
-    assert sent < 200
 
 
 def test_a_slow_tool_harms_only_its_own_call(slow, gate, waiting, areas):
@@ -478,16 +471,26 @@ def test_a_session_that_does_not_initialize_is_closed(tmp_path):
 
 
 def test_an_idle_session_is_closed_though_it_answers_pings(tmp_path):
+    """The first one that answers them all in time."""
     env = {"MCP_IDLE_TIMEOUT_SECONDS": "0.5"}
-    with serving(tmp_path, config=configured(tmp_path, ping_s=0.1), **env) as server, Raw(server.port) as raw:
+    with serving(tmp_path, config=configured(tmp_path, ping_s=0.1), **env) as server:
+        eventually(lambda: closed_as_idle(server), "closed as idle")
+
+
+def closed_as_idle(server):
+    """Whether it was, and not for a missed pong."""
+    with Raw(server.port) as raw:
         raw.send(request(0, "initialize", INITIALIZE))
         opcodes = []
         while (received := raw.frame())[0] != CLOSE:
             opcodes.append(received[0])
             if received[0] == PING:
                 raw.socket.sendall(frame(PONG, received[1]))
-        assert received[1] == struct.pack("!H", 1000) + b"idle for 0.5 s"
-        assert PING in opcodes
+    if received[1].startswith(struct.pack("!H", 1008) + b"no pong"):
+        return False
+    assert received[1] == struct.pack("!H", 1000) + b"idle for 0.5 s"
+    assert PING in opcodes
+    return True
 
 
 @pytest.mark.anyio
@@ -530,15 +533,21 @@ def issuer():
         yield key, url
 
 
+def valid(key, seconds):
+    """A token that expires so many seconds from now."""
+    return jwt.encode({"exp": int(time.time()) + seconds}, key, "ES256")
+
+
 def test_a_session_ends_when_its_token_does(tmp_path, issuer):
     key, url = issuer
     with serving(tmp_path, config=configured(tmp_path), MCP_AUTH_JWKS_URL=url) as server:
-        expiring, lasting = (jwt.encode({"exp": int(time.time()) + seconds}, key, "ES256") for seconds in (2, 600))
-        with (
-            Raw(server.port, Authorization=f"Bearer {expiring}") as short,
-            Raw(server.port, Authorization=f"Bearer {lasting}") as long,
-        ):
+        with Raw(server.port, Authorization=f"Bearer {valid(key, 600)}") as long, ExitStack() as stack:
             long.initialize()
+            for seconds in (2, 8, 32, TIMEOUT_S):  # until one is long enough for the handshake
+                expiring = valid(key, seconds)
+                short = stack.enter_context(Raw(server.port, Authorization=f"Bearer {expiring}"))
+                if " 101 " in short.answer:
+                    break
             short.send(request(0, "initialize", INITIALIZE))
             closed = short.closed()
             assert (closed.code, closed.reason) == (1008, "the token has expired")
@@ -553,13 +562,13 @@ MANY = 500
 
 def test_going_down_ends_every_session_with_a_reason(tmp_path):
     """With a call in flight, peers that ignore the close, and peers that read nothing."""
-    config = configured(tmp_path, graceful_s=40)
+    config = configured(tmp_path, graceful_s=2 * TIMEOUT_S)
     with gated() as (gate, settings), ExitStack() as stack:
-        server = stack.enter_context(serving(tmp_path, config=config, MCP_GRACE_SECONDS="30", **settings))
+        server = stack.enter_context(serving(tmp_path, config=config, MCP_GRACE_SECONDS=str(TIMEOUT_S), **settings))
         idle = [stack.enter_context(Raw(server.port)).initialize() for _ in range(MANY)]
         busy, deaf = (stack.enter_context(Raw(server.port)).initialize() for _ in range(2))
         silent = stack.enter_context(Raw(server.port, receive_buffer=4096)).initialize()
-        fill(silent)
+        fill(silent, b"".join(text(request(number, "tools/list")) for number in range(50)))
         busy.send(call(1, state="TX"))
         in_flight(server, 1)
         server.process.send_signal(signal.SIGTERM)
@@ -577,15 +586,6 @@ def test_going_down_ends_every_session_with_a_reason(tmp_path):
         while (received := deaf.frame())[0] == PING:
             pass
         assert received[0] == CLOSE
-
-
-def fill(raw):
-    """Asks, without reading, until the server no longer reads."""
-    many = b"".join(text(request(number, "tools/list")) for number in range(50))
-    raw.socket.settimeout(0.3)
-    with pytest.raises(TimeoutError):
-        while True:
-            raw.socket.sendall(many)
 
 
 @pytest.mark.parametrize(
@@ -610,14 +610,8 @@ def test_going_down_waits_for_a_call_for_the_grace_and_no_longer(tmp_path, signa
         assert "Traceback" not in server.log
 
 
-PYTHONS = os.environ.get("OTHER_PYTHONS", "").split()
-
-
-@pytest.mark.skipif(not PYTHONS, reason="OTHER_PYTHONS names no interpreters with this project installed")
-@pytest.mark.parametrize("python", PYTHONS)
-def test_a_bare_hypercorn_goes_down_on_every_python(tmp_path, monkeypatch, python):
+def test_a_bare_hypercorn_goes_down(tmp_path):
     """On the asyncio loop, whose Server.wait_closed waits for every connection from Python 3.12 on."""
-    monkeypatch.setattr(sys, "executable", python)
     with serving(tmp_path, config=None, MCP_GRACE_SECONDS="1") as server, Raw(server.port) as raw:
         raw.initialize()
         server.process.send_signal(signal.SIGTERM)
@@ -626,12 +620,9 @@ def test_a_bare_hypercorn_goes_down_on_every_python(tmp_path, monkeypatch, pytho
         assert "Traceback" not in server.log
 
 
-@pytest.mark.skipif(not PYTHONS, reason="OTHER_PYTHONS names no interpreters with this project installed")
-@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 @pytest.mark.parametrize("workers", [0, 1])
-def test_going_down_holds_on_every_python(tmp_path, monkeypatch, python, loop, workers):
-    monkeypatch.setattr(sys, "executable", python)
+def test_going_down_holds_on_either_loop(tmp_path, loop, workers):
     flags = ("--worker-class", loop, "--workers", str(workers))
     with serving(tmp_path, *flags, MCP_GRACE_SECONDS="1") as server, Raw(server.port) as raw:
         raw.initialize()

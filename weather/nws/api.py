@@ -15,7 +15,7 @@ import httpx
 from anyio import AsyncContextManagerMixin
 from cachetools import TTLCache
 
-from weather.config import HOURS, MINUTES, SECONDS, Settings
+from weather.config import HOURS, MINUTES, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
 from weather.nws.exchange import Question
@@ -121,7 +121,8 @@ class NWS(AsyncContextManagerMixin):
             case _:
                 query = f"zone={','.join(map(str, where))}"
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
-        question = Question(url, "alerts", read_alerts, (15 * SECONDS, MINUTES), stale_s, partial(_not_covered, point))
+        lives_s = self.settings.nws_alerts_fresh_seconds, MINUTES
+        question = Question(url, "alerts", read_alerts, lives_s, stale_s, partial(_not_covered, point))
         alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
         if point and not alerts.digest.alerts:
             with suppress(NoForecast):
