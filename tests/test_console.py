@@ -13,14 +13,15 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import serving
-from tests.raw import answering
+from tests.raw import TIMEOUT_S, answering
 
 CHROMIUM = shutil.which("chromium")
 # Nothing of the browser's own goes anywhere.
 QUIET = ("--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync")
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 WEATHER, FORECAST, ALERTS = "Current weather", "Seven-day forecast", "Active weather alerts"
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 1000 * TIMEOUT_S
+expect.set_options(TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,9 @@ def browser():
     if not CHROMIUM and not os.environ.get("CI"):
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *QUIET], timeout=TIMEOUT_MS
+        )
         yield browser
         browser.close()
 
@@ -37,7 +40,7 @@ def browser():
 def window(browser, server):
     """Its tabs share a process, which the first of them keeps from ending. The page stores nothing."""
     with browser.new_context() as window:
-        window.new_page().goto(f"{server.http}/health")
+        window.new_page().goto(f"{server.http}/health", timeout=TIMEOUT_MS)
         yield window
 
 
@@ -354,19 +357,22 @@ def test_a_change_of_a_states_alerts_is_drawn_as_it_comes(tab, server, era):
 
 
 def test_a_change_is_told_by_the_server(tab, tmp_path):
-    """NWS is asked again after some fourteen seconds."""
     ids = ["a"]
 
     def alerts(path):
         all_properties = [{"id": each, "event": "Flood Watch", "status": "Actual"} for each in ids]
         return 200, {"type": "FeatureCollection", "features": [{"properties": each} for each in all_properties]}
 
-    with answering(alerts) as url, serving(tmp_path, NWS_API_BASE=url) as server, tab(server) as page:
+    with (
+        answering(alerts) as url,
+        serving(tmp_path, NWS_API_BASE=url, NWS_ALERTS_FRESH_SECONDS="1") as server,
+        tab(server) as page,
+    ):
         page.call(ALERTS, state="CA")
         page.page.get_by_role("button", name="Watch CA").click()
         page.shows("Watching CA: 1 in force.", "#watch")
         ids.append("b")
-        page.page.locator("#watch").get_by_text(re.compile(r"CA: 1 new, 0 ended")).wait_for(timeout=30_000)
+        page.page.locator("#watch").get_by_text(re.compile(r"CA: 1 new, 0 ended")).wait_for()
         page.page.get_by_role("button", name="Stop watching CA").click()
         page.frames("notifications/cancelled").wait_for()
         page.shows("No longer watching CA.", "#watch")

@@ -21,14 +21,13 @@ from pydantic import AnyUrl
 from websockets.asyncio.server import serve as serve_websocket
 
 from tests.conftest import ROOT, serving
-from tests.raw import answering
+from tests.raw import TIMEOUT_S, answering
 from weather.client import Refused, connect, main
 from weather.client.watch import watch
 
 pytestmark = pytest.mark.anyio
 
 CA = "weather://alerts/CA"
-BOUND_S = 45  # an answer about alerts is asked for again after some fourteen seconds
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +68,10 @@ async def test_changes_and_restarts_are_told_in_both_eras_and_over_http(tmp_path
     ids, nws = upstream
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    serve = partial(serving, tmp_path, "--bind", f"127.0.0.1:{port}", NWS_API_BASE=nws)
+    env = {"NWS_API_BASE": nws, "NWS_ALERTS_FRESH_SECONDS": "1"}
+    serve = partial(serving, tmp_path, "--bind", f"127.0.0.1:{port}", **env)
     ws, http = f"ws://127.0.0.1:{port}/ws", f"http://127.0.0.1:{port}/mcp"
-    with anyio.fail_after(BOUND_S):
+    with anyio.fail_after(TIMEOUT_S):
         async with anyio.create_task_group() as tasks:
             with serve() as server:
                 for url, era in [(ws, "modern"), (ws, "legacy"), (http, None)]:
@@ -94,7 +94,7 @@ async def test_changes_and_restarts_are_told_in_both_eras_and_over_http(tmp_path
 async def test_why_it_comes_back_is_said_and_the_pauses_grow(tmp_path, upstream, monkeypatch):
     told = []
     monkeypatch.setattr("weather.client.watch.print", lambda *a, **_: told.append(a[0]), raising=False)
-    with anyio.fail_after(BOUND_S):
+    with anyio.fail_after(TIMEOUT_S):
         async with anyio.create_task_group() as tasks:
             with serving(tmp_path, NWS_API_BASE=upstream[1]) as server:
                 tasks.start_soon(watch, AnyUrl(CA), partial(connect, server.url, era="legacy"))
@@ -140,8 +140,7 @@ async def acting(*readings, then=(401,)):
         return socket.respond(HTTPStatus(status), "") if status else None
 
     async with serve_websocket(act, "127.0.0.1", 0, subprotocols=["mcp"], process_request=refuse) as server:
-        with anyio.fail_after(BOUND_S):
-            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", asked
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws", asked
 
 
 def text(held):
@@ -209,7 +208,7 @@ async def test_a_refusal_ends_it_where_to_try_again_would_not_help(capsys, then,
 )
 async def test_what_cannot_be_watched_is_one_sentence(server, capsys, where, uri, code, said):
     scheme = "http" if where == "/mcp" else "ws"
-    with anyio.fail_after(BOUND_S):
+    with anyio.fail_after(TIMEOUT_S):
         url = f"{scheme}://127.0.0.1:{server.port}{where}"
         assert await anyio.to_thread.run_sync(main, [url, "watch", *uri.split()]) == code
     err = capsys.readouterr().err
@@ -217,9 +216,9 @@ async def test_what_cannot_be_watched_is_one_sentence(server, capsys, where, uri
     assert err.count("\n") == 1
 
 
-async def test_ctrl_c_ends_it_quietly(tmp_path, upstream):
+async def test_ctrl_c_ends_it_quietly(tmp_path, upstream, interruptible):
     upstream[0].clear()
-    with anyio.fail_after(BOUND_S), serving(tmp_path, NWS_API_BASE=upstream[1]) as server:
+    with serving(tmp_path, NWS_API_BASE=upstream[1]) as server:
         argv = "-m", "weather.client", server.url, "watch", CA
         environment = {"PATH": os.environ["PATH"]}
         process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import serving
-from tests.raw import TIMEOUT_S, Raw, answering, call, eventually, gauges, request
+from tests.raw import INITIALIZE, TIMEOUT_S, Raw, answering, call, eventually, gauges, request
 from weather.areas import AREAS
 from weather.errors import Unavailable
 from weather.metrics import Metrics
@@ -51,10 +51,9 @@ class Alerts:
 @asynccontextmanager
 async def opened():
     nws = Alerts()
-    with anyio.fail_after(TIMEOUT_S):
-        async with anyio.create_task_group() as tasks:
-            yield nws, Subscriptions(nws, Metrics(), tasks.start_soon)
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        yield nws, Subscriptions(nws, Metrics(), tasks.start_soon)
+        tasks.cancel_scope.cancel()
 
 
 def listener(area="CA"):
@@ -227,7 +226,7 @@ def nws():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, nws):
-    with serving(tmp_path_factory.mktemp("push"), NWS_API_BASE=nws.url) as started:
+    with serving(tmp_path_factory.mktemp("push"), NWS_API_BASE=nws.url, NWS_ALERTS_FRESH_SECONDS="1") as started:
         yield started
 
 
@@ -246,7 +245,7 @@ def events(response):
 
 
 def test_every_kind_of_subscriber_is_told_within_a_refresh(server, nws):
-    """Both eras over one server; NWS is asked again after some fourteen seconds."""
+    """Both eras over one server."""
     with Raw(server.port) as new, Raw(server.port) as old, post(server, listen("h", CA)) as response:
         new.send(listen(1, CA, "weather://alerts/XX", NY, toolsListChanged=True))
         acknowledged = new.receive()
@@ -346,8 +345,10 @@ def test_the_servers_own_end_is_a_result_and_then_1012(tmp_path, nws):
 def test_who_subscribes_is_not_idle(tmp_path, nws):
     env = {"NWS_API_BASE": nws.url, "MCP_IDLE_TIMEOUT_SECONDS": "0.5"}
     with serving(tmp_path, **env) as server, Raw(server.port) as old, Raw(server.port) as idle:
-        old.initialize().ask("resources/subscribe", {"uri": CA})
-        idle.initialize()
+        hello = request(0, "initialize", INITIALIZE), {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        old.send(*hello, request(1, "resources/subscribe", {"uri": CA}))  # in one: it is not idle in between
+        assert [old.receive()["id"] for _ in range(2)] == [0, 1]
+        idle.send(*hello)
         assert idle.closed().reason == "idle for 0.5 s"
         assert old.ask("ping")["result"] == {}
 
