@@ -27,7 +27,7 @@ check: $(VENV)/test  ## the linters and the type checker
 	$(BIN)/mypy
 
 test: check  ## that, and every test: ARGS="-k name"
-	env -u NWS_API_BASE $(BIN)/pytest --numprocesses 6 --dist loadfile $(ARGS)
+	env -u NWS_API_BASE $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 load: $(VENV)/load  ## Locust against the running server: USERS=50 RATE=20 TIME=30s URL=ws://127.0.0.1:8080/ws
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \
@@ -53,13 +53,22 @@ clean:  ## remove .venv and whatever else was made here
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+	@echo 'With PYTHON=python3.13 VENV=.venv-3.13 each works in an environment of that Python, beside others.'
+	@echo 'ARGS="…" goes to pytest (make test) and to Locust (make load) as it is.'
 
 # Each stamp is as old as its install: a second run installs nothing.
-$(VENV)/python:
+$(VENV)/python: | same-python
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
 		"This needs Python 3.11 or newer, and $(PYTHON) is " + v + "; try make PYTHON=python3.11.")'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
+
+# Runs each time, where a PYTHON was asked for, whatever is there.
+same-python:
+ifneq ($(origin PYTHON),file)
+	@test ! -e $(VENV)/python || test "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" || { echo "$(VENV) has" \
+		"$$($(BIN)/python -V), which PYTHON=$(PYTHON) is not: make clean, or use another VENV=.venv-other." >&2; exit 1; }
+endif
 
 $(VENV)/run: pyproject.toml | $(VENV)/python
 	$(BIN)/python -m pip install --quiet --editable .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -55,6 +56,19 @@ def test_an_older_python_is_told_of_in_one_sentence_and_nothing_is_kept(tmp_path
     assert not (tmp_path / ".venv").exists()
 
 
+def test_another_python_than_that_of_the_environment_is_told_of_in_one_sentence(installed):
+    other = program(installed / "other", "echo Python 3.99.0")
+    code, out, said = make(installed, "run", f"PYTHON={other}")
+    assert (code, out) == (2, "")
+    sentence, made = said.splitlines()
+    version = platform.python_version()
+    assert sentence == (
+        f".venv has Python {version}, which PYTHON={other} is not: make clean, or use another VENV=.venv-other."
+    )
+    assert made.startswith("make: ***")
+    assert make(installed, "--silent", "run", f"PYTHON={sys.executable}", "PORT=0")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("port", "why"), [("abc", ".+"), ("99999", "bind.*0-65535"), ("taken", "Address already in use")]
 )
@@ -96,3 +110,4 @@ def test_help_lists_every_target(tmp_path):
     (phony,) = re.findall(r"^\.PHONY: (.*)", MAKEFILE)
     assert code == 0
     assert sorted(re.findall(r"^make (\S+)  +\S", out, re.MULTILINE)) == sorted(phony.split())
+    assert {"PYTHON", "VENV", "ARGS"} <= set(re.findall(r"\b([A-Z]+)=", out))
