@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from weather.errors import SettingError
+from weather.errors import SettingError, counted
 
 SECONDS = 1.0
 MINUTES = 60 * SECONDS
@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     mcp_max_in_flight: int = Field(32, ge=1)
     mcp_max_sessions: int = Field(2000, ge=1)
     mcp_max_requests: int = Field(200, ge=1)
+    mcp_max_streams: int = Field(5000, ge=1)
+    mcp_max_connections: int = Field(3000, ge=1)
     mcp_compression: bool = False
     mcp_console: bool = True
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
@@ -143,7 +145,7 @@ class Settings(BaseSettings):
         """For the log: of a URL the host alone, without what it may hold beside."""
         source = "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
         tokens = "checked" if self.checks_tokens else "not checked"
-        return f"weather from {source}, tokens {tokens}, at most {self.mcp_max_sessions} sessions"
+        return f"weather from {source}, tokens {tokens}, at most {counted(self.mcp_max_sessions, 'session')}"
 
     @property
     def checks_tokens(self) -> bool:

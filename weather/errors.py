@@ -133,14 +133,20 @@ class Rejected(UpstreamError):
 
 class TooSlow(UpstreamError):
     def __init__(self, deadline_s: float) -> None:
-        super().__init__(f"did not answer within {deadline_s:g} seconds")
+        super().__init__(f"did not answer within {counted(deadline_s, 'second')}")
 
 
 def _duration(seconds: float) -> str:
     count, unit = (seconds, "second") if seconds < 120 else (seconds / 60, "minute")
     count, unit = (count, unit) if seconds < 7200 else (seconds / 3600, "hour")
     count, unit = (count, unit) if seconds < 172_800 else (seconds / 86_400, "day")
-    return f"{count:.0f} {unit}{'' if round(count) == 1 else 's'}"
+    return counted(round(count), unit)
+
+
+def counted(number: float, what: str) -> str:
+    """ "1 session", "2 sessions"."""
+    told = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{told} {what}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, most: int = SHOWN) -> str:

@@ -43,6 +43,7 @@ class Metrics(Collector):
         self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
         self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
         self.subscriptions = Gauge("mcp_subscriptions_open", "Subscriptions open now", registry=registry)
+        self.streams = Gauge("mcp_streams_open", "subscriptions/listen open now", registry=registry)
         self.notifications = Counter("mcp_notifications", "Notifications of changed resources", registry=registry)
         self.notified = Histogram(
             "mcp_notification_seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -397,3 +397,48 @@ def test_a_resource_holds_the_structured_content_of_the_tool(server):
         structured = raw.receive()["result"]["structuredContent"]
         held = raw.ask("resources/read", {"uri": CA})["result"]["contents"][0]["text"]
     assert json.loads(held) == structured
+
+
+def test_a_connection_has_a_hundred_streams_and_no_more_whatever_they_name(server):
+    """Those that name nothing count as well; one that ends makes room."""
+    with Raw(server.port) as raw:
+        for number in range(100):
+            raw.send(modern(number, "subscriptions/listen", {"notifications": {}}))
+            assert raw.receive()["method"] == "notifications/subscriptions/acknowledged"
+        assert gauges(server.port)["mcp_streams_open"] == 100
+        late = modern("late", "subscriptions/listen", {"notifications": {}})
+        raw.send(late)
+        why = "At most 100 'subscriptions/listen' can be open on a connection."
+        assert raw.receive()["error"] == {"code": -32602, "message": why}
+        raw.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
+        eventually(lambda: gauges(server.port)["mcp_streams_open"] == 99, "one has ended")
+        raw.send(late)
+        assert raw.receive()["method"] == "notifications/subscriptions/acknowledged"
+    eventually(lambda: gauges(server.port)["mcp_streams_open"] == 0, "they end with their connection")
+
+
+@contextmanager
+def over_http(server, message):
+    """The first message of an event stream."""
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": message["method"]}
+    with httpx.stream("POST", f"{server.http}/mcp", json=message, headers=headers, timeout=TIMEOUT_S) as answer:
+        lines = answer.iter_lines()  # which closes the stream when it is collected
+        yield next(line for line in lines if line.startswith("data: ")).removeprefix("data: ")
+
+
+def test_a_process_has_so_many_streams_on_both_transports(serve):
+    full = {"code": -32603, "message": "This server has no room for another 'subscriptions/listen'."}
+    server = serve(MCP_MAX_STREAMS="2")
+    message = modern(1, "subscriptions/listen", {"notifications": {}})
+    with Raw(server.port) as one, Raw(server.port) as other, ExitStack() as stack:
+        one.send(message)
+        assert one.receive()["method"] == "notifications/subscriptions/acknowledged"
+        assert "acknowledged" in stack.enter_context(over_http(server, message))
+        with over_http(server, message) as late:
+            assert json.loads(late) == {"jsonrpc": "2.0", "id": 1, "error": full}
+        other.send(message)
+        assert other.receive()["error"] == full
+        stack.close()
+        eventually(lambda: gauges(server.port)["mcp_streams_open"] == 1, "one has ended")
+        other.send(message)
+        assert other.receive()["method"] == "notifications/subscriptions/acknowledged"

@@ -20,7 +20,16 @@ from weather.errors import InvalidMessage, shortened
 from weather.nws import silent
 from weather.questions import TAKES
 from weather.session import messages, resources
-from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, PREFIX, VERSION, Meta, Request, RequestId
+from weather.session.messages import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    PREFIX,
+    VERSION,
+    Meta,
+    Request,
+    RequestId,
+)
 from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, call, instructions
 
@@ -108,19 +117,26 @@ async def work(answers: Answers, hub: Subscriptions, request: Request, notify: m
 
 
 async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify) -> str:
-    """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions)."""
+    """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions).
+
+    Raises InvalidMessage where the process has as many open as it may.
+    """
+    if hub.full:
+        raise InvalidMessage(INTERNAL_ERROR, "This server has no room for another 'subscriptions/listen'.", request.id)
     uris, own = wanted(request), {f"{PREFIX}subscriptionId": request.id}
     honoured = {"resourceSubscriptions": list(uris)} if uris else {}
-    await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
     subscriptions = [
         Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
         for uri, area in uris.items()
     ]
+    hub.streams += 1
     try:
+        await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
         for subscription in subscriptions:
             hub.add(subscription)
         await hub.over.wait()
     finally:
+        hub.streams -= 1
         for subscription in subscriptions:
             hub.remove(subscription)
     return messages.result(request.id, json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))

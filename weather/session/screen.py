@@ -22,7 +22,7 @@ from weather.errors import InvalidMessage
 from weather.session import legacy, messages, modern
 from weather.session.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
 from weather.session.sessions import Sessions
-from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription
+from weather.session.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -124,6 +124,8 @@ class Screen:
             work.uris = len(modern.wanted(request))
             if work.uris + sum(other.uris for other in self.streams.values()) > MOST_SUBSCRIPTIONS:
                 raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
+            if len(self.streams) >= MOST_STREAMS:
+                raise InvalidMessage(INVALID_PARAMS, MOST_OPEN, request.id)
             self.streams[request.id] = work
         else:
             self.in_flight[request.id] = work

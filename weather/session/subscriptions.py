@@ -24,9 +24,10 @@ from weather.nws import AlertDigest
 AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
 AT_ONCE = 10
-MOST_SUBSCRIPTIONS = 100  # of a connection
+MOST_SUBSCRIPTIONS = MOST_STREAMS = 100  # of a connection
 UNKNOWN = frozenset([""])
 MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
+MOST_OPEN = f"At most {MOST_STREAMS} 'subscriptions/listen' can be open on a connection."
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +63,21 @@ class _Area:
 
 
 class Subscriptions:
-    """`start` runs work apart from its caller; `over` is set when the server goes down."""
+    """`start` runs work apart from its caller; `over` is set when the server goes down; `streams` are those of the
+    process that are open, whatever they name.
+    """
 
     def __init__(self, answers: Answers, metrics: Metrics, start: Callable[..., Any]) -> None:
         self._answers, self._metrics, self._start = answers, metrics, start
         self._areas: dict[str, _Area] = {}
         self.over = anyio.Event()
+        self.streams = 0
         metrics.subscriptions.set_function(lambda: self.open)
+        metrics.streams.set_function(lambda: self.streams)
+
+    @property
+    def full(self) -> bool:
+        return self.streams >= self._answers.settings.mcp_max_streams
 
     @property
     def open(self) -> int:
