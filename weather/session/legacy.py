@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
@@ -119,8 +120,11 @@ async def over_websocket(server: Server[None, Any], scope: Any, receive: Any, se
     def received() -> Awaitable[Any]:
         return _at_once(to_come.pop()) if to_come else receive()
 
+    with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
+        warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
+        transport = websocket_server(scope, received, send)
     try:
-        async with websocket_server(scope, received, send) as (read, write):
+        async with transport as (read, write):
             await server.run(read, write, _options(server, subscribe=True))
     except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass  # The peer went away while something was being written.
