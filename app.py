@@ -75,6 +75,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
     sessions = Sessions(settings, metrics, answers, session.build_server(answers, settings))
+    sessions.look_at_server()
     access = session.Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
@@ -98,7 +99,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         found = session.refused(scope, refusal, sessions)
     if found:  # Otherwise it is answered already, or the client is gone.
         shared = access.shared(scope) if scope["path"] in (session.MCP, *session.PROTECTED_RESOURCES) else {}
-        await session.respond(scope, receive, send, found, shared)
+        await session.respond(scope, send, found, shared)
 
 
 async def answer(scope: Scope, receive: Receive, send: Send, access: session.Access) -> Answer | None:
@@ -143,6 +144,6 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         admission = await scope["state"]["access"].admit(scope)
         admitted = session.Session(sessions, admission, scope, receive, send)
     except Refusal as refusal:
-        await session.respond(scope, receive, send, session.refused(scope, refusal, sessions))
+        await session.respond(scope, send, session.refused(scope, refusal, sessions))
     else:
         await admitted.run()

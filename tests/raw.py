@@ -208,12 +208,28 @@ def fill(raw: Raw, data: bytes, most: int = 1 << 40) -> int:
     return sent
 
 
-def configured(folder: Path, *, ping_s: float = 20, graceful_s: float = 3) -> str:
+def posted(message: Any) -> bytes:
+    """The HTTP request of a message to /mcp, of either era."""
+    body = json.dumps(message).encode()
+    lines = {
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        "Content-Length": str(len(body)),
+    }
+    if "_meta" in message.get("params", {}):
+        lines |= {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": message["method"]}
+        lines |= {"Mcp-Name": message["params"]["name"]} if "name" in message["params"] else {}
+    head = "\r\n".join(["POST /mcp HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items()), "\r\n"])
+    return head.encode() + body
+
+
+def configured(folder: Path, *, ping_s: float = 20, graceful_s: float = 3, keep_alive_s: float = 0.5) -> str:
     """A hypercorn.toml like the project's, with other times."""
     path = folder / "hypercorn.toml"
     path.write_text(
         'worker_class = "uvloop"\nworkers = 0\n'
-        f"keep_alive_timeout = 0.5\nwebsocket_ping_interval = {ping_s}\n"
+        f"keep_alive_timeout = {keep_alive_s}\nwebsocket_ping_interval = {ping_s}\n"
         f"graceful_timeout = {graceful_s}\n"
     )
     return str(path)

@@ -66,7 +66,7 @@ EXPECTED = {
 # Label → a pattern for all that it may ever be.
 VALUES = {
     "ended": "client|binary|dead|error|idle|not_initialized|not_reading|protocol|shutdown|token_expired|too_big",
-    "reason": "accept|capacity|content_type|host|http_version|keys|method|origin|path|scope|slow|subprotocol|too_big"
+    "reason": "accept|capacity|content_type|host|keys|method|origin|path|scope|slow|subprotocol|too_big"
     "|token_(invalid|missing)|upgrade|version",
     "tool": TOOLS,
     "transport": "websocket|http",

@@ -1,28 +1,19 @@
-"""The one seam to hypercorn: what its WebSocket does wrong is put right by small subclasses of its protocol classes.
-
-`mend()` puts them where hypercorn's modules look for their own at each connection. A hypercorn that it does not know is
-left alone; there, and under another ASGI server, `connection` is never set, and the app runs without the mends.
-"""
+"""The WebSocket: a size that is bounded before it is inflated, a close with its code, pongs that are looked at."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from contextlib import suppress
-from contextvars import ContextVar
-from importlib.metadata import version
 from typing import Any, cast
 
-import hypercorn.asyncio.run
-import hypercorn.protocol
 import hypercorn.protocol.h11
 import hypercorn.protocol.ws_stream
-from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import RawData
 from hypercorn.protocol.events import Data, Event, StreamClosed
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from typing_extensions import override
 from websockets.frames import CloseCode
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
@@ -30,59 +21,17 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from weather.config import SECONDS
-
-CLOSE_TIMEOUT_S = 1 * SECONDS
-
-connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
-"""What serves the task that the application is called in."""
-
-
-class Connection(TCPServer):
-    """hypercorn waits without bound until a peer has taken in what was written before the end."""
-
-    stream: Stream
-
-    @property
-    def going_down(self) -> Any:
-        """An event: set when the server begins to stop, before it waits for its connections."""
-        return self.context.terminated
-
-    @property
-    def hosts(self) -> list[str]:
-        """What it listens on, but for sockets of this machine's own."""
-        return [bind.rsplit(":", 1)[0] for bind in self.config.bind if not bind.startswith("unix:")]
-
-    def leave(self, grace_s: float) -> None:
-        """hypercorn waits at least so long for what is at work, before it cuts it off."""
-        self.config.graceful_timeout = max(self.config.graceful_timeout, grace_s)
-
-    def run(self) -> Coroutine[Any, Any, None]:
-        connection.set(self)
-        return super().run()
-
-    async def _close(self) -> None:
-        cut = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
-        try:
-            await super()._close()
-        finally:
-            cut.cancel()
-
-
-class HTTP1(H11Protocol):
-    """hypercorn switches to HTTP/2 on `Upgrade: h2c`, and leaves two tasks behind when such a peer goes away."""
-
-    async def _check_protocol(self, event: Any) -> None:
-        if not any(name == b"upgrade" and value.strip().lower() == b"h2c" for name, value in event.headers):
-            await super()._check_protocol(event)
+from weather.serving.current import connection
+from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
 
 
 class Deflate(PerMessageDeflate):
     """wsproto inflates what it has read to a thousand times its size before anyone can look at it."""
 
+    @override
     def frame_inbound_payload_data(self, proto: Any, data: bytes) -> bytes | CloseReason:
         served, inflate = connection.get(), self._decompressor
-        if not (served and inflate and self._inbound_compressed and self._inbound_is_compressible):
+        if not (served and served.stream and inflate and self._inbound_compressed and self._inbound_is_compressible):
             return data
         try:
             inflated = inflate.decompress(data, served.stream.buffer.max_length + 1)
@@ -103,7 +52,6 @@ class Stream(WSStream):
         self._told = self._deaf = self._held = False
         self._heard = True
         self._code: int = CloseCode.ABNORMAL_CLOSURE
-        self._pinging: asyncio.Task[Any] | None = None
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         self._served = cast(Connection, connection.get())
         self._served.stream = self
@@ -111,7 +59,9 @@ class Stream(WSStream):
     def agree(self, most: int, *, compression: bool) -> None:
         """A message has at most so many characters; compression is accepted where it is offered."""
         self.buffer.max_length, self.compression = most, compression
+        self._served.forget()
 
+    @override
     async def handle(self, event: Event) -> None:
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
         if type(event) is Data and self.handshake.accepted:  # isinstance() asks its ABC
@@ -123,8 +73,6 @@ class Stream(WSStream):
             self.closed = True
             if not self._over.done():
                 self._over.set_result(None)
-            if self._pinging is not asyncio.current_task() and self._pinging:
-                self._pinging.cancel()
             self._tell(self._code, "", "client")
         else:
             await super().handle(event)
@@ -142,12 +90,14 @@ class Stream(WSStream):
             self._queue.get_nowait()
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
 
+    @override
     async def _accept(self, message: Any) -> None:
         """hypercorn accepts compression from whoever offers it (#307)."""
         if not self.compression:
             self.handshake.extensions = None
         await super()._accept(message)
 
+    @override
     async def _handle_events(self) -> None:
         """hypercorn closes TCP without a code on what breaks RFC 6455 (#127); it checks the size of a message when all
         is in its buffer, tells the app nothing of its 1009, and goes on buffering.
@@ -201,6 +151,7 @@ class Stream(WSStream):
         self.state = ASGIWebsocketState.CLOSED
         await _bounded(self._send_wsproto_event(CloseConnection(code=code, reason=reason)))
 
+    @override
     async def app_send(self, message: Any) -> None:
         """hypercorn writes a close frame to a peer that reads nothing for as long as that takes."""
         if message is None:
@@ -214,7 +165,7 @@ class Stream(WSStream):
                 data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
             except LocalProtocolError:  # The peer is closing.
                 return
-            await self._served.protocol_send(RawData(data=data))
+            await self._served.write(RawData(data=data))
         else:
             await super().app_send(message)
 
@@ -229,15 +180,16 @@ class Stream(WSStream):
             await asyncio.wait([self._over], timeout=CLOSE_TIMEOUT_S)
         await super().app_send(None)
 
+    @override
     async def _send_pings(self) -> None:
         """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
         interval_s = self.config.websocket_ping_interval or 0
-        self._pinging = asyncio.current_task()
-        while self._heard or self._held:
+        while (self._heard or self._held) and not self._over.done():
             self._heard = False
             await self._send_wsproto_event(Ping())
-            await asyncio.sleep(interval_s)
-        await self._fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
+            await asyncio.wait([self._over], timeout=interval_s)
+        if not self._over.done():
+            await self._fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
 async def _bounded(work: Awaitable[Any]) -> None:
@@ -246,15 +198,7 @@ async def _bounded(work: Awaitable[Any]) -> None:
             await work
 
 
-def mend() -> None:
-    places: tuple[tuple[Any, str, type, type], ...] = (
-        (hypercorn.asyncio.run, "TCPServer", TCPServer, Connection),
-        (hypercorn.protocol, "H11Protocol", H11Protocol, HTTP1),
-        (hypercorn.protocol.h11, "WSStream", WSStream, Stream),
-        (hypercorn.protocol.ws_stream, "PerMessageDeflate", PerMessageDeflate, Deflate),
-    )
-    if version("hypercorn").startswith("0.18.") and all(
-        getattr(module, name, 0) is its for module, name, its, _ in places
-    ):
-        for module, name, _, mended in places:
-            setattr(module, name, mended)
+PLACES: tuple[tuple[Any, str, type, type], ...] = (
+    (hypercorn.protocol.h11, "WSStream", WSStream, Stream),
+    (hypercorn.protocol.ws_stream, "PerMessageDeflate", PerMessageDeflate, Deflate),
+)

@@ -54,13 +54,9 @@ def header(scope: Scope, name: bytes) -> list[bytes]:
 
 
 def check_request_line(scope: Scope) -> None:
-    """Raises Refusal unless it names the endpoint letter by letter, nothing percent-encoded; and for RFC 8441, which
-    hypercorn speaks to who begins with HTTP/2: what is known of a connection by its socket is not known of a session.
-    """
+    """Raises Refusal unless it names the endpoint letter by letter, nothing percent-encoded."""
     if scope["path"] != ENDPOINT or scope.get("raw_path") not in (None, ENDPOINT.encode()):
         raise Refusal(404, "path", f"The MCP endpoint is {ENDPOINT}.")
-    if scope.get("http_version", "").startswith("2"):
-        raise Refusal(400, "http_version", "Open the WebSocket over HTTP/1.1 (RFC 6455).")
 
 
 def negotiate(scope: Scope) -> str | None:

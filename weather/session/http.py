@@ -8,17 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
-
-from weather.config import SECONDS
 from weather.errors import Refusal
 from weather.session.access import Scope
 from weather.session.messages import Notify
-from weather.session.screen import Receive, Send
+from weather.session.screen import Send
 from weather.session.sessions import Sessions
 
 JSON = "application/json"
-BODY_TIMEOUT_S = 5 * SECONDS
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 
 log = logging.getLogger("weather")
@@ -26,13 +22,12 @@ log = logging.getLogger("weather")
 
 @dataclass(slots=True)
 class Answer:
-    """`read`: nothing of the request is still to come. `events` sends messages, in place of a body."""
+    """`events` sends messages, in place of a body."""
 
     body: bytes
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
-    read: bool = False
     events: Callable[[Notify], Awaitable[None]] | None = None
 
     @classmethod
@@ -55,9 +50,7 @@ def peer(scope: Scope) -> str:
     return f"{host}:{port}"
 
 
-async def respond(
-    scope: Scope, receive: Receive, send: Send, answer: Answer, more: Mapping[str, str] | None = None
-) -> None:
+async def respond(scope: Scope, send: Send, answer: Answer, more: Mapping[str, str] | None = None) -> None:
     """In place of a handshake, by the ASGI extension websocket.http.response."""
     kind = "http" if scope["type"] == "http" else "websocket.http"
     lines = {
@@ -69,7 +62,3 @@ async def respond(
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
     await send({"type": f"{kind}.response.start", "status": answer.status, "headers": raw})
     await send({"type": f"{kind}.response.body", "body": answer.body})
-    if kind == "http" and not answer.read:
-        with anyio.move_on_after(BODY_TIMEOUT_S):
-            while (await receive()).get("more_body"):
-                pass  # An upload that nobody reads would block hypercorn.

@@ -44,7 +44,7 @@ class Session:
         return len(self._screen.in_flight)
 
     async def run(self) -> None:
-        if served := serving.connection.get():
+        if (served := serving.connection.get()) and served.stream:
             served.stream.agree(self._settings.mcp_max_message_bytes, compression=self._settings.mcp_compression)
         legacy.in_flight.set(self._screen.in_flight)
         try:

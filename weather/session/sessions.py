@@ -7,20 +7,23 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 from mcp.server.lowlevel import Server
 from websockets.frames import CloseCode
 
+from weather import serving
 from weather.answers import Answers
 from weather.config import SECONDS, Settings
-from weather.errors import Refusal
+from weather.errors import Refusal, counted
 from weather.metrics import Metrics
-from weather.serving import Connection
 from weather.session.access import is_loopback
 from weather.session.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from weather.serving.tcp import Connection
 
 TICK_S = 0.25 * SECONDS
 CLOSING_S = 1 * SECONDS
@@ -89,16 +92,21 @@ class Sessions:
         """Runs work apart from its caller."""
         self._tasks.start_soon(work, *args)
 
+    def look_at_server(self) -> None:
+        """In the lifespan: sets the bounds of connections, and tells an operator what to know of what serves this."""
+        serving.limits.connections = self.settings.mcp_max_connections
+        serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
+        if why := serving.unmended():
+            log.warning("faults of the server are not put right: %s", why)
+        elif not (self.settings.checks_tokens or all(map(is_loopback, serving.hosts()))):
+            log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
+
     def meet(self, served: Connection | None) -> None:
         """To be told what serves each request and handshake, if that is mended; looks at the first."""
-        first, self._met = not self._met, True
-        if first and served:
-            self.start(self._drain, served.going_down)
+        if served and not self._met:
+            self._met = True
+            self.start(self._drain, served)
             served.leave(self.settings.mcp_grace_seconds + CLOSING_S)
-            if not (self.settings.checks_tokens or all(map(is_loopback, served.hosts))):
-                log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
-        elif first:
-            log.warning("not served by hypercorn 0.18: its faults at the WebSocket are not put right")
 
     @contextmanager
     def request(self, patience_s: float) -> Iterator[asyncio.Timeout]:
@@ -115,15 +123,17 @@ class Sessions:
         finally:
             self._requests.discard(room)
 
-    async def _drain(self, going_down: Any) -> None:
+    async def _drain(self, served: Connection) -> None:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
-        await going_down.wait()
-        log.info("going down: %d sessions are open", len(self._open))
+        await served.going_down.wait()
+        log.info("going down: %s open", counted(len(self._open), "session"))
         self.subscriptions.over.set()
+        served.cut_slow_readers()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
         for room in self._requests:
-            if not room.expired():
-                room.reschedule(asyncio.get_running_loop().time() + self.settings.mcp_grace_seconds)
+            if not room.expired():  # One with a time is still being read.
+                grace_s = CLOSING_S if room.when() else self.settings.mcp_grace_seconds
+                room.reschedule(asyncio.get_running_loop().time() + grace_s)
         if self.subscriptions.open:
             await anyio.sleep(TICK_S)  # for the results of those who listen
         self._close_idle(perf_counter())

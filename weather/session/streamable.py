@@ -22,13 +22,13 @@ from weather.errors import InvalidMessage, Refusal, shortened
 from weather.nws import silent
 from weather.session import legacy, messages, modern
 from weather.session.access import Access, Scope, header
-from weather.session.http import BODY_TIMEOUT_S, JSON, Answer, peer
+from weather.session.http import JSON, Answer, peer, respond
 from weather.session.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
 from weather.session.screen import Receive, Send
 from weather.session.sessions import RETRY, Sessions
 
 EVENTS = "text/event-stream"
-BEAT_S, END_TIMEOUT_S = 15 * SECONDS, 1 * SECONDS
+BODY_TIMEOUT_S, BEAT_S, END_TIMEOUT_S = 5 * SECONDS, 15 * SECONDS, 1 * SECONDS
 HEADER_MISMATCH = -32020
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
@@ -57,9 +57,11 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
             if sessions.status != "draining":
                 room.reschedule(None)
             answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
-            if answer is None or answer.events is None:
-                return answer
-            await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
+            if answer and answer.events:
+                await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
+            elif answer:
+                await respond(scope, send, answer, access.shared(scope))
+            return None
     if answer:
         return None
     if body or sessions.status == "draining":
@@ -75,7 +77,7 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
     try:
         request = messages.message(body)
         if not isinstance(request, Request):
-            return Answer(b"", 202, read=True)
+            return Answer(b"", 202)
         if modern.speaks(request) or version == messages.VERSION:
             era = modern
             _check_mirrors(scope, version, request)
@@ -87,12 +89,12 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
             _note(scope, request)
             text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
         elif text is None and ("progressToken" in request.meta or request.method == "subscriptions/listen"):
-            return Answer(b"", read=True, events=partial(_events, sessions, request))
+            return Answer(b"", events=partial(_events, sessions, request))
         elif text is None:
             text = await _unless_gone(receive, partial(modern.work, answers, hub, request, silent, "http"))
     except InvalidMessage as invalid:
-        return Answer(messages.error(invalid).encode(), _status(invalid, era), read=True)
-    return None if text is None else Answer(text.encode(), read=True)
+        return Answer(messages.error(invalid).encode(), _status(invalid, era))
+    return None if text is None else Answer(text.encode())
 
 
 def _note(scope: Scope, request: Request) -> None:

@@ -1,0 +1,145 @@
+"""HTTP/1.1, and nothing newer: hypercorn's HTTP/2 leaves streams behind, and tracebacks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import h11
+import hypercorn.protocol
+import hypercorn.protocol.h11
+from hypercorn.asyncio.tcp_server import MAX_RECV
+from hypercorn.events import Closed, Updated
+from hypercorn.protocol.events import Body, Data, EndBody, Event, StreamClosed
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
+from typing_extensions import override
+
+from weather.serving.current import connection
+from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
+
+AHEAD = 4  # pieces, each of at most MAX_RECV bytes
+
+
+class Exchange(HTTPStream):
+    """A request and its answer. hypercorn waits for the application to read each piece of a body, though it is done."""
+
+    @property
+    def answered(self) -> bool:
+        return self.state is ASGIHTTPState.CLOSED
+
+    @override
+    async def handle(self, event: Event) -> None:
+        if self.answered and isinstance(event, Body):
+            return
+        if self.answered and isinstance(event, EndBody):
+            event = StreamClosed(stream_id=self.stream_id)
+            await self.send(event)
+            return
+        if isinstance(event, StreamClosed):
+            self.let_go()
+        await super().handle(event)
+
+    def let_go(self) -> None:
+        """What the application has not read by now, it does not read; who waits to put a piece waits no longer."""
+        queue = self.app_put.__self__  # type: ignore[attr-defined]
+        while not queue.empty():
+            queue.get_nowait()
+
+
+class HTTP1(H11Protocol):
+    """hypercorn closes a connection in the face of who still sends a body; it reads nothing while a request waits
+    behind another, and does not see the peer go.
+    """
+
+    _cut: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._served = cast(Connection, connection.get())
+
+    @override
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """`Upgrade: h2c` is ignored (RFC 9110, 7.8); who begins with HTTP/2 is refused below."""
+
+    @override
+    async def _create_stream(self, request: h11.Request) -> None:
+        if request.http_version in (b"1.1", b"1.0"):
+            await super()._create_stream(request)
+        else:
+            await self._send_error_response(505)
+            await self.send(Closed())
+
+    @override
+    async def _handle_events(self) -> None:
+        """As hypercorn does, but for PAUSED."""
+        while True:
+            if self.connection.they_are_waiting_for_100_continue:
+                headers = self.config.response_headers("h11")
+                await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=headers))
+            try:
+                event = self.connection.next_event()
+            except h11.RemoteProtocolError as error:
+                if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                    await self._send_error_response(error.error_status_hint)
+                await self.send(Closed())
+                return
+            if isinstance(event, h11.Request):
+                await self.send(Updated(idle=False))
+                await self._check_protocol(event)
+                await self._create_stream(event)
+            elif event is h11.PAUSED:
+                await self.can_read.clear()
+                if not await self._turn():
+                    await self.send(Closed())
+                    return
+            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
+                return
+            elif isinstance(event, h11.Data):
+                await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                await self.stream.handle(EndBody(stream_id=STREAM_ID))
+            elif isinstance(event, Data):  # of a WebSocket
+                await self.stream.handle(event)
+
+    async def _turn(self) -> bool:
+        """True when the request before is answered; False when that takes longer than CLOSE_TIMEOUT_S from where the
+        peer is gone, or has sent too much ahead.
+        """
+        turn = asyncio.create_task(self.can_read.wait())
+        try:
+            for _ in range(AHEAD):
+                read = asyncio.create_task(self._served.reader.read(MAX_RECV))
+                await asyncio.wait((turn, read), return_when=asyncio.FIRST_COMPLETED)
+                if not read.done():
+                    read.cancel()
+                    await asyncio.wait((read,))
+                    return True
+                data = b"" if read.exception() else read.result()
+                self.connection.receive_data(data)
+                if not data:
+                    await self._close_stream()
+                    break
+            await asyncio.wait((turn,), timeout=CLOSE_TIMEOUT_S)
+            return turn.done() and not self._served.writer.transport.is_closing()
+        finally:
+            turn.cancel()
+
+    @override
+    async def _maybe_recycle(self) -> None:
+        """Who still sends a body reads the answer, and has a little time to end it (RFC 9112, 9.6)."""
+        stream = self.stream
+        if isinstance(stream, Exchange) and stream.answered and self.connection.their_state is h11.SEND_BODY:
+            stream.let_go()
+            self._cut = self._cut or self._served.loop.call_later(CLOSE_TIMEOUT_S, self._served.cut_off)
+        else:
+            if self._cut:
+                self._cut.cancel()
+                self._cut = None
+            await super()._maybe_recycle()
+
+
+PLACES: tuple[tuple[Any, str, type, type], ...] = (
+    (hypercorn.protocol, "H11Protocol", H11Protocol, HTTP1),
+    (hypercorn.protocol.h11, "HTTPStream", HTTPStream, Exchange),
+)
