@@ -33,7 +33,7 @@ load: $(VENV)/load  ## Locust against the running server: USERS=50 RATE=20 TIME=
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \
 		--users $(USERS) --spawn-rate $(RATE) --run-time $(TIME) --host $(URL) $(ARGS)
 
-soak: $(VENV)/test  ## open, abuse and abandon sessions and subscriptions: SECONDS=60
+soak: $(VENV)/test  ## open, abuse and abandon sessions, subscriptions and HTTP connections: SECONDS=60
 	$(BIN)/python -m tests.load.soak $(SECONDS)
 
 bench-upstream: $(VENV)/run  ## the tools with a slow and failing Weather Service: 80 seconds

@@ -1,4 +1,5 @@
-"""`make soak`: opens, abuses and abandons sessions by the thousand, and sees whether anything stays behind.
+"""`make soak`: opens, abuses and abandons sessions and HTTP connections by the thousand, and sees whether anything
+stays behind.
 
 One process of clients against a server that it starts itself; all on loopback, in rounds of the same work. Exits with 1
 when a round leaves a session, a subscription, a task or a socket, when memory grows from round to round, when polite
@@ -19,8 +20,10 @@ import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import Server, serving
+from tests.load import http_abuse
 from tests.load.memory import MIB, peak, resident
 from tests.load.progress import say, until_interrupted
 from tests.load.push import FILTER, LISTEN
@@ -49,7 +52,9 @@ GROWTH, FLOODED = 1.1, 64 * MIB  # on what the second has left; Python looks for
 TOLERANCE = {
     "mcp_sessions_open": 0,
     "mcp_subscriptions_open": 0,
+    "mcp_streams_open": 0,
     IN_FLIGHT: 0,
+    IN_FLIGHT.replace("websocket", "http"): 0,
     "asyncio_tasks": 3,
     "process_open_fds": 3,
 }
@@ -167,7 +172,7 @@ async def sends_noise(session: Session) -> None:
 
 async def sends_bad_messages(session: Session) -> None:
     await session.initialize()
-    for bad in ("", "[]", "{}", '{"jsonrpc":"2.0","id":1,"method":"nope"}', "1e999", "[" * 5000):
+    for bad in ("", "[]", "{}", '{"jsonrpc":"2.0","id":1,"method":"nope"}', "1e999", "[" * 300):
         await session.write(text(bad))
         await session.receive()
     await session.write(frame(2, b"x"))
@@ -201,23 +206,24 @@ async def subscribes_and_never_reads(session: Session) -> None:
 
 
 async def ignores_1009(session: Session) -> None:
+    """Goes on for as long again, and does not answer the close."""
     await session.initialize()
-    await session.write(frame(TEXT, b"x" * 60_000, fin=False))
-    while True:
-        await session.write(frame(CONTINUATION, b"x" * 60_000, fin=False))
+    for opcode in (TEXT, CONTINUATION, CONTINUATION, CONTINUATION):
+        await session.write(frame(opcode, b"x" * 40_000, fin=False))
+    await session.reader.read()
 
 
-async def sends_bombs(session: Session) -> None:
+async def inflates(session: Session) -> None:
+    """To a little more than a message may have."""
     await session.initialize()
-    await session.write(frame(TEXT, BOMB, fin=False, rsv=4))
-    while True:
-        await session.write(frame(CONTINUATION, BOMB_AGAIN, fin=False))
+    await session.write(frame(TEXT, INFLATES, rsv=4))
+    await session.reader.read()
 
 
 _deflate = zlib.compressobj(9, wbits=-15)
-BOMB, BOMB_AGAIN = (_deflate.compress(bytes(16 * MIB)) + _deflate.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+INFLATES = _deflate.compress(b" " * 70_000) + _deflate.flush(zlib.Z_SYNC_FLUSH)[:-4]
 # How often each comes: what keeps the server busy for long is rare.
-KINDS: dict[Callable[[Session], Awaitable[None]], int] = {
+KINDS: dict[Callable[[Any], Awaitable[None]], int] = {
     polite: 300,
     leaves_calls_behind: 100,
     resets: 100,
@@ -230,19 +236,23 @@ KINDS: dict[Callable[[Session], Awaitable[None]], int] = {
     says_nothing: 3,
     never_reads: 3,
     subscribes_and_never_reads: 3,
-    ignores_1009: 2,
-    sends_bombs: 1,
+    ignores_1009: 20,
+    inflates: 20,
+    **http_abuse.KINDS,
 }
-POLITE = {polite, subscribes, subscribes_and_vanishes}
+POLITE = {polite, subscribes, subscribes_and_vanishes, http_abuse.http_polite}
 # Amid a closed window, TCP tells such a peer late that it was cut off.
-FLOODS = {never_reads, subscribes_and_never_reads, ignores_1009, sends_bombs}
+FLOODS = {never_reads, subscribes_and_never_reads, http_abuse.http_reads_nothing}
 
 
 @asynccontextmanager
-async def connected(port: int, *, deflate: bool):
+async def connected(port: int, kind: Callable[[Any], Awaitable[None]]):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        offer = {"Sec-WebSocket-Extensions": "permessage-deflate"} if deflate else {}
+        if kind in http_abuse.KINDS:
+            yield http_abuse.Client(reader, writer)
+            return
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate"} if kind is inflates else {}
         writer.write(handshake(port, **offer))
         await reader.readuntil(b"\r\n\r\n")
         yield Session(reader, writer)
@@ -250,10 +260,10 @@ async def connected(port: int, *, deflate: bool):
         writer.transport.abort()
 
 
-async def meet(kind: Callable[[Session], Awaitable[None]], port: int, failures: list[str]) -> None:
+async def meet(kind: Callable[[Any], Awaitable[None]], port: int, failures: list[str]) -> None:
     patience_s = FLOOD_S if kind in FLOODS else PATIENCE_S
     try:
-        async with asyncio.timeout(patience_s), connected(port, deflate=kind is sends_bombs) as session:
+        async with asyncio.timeout(patience_s), connected(port, kind) as session:
             try:
                 await kind(session)
             except (ConnectionError, asyncio.IncompleteReadError) as end:
@@ -277,7 +287,7 @@ async def round_of_all(port: int, failures: list[str]) -> None:
 
 
 def left(server: Server, before: dict[str, float]) -> dict[str, float]:
-    """What is there beyond `before`, once it no longer shrinks or SETTLE_S have passed."""
+    """What is there beyond `before`, once that is within TOLERANCE or SETTLE_S have passed."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         now = gauges(server.port)
@@ -294,13 +304,15 @@ def soak(server: Server, seconds: float) -> list[str]:
     wrong: list[str] = []
     kept: list[int] = []
     while len(kept) < ROUNDS or time.monotonic() - started < seconds:
-        say(f"round {len(kept) + 1}, of {ROUNDS} or more: {sum(KINDS.values()):,} sessions, {CLIENTS} at a time")
+        say(f"round {len(kept) + 1}, of {ROUNDS} or more: {sum(KINDS.values()):,} connections, {CLIENTS} at a time")
         most = asyncio.run(peak(server, round_of_all(server.port, wrong)))
+        ended = time.monotonic()
         more = left(server, before)
+        settled_s = time.monotonic() - ended
         kept.append(resident(server))
         print(
-            f"{time.monotonic() - started:4.0f} s: {sum(KINDS.values()):,} sessions, {most / MIB:.0f} MiB at most,",
-            f"{kept[-1] / MIB:.0f} MiB after; left over:",
+            f"{time.monotonic() - started:4.0f} s: {sum(KINDS.values()):,} connections, {most / MIB:.0f} MiB at most,",
+            f"{kept[-1] / MIB:.0f} MiB after; left over {settled_s:.1f} s later:",
             ", ".join(f"{gauge} {value:+.0f}" for gauge, value in more.items()),
             flush=True,
         )
@@ -316,7 +328,7 @@ def soak(server: Server, seconds: float) -> list[str]:
 def main(seconds: float) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with serving(folder, config=configured(folder), **SETTINGS) as server:
+        with serving(folder, config=configured(folder, keep_alive_s=75), **SETTINGS) as server:
             wrong = soak(server, seconds)
     print("\n".join(wrong[:20]) or "nothing stays behind")
     return bool(wrong)
