@@ -862,8 +862,8 @@ async def test_what_is_too_old_is_an_error_that_says_what_failed_for_how_long_an
         result = await world.call()
     assert result.isError
     assert text(result) == (
-        "The National Weather Service is not answering: it answered with status 503, and is left alone for some"
-        " seconds. For 4 hours now. Try again in a minute."
+        "The National Weather Service is not answering: it answered with status 503 (for 4 hours now)."
+        " Try again in a minute."
     )
 
 

@@ -107,8 +107,8 @@ class UpstreamError(WeatherError):
         self.did, self.since_s, self.again = did, since_s, again
 
     def __str__(self) -> str:
-        lasting = f" For {_duration(self.since_s)} now." if self.since_s >= 1 else ""
-        return f"The National Weather Service {self.did}.{lasting} {self.again}"
+        lasting = f" (for {_duration(self.since_s)} now)" if self.since_s >= 1 else ""
+        return f"The National Weather Service {self.did}{lasting}. {self.again}"
 
 
 class BadAnswer(UpstreamError):

@@ -207,7 +207,7 @@ async def test_an_expired_grid_is_told_and_not_asked_again_at_once(world):
     async with world.nws() as nws:
         for later_s, said in (
             (0, "not out yet. Try again in an hour."),
-            (540, "For 9 minutes now. Try again in an hour."),
+            (540, "not out yet (for 9 minutes now). Try again in an hour."),
         ):
             world.clock.now += later_s
             await nws.alerts("CA")  # The host is well.

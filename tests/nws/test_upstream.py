@@ -3,15 +3,20 @@
 import gc
 import gzip
 import re
+import socket
+import ssl
 import threading
 import tracemalloc
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
 import stamina
+from anyio.abc import SocketAttribute
+from anyio.streams.tls import TLSListener
 
 from tests.conftest import Clock
 from weather.config import Settings
@@ -276,6 +281,117 @@ async def test_whatever_fails_is_tried_again_and_then_told_without_internals(clo
     assert not re.search(r"host\.invalid|Error|Errno|peer", str(told.value))
 
 
+@pytest.fixture
+def unreachable(certificate, monkeypatch):
+    """URLs of servers of this machine, by how they fail; their user's password is "s3cret"."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+
+    async def answer(stream, kind):
+        async with stream:
+            if kind == "silent":
+                await anyio.sleep_forever()
+            if kind != "cut":
+                await stream.send(b"HTTP/1.1 407 who are you?\r\ncontent-length: 0\r\n\r\n")
+
+    async def url(kind, tasks):
+        scheme = "https" if kind in ("untrusted", "no TLS") else "http"
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        port = listener.extra(SocketAttribute.local_port)
+
+        async def listen():
+            async with TLSListener(listener, tls) if kind == "untrusted" else listener as served:
+                await served.serve(partial(answer, kind=kind))
+
+        if kind == "refused":
+            await listener.aclose()
+        else:
+            tasks.start_soon(listen)
+        if kind != "proxy":
+            return f"{scheme}://user:s3cret@127.0.0.1:{port}/item"
+        monkeypatch.setenv("https_proxy", f"http://user:s3cret@127.0.0.1:{port}")
+        return "https://user:s3cret@host.invalid/item"
+
+    return url
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("refused", "refused: nothing listens there"),
+        ("untrusted", "TLS: the certificate does not verify, self-signed certificate"),
+        ("no TLS", "TLS: WRONG_VERSION_NUMBER"),
+        ("proxy", "proxy: it refused with status 407"),
+        ("silent", "timeout: the answer did not come in time"),
+        ("cut", "connection: RemoteProtocolError"),
+    ],
+)
+async def test_why_the_host_cannot_be_reached_is_logged_once_and_at_each_failure_for_debugging(
+    clock, caplog, unreachable, kind, said
+):
+    caplog.set_level("DEBUG", "weather")
+    wait_s = 0.2 if kind == "silent" else 60
+    settings = Settings(nws_connect_timeout_seconds=60, nws_read_timeout_seconds=wait_s, nws_deadline_seconds=300)
+    async with anyio.create_task_group() as servers:
+        url = await unreachable(kind, servers)
+        upstream = Upstream(Host(settings, Metrics(), None, clock))
+        async with upstream.opened():
+            for _ in range(2):
+                with pytest.raises(Unavailable) as told:
+                    await upstream.get(item(url))
+        servers.cancel_scope.cancel()
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "weather.nws.host"]
+    assert lines.count(("WARNING", f"NWS cannot be reached: {said}")) == 1
+    assert lines.count(("DEBUG", f"NWS failed at item: {said}")) == 5  # then the breaker opens
+    assert lines[-1] == ("WARNING", f"NWS is left alone for 5 s at a time: {said}")
+    assert "s3cret" not in caplog.text
+    assert not re.search(r"TLS|proxy|refused|timeout|127|Error|s3cret", str(told.value))
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause", "said"),
+    [
+        (httpx.ConnectError(""), socket.gaierror(-2, "Name or service not known"), "DNS: Name or service not known"),
+        (httpx.ConnectTimeout(""), TimeoutError(), "timeout: no connection was made in time"),
+        (httpx.ReadError(""), ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (
+            httpx.ConnectError(""),
+            ExceptionGroup("", [OSError(101, "Network is unreachable"), ConnectionRefusedError()]),
+            "connection: Network is unreachable",
+        ),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("proxy", ["", "http://user:s3cret@proxy.invalid"])
+async def test_why_is_found_beneath_what_httpx_raises(clock, caplog, monkeypatch, failure, cause, said, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    failure.__cause__ = cause
+    async with asking(Scripted(failure, failure, failure, ok()), clock) as upstream:
+        with pytest.raises(Unavailable):
+            await upstream.get(item())
+        assert await outcome(upstream) == 1
+    assert f"{said}{' (through a proxy)' if proxy else ''}\n" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+async def test_that_the_host_answers_again_is_logged_and_what_comes_after_is_new(clock, caplog):
+    caplog.set_level("INFO", "weather")
+    failure = httpx.ConnectError("")
+    async with asking(Scripted(failure, ok(), failure, ok()), clock) as upstream:
+        assert [await outcome(upstream, item(f"{URL}/{number}")) for number in range(2)] == [1, 1]
+    told = [r.getMessage().split(":")[0] for r in caplog.records if r.name == "weather.nws.host"]
+    assert told == ["NWS cannot be reached", "NWS answers again"] * 2
+
+
+async def test_what_cannot_be_read_is_logged_without_the_password_of_the_url(clock, caplog):
+    async with asking(Scripted((200, {"json": {}})), clock) as upstream:
+        await outcome(upstream, item("https://user:s3cret@host.invalid/item?area=CA"))
+    assert "/item?area=CA: The National Weather Service sent an answer that cannot be read" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 async def test_what_cannot_be_read_is_not_asked_again_nor_kept(clock):
     host = Scripted((200, {"json": {}}))
     async with asking(host, clock) as upstream:
@@ -415,8 +531,8 @@ async def test_an_error_says_what_failed_for_how_long_and_what_to_do(clock):
         with pytest.raises(Unavailable) as told:
             await upstream.get(item())
     assert str(told.value) == (
-        "The National Weather Service is not answering: it answered with status 503, and is left alone for some"
-        " seconds. For 95 seconds now. Try again in a minute."
+        "The National Weather Service is not answering: it answered with status 503 (for 95 seconds now)."
+        " Try again in a minute."
     )
 
 
@@ -425,10 +541,10 @@ async def test_how_long_is_told_of_each_question_though_others_are_answered(cloc
         return httpx.Response(200, json={"value": 1} if request.url.path == "/item" else {})
 
     async with asking(serve, clock) as upstream:
-        for later_s, said in ((0, ""), (300, " For 5 minutes now."), (360, " For 11 minutes now."), (3600, "")):
+        for later_s, said in ((0, ""), (300, " (for 5 minutes now)"), (360, " (for 11 minutes now)"), (3600, "")):
             clock.now += later_s
             assert await outcome(upstream) == 1
-            with pytest.raises(BadAnswer, match=rf"there is no value\.{re.escape(said)} Try again in a minute\.$"):
+            with pytest.raises(BadAnswer, match=rf"there is no value{re.escape(said)}\. Try again in a minute\.$"):
                 await upstream.get(item(f"{URL}/bad"))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
@@ -33,11 +36,49 @@ log = logging.getLogger(__name__)
 
 
 class _AttemptError(Exception):
-    """The host failed. Another attempt may be made after `rest_s` at the earliest; None: none may."""
+    """The host failed. Another attempt may be made after `rest_s` at the earliest; None: none may.
 
-    def __init__(self, what: str, rest_s: float | None = 0.0) -> None:
+    `cause` is why there was no answer, for the log; "" where there was one.
+    """
+
+    def __init__(self, what: str, rest_s: float | None = 0.0, cause: str = "") -> None:
         super().__init__(what)
-        self.what, self.rest_s = what, rest_s
+        self.what, self.rest_s, self.cause = what, rest_s, cause
+
+
+def _below(error: object) -> object:
+    """What an exception was raised for; httpcore keeps it among the arguments alone."""
+    held = getattr(error, "exceptions", ()) or (getattr(error, "__cause__", None), *getattr(error, "args", ()))
+    return next((each for each in held if isinstance(each, BaseException)), None)
+
+
+def _cause(error: Exception, url: str) -> str:
+    """In a few words and without a URL: that of a mirror or of a proxy may hold a password."""
+    root: object = error
+    while below := _below(root):
+        root = below
+    asked = httpx.URL(url)
+    proxied = not proxy_bypass(asked.host) and getproxies().keys() & {asked.scheme, "all"}
+    through = " (through a proxy)" if proxied else ""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"timeout: no connection was made in time{through}"
+        case httpx.TimeoutException() | TimeoutError():
+            return f"timeout: the answer did not come in time{through}"
+        case httpx.ProxyError():
+            return f"proxy: it refused with status {str(error)[:3]}"
+    match root:
+        case socket.gaierror():
+            return f"DNS: {root.strerror}{through}"
+        case ssl.SSLCertVerificationError():
+            return f"TLS: the certificate does not verify, {root.verify_message}{through}"
+        case ssl.SSLError():
+            return f"TLS: {root.reason}{through}"
+        case ConnectionRefusedError():
+            return f"refused: nothing listens there{through}"
+        case OSError():
+            return f"connection: {root.strerror or type(root).__name__}{through}"
+    return f"connection: {type(root).__name__}{through}"
 
 
 class Breaker:
@@ -50,27 +91,31 @@ class Breaker:
         self.limit, self.pause_s, self.clock = limit, pause_s, clock
         self.failures, self.failing_since, self.failure = 0, 0.0, ""
         self.rests_until = float("-inf")
+        self.unreachable = False
 
     def check(self, *, trial: bool = False) -> None:
         """Raises Unavailable while the host is left alone; `trial` is said by a call about to ask."""
         if self.clock() < self.rests_until:
-            raise self.unavailable(f"{self.failure}, and is left alone for some seconds")
+            raise self.unavailable(self.failure)
         if trial and self.failures >= self.limit:
             self.rests_until = self.clock() + self.pause_s
 
-    def failed(self, what: str) -> None:
+    def failed(self, failure: _AttemptError) -> None:
         if not self.failures:
             self.failing_since = self.clock()
-        self.failures, self.failure = self.failures + 1, what
+        self.failures, self.failure = self.failures + 1, failure.what
+        if failure.cause and not self.unreachable:
+            self.unreachable = True
+            log.warning("NWS cannot be reached: %s", failure.cause)
         if self.failures == self.limit:
-            log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, what)
+            log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, failure.cause or failure.what)
         if self.failures >= self.limit:
             self.rests_until = self.clock() + self.pause_s
 
     def answered(self) -> None:
-        if self.failures >= self.limit:
+        if self.failures >= self.limit or self.unreachable:
             log.info("NWS answers again")
-        self.failures, self.rests_until = 0, self.clock()
+        self.failures, self.rests_until, self.unreachable = 0, self.clock(), False
 
     def unavailable(self, what: str) -> Unavailable:
         return Unavailable(what, self.clock() - self.failing_since if self.failures else 0.0)
@@ -139,8 +184,9 @@ class Host:
                 if refusal is None:
                     self._check(reply)
             except _AttemptError as failure:
+                log.debug("NWS failed at %s: %s", question.name, failure.cause or failure.what)
                 if not question.aside:
-                    self._breaker.failed(failure.what)
+                    self._breaker.failed(failure)
                 raise
         if not question.aside:
             self._breaker.answered()
@@ -161,14 +207,14 @@ class Host:
                 reply = await get(self.http, question.url)
             status = str(reply.status)
             return reply
-        except (httpx.ConnectTimeout, httpx.ConnectError):
-            raise _AttemptError("it cannot be reached") from None
-        except (httpx.TimeoutException, TimeoutError):
-            raise _AttemptError("it takes too long") from None
+        except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:
+            raise _AttemptError("it cannot be reached", cause=_cause(error, question.url)) from None
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise _AttemptError("it takes too long", cause=_cause(error, question.url)) from None
         except httpx.TooManyRedirects:
             raise _AttemptError("it redirects to nowhere") from None
-        except (httpx.HTTPError, httpx.InvalidURL):
-            raise _AttemptError("the connection broke") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _AttemptError("the connection broke", cause=_cause(error, question.url)) from None
         except anyio.get_cancelled_exc_class():
             status = "cancelled"
             raise

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
+import httpx
 from cachetools import LRUCache, TLRUCache, TTLCache
 
 from weather.config import KIB, MINUTES, SECONDS
@@ -199,7 +200,7 @@ class Upstream:
             document = await self._document(question, await self.host.ask(question, flight.tell))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
-                log.warning("%s: %s", question.url, error)
+                log.warning("%s: %s", httpx.URL(question.url).raw_path.decode(), error)
             since = self._failing.get(question.url, self.clock() - error.since_s)
             self._failing[question.url] = since
             error.since_s = self.clock() - since
