@@ -46,6 +46,7 @@ class StandIn:
         self.requests, self.methods = [], []
         self.called = asyncio.Event()
         self.close_code = None
+        self.results = RESULTS
 
     async def __call__(self, socket):
         self.requests.append(socket.request)
@@ -62,7 +63,7 @@ class StandIn:
         elif message["method"] == "tools/call":
             result = await self.call(socket, **message["params"])
         else:
-            result = RESULTS[message["method"]]
+            result = self.results[message["method"]]
         reply = {"error": result} if "code" in result else {"result": result}
         if result is not NO_ANSWER:
             await socket.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], **reply}))
@@ -275,8 +276,22 @@ async def test_who_reads_no_more_is_not_complained_to(server):
 
 
 @pytest.mark.parametrize(("tool", "said"), [("fail", "No such state\n"), ("refuse", "Unknown tool\n")])
-async def test_error_of_a_tool_goes_to_stderr_with_exit_code_1(server, cli, tool, said):
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"tools": [{**TOOL, "name": "fail"}, {**TOOL, "name": "refuse"}]},
+        {"tools": [TOOL], "nextCursor": "more"},
+        {"code": -32603, "message": "That cannot be told"},
+    ],
+)
+async def test_error_of_a_tool_goes_to_stderr_with_exit_code_1(server, cli, tool, said, listed):
+    server.results = RESULTS | {"tools/list": listed}
     assert await cli(server.url, tool) == (1, "", said)
+
+
+@pytest.mark.parametrize("tool", ["fail", "refuse"])
+async def test_tool_that_is_not_listed_is_wrong_usage_however_the_server_says_so(server, cli, tool):
+    assert await cli(server.url, tool) == (2, "", f"The server has no tool {tool}.\n")
 
 
 async def test_a_text_of_nothing_is_an_empty_line(server, cli):
@@ -284,6 +299,7 @@ async def test_a_text_of_nothing_is_an_empty_line(server, cli):
 
 
 async def test_json_of_a_tools_error_is_the_whole_result(server, cli):
+    server.results = RESULTS | {"tools/list": {"tools": [{**TOOL, "name": "fail"}]}}
     code, out, err = await cli(server.url, "fail", "--json")
     assert (code, json.loads(out)["isError"], err) == (1, True, "")
 
@@ -310,6 +326,7 @@ URLS = "a URL such as wss://example.com/ws or https://example.com/mcp"
         (["ws://127.0.0.1/ws", "watch"], "watch takes one URI such as weather://alerts/CA, and no --json"),
         (["ws://127.0.0.1/ws", "watch", "CA"], "watch takes one URI such as weather://alerts/CA"),
         (["ws://127.0.0.1/ws", "watch", "weather://alerts/CA", "--json"], "watch takes one URI"),
+        (["ws://127.0.0.1/ws", "watch", "weather://alerts/ca"], ": weather://alerts/ca should be weather://alerts/CA"),
         (["ws://127.0.0.1/ws", "--token-file", "/none"], "/none cannot be used as a token: No such file"),
         (
             ["ws://127.0.0.1/ws", "--token-file", "/dev/null"],

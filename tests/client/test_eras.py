@@ -19,7 +19,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from app import app
 from tests.conftest import serving
 from tests.load.targets import example, naive
-from tests.raw import IN_FLIGHT, TIMEOUT_S, gated, gauges
+from tests.raw import IN_FLIGHT, TIMEOUT_S, eventually, gated, gauges
 from weather.client import Refused, SessionError, connect
 
 pytestmark = pytest.mark.anyio
@@ -151,9 +151,11 @@ async def test_tls_to_a_plain_port_is_one_sentence_that_says_so(url, cli, era):
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_argument_that_the_tool_does_not_know_is_named_with_the_nearest(url, cli, era):
+async def test_tool_or_argument_that_is_not_known_is_named_with_the_nearest(url, cli, era):
     argv = url, "get-weather", "lat=38.9", "longitude=-77", *(["--era", era] if era else [])
     assert await cli(*argv) == (2, "", "get-weather takes no argument lat, but latitude.\n")
+    argv = url, "get-alert", "state=CA", *(["--era", era] if era else [])
+    assert await cli(*argv) == (2, "", "The server has no tool get-alert, but get-alerts.\n")
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -268,6 +270,43 @@ async def test_answer_that_never_comes_ends_with_a_timeout(silent, kind, era):
     with pytest.raises(McpError, match="Timed out"):
         async with connect(address(silent.port, kind), era=era, timeout_s=1) as session:
             await session.call_tool("get-alerts", {"state": "CA"})
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("call", "code", "said"),
+    [
+        (["get-alerts", "state=CA"], 0, "No active alerts"),
+        (["get-weather", "latitude=40.5", "longitude=-100.5"], 1, "The National Weather Service has no data"),
+    ],
+)
+async def test_answer_is_handed_out_though_the_server_goes_down_behind_it(tmp_path, cli, kind, era, call, code, said):
+    """The tools are listed to check what was answered, by the SDK as well: that can no longer be done."""
+    told = []
+
+    async def ask(url):
+        told.append(await cli(url, *call, *(["--era", era] if era else [])))
+
+    with gated() as (gate, settings), serving(tmp_path, MCP_GRACE_SECONDS="60", **settings) as server:
+        with anyio.fail_after(2 * TIMEOUT_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask, address(server.port, kind))
+                await anyio.to_thread.run_sync(eventually, lambda: gate.asked)
+                server.process.terminate()
+                await anyio.to_thread.run_sync(eventually, lambda: not listens(server.port))
+                gate.open()
+        assert await anyio.to_thread.run_sync(server.process.wait, TIMEOUT_S) == 0
+    ((ended, *printed),) = told
+    assert ended == code
+    assert said in printed[code]
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 # Over HTTP alone

@@ -114,9 +114,9 @@ async def reached(told, number):
 
 
 @asynccontextmanager
-async def acting(*readings, then=(401,)):
+async def acting(*readings, then=(401,), honoured=({"resourceSubscriptions": [CA]},), ends=False):
     """The URL of a server of 2026-07-28, and what it was asked. It gives one reading after the other, hangs up, and
-    refuses who comes back with one status after the other.
+    refuses who comes back with one status after the other. It honours these notifications, and may end them at once.
     """
     left, statuses, asked = list(readings), [None, *then], []
 
@@ -127,11 +127,15 @@ async def acting(*readings, then=(401,)):
             if request["method"] == "subscriptions/listen":
                 await anyio.sleep(0.1)
                 asked.append("acknowledged")
-                params = {"notifications": {"resourceSubscriptions": [CA]}}
-                told = {"method": "notifications/subscriptions/acknowledged", "params": params}
+                told = [
+                    {"method": "notifications/subscriptions/acknowledged", "params": {"notifications": each}}
+                    for each in honoured
+                ]
+                told += [{"id": request["id"], "result": {"resultType": "complete"}}] * ends
             else:
-                told = {"id": request["id"], "result": {"resultType": "complete", "contents": left.pop(0)}}
-            await socket.send(json.dumps({"jsonrpc": "2.0", **told}))
+                told = [{"id": request["id"], "result": {"resultType": "complete", "contents": left.pop(0)}}]
+            for each in told:
+                await socket.send(json.dumps({"jsonrpc": "2.0", **each}))
             if not left:
                 await socket.close(1012)
 
@@ -187,6 +191,23 @@ async def test_a_change_is_a_line(capsys, before, after, out, err):
 async def test_what_is_no_alert_is_one_sentence(cli, held):
     async with acting(held, alerts()) as (url, _):
         assert await cli(url, "watch", CA) == (1, "", f"What {CA} holds are no alerts.\n")
+
+
+@pytest.mark.parametrize(
+    ("honoured", "ends"),
+    [
+        ([{}], False),
+        ([{"resourceSubscriptions": []}], False),
+        ([{"resourceSubscriptions": ["weather://alerts/NY"]}], False),
+        ([{"resourceSubscriptions": {"odd": CA}}], False),
+        ([], True),
+    ],
+)
+async def test_resource_that_is_not_acknowledged_is_one_sentence(cli, honoured, ends):
+    async with acting(*[alerts()] * 9, honoured=honoured, ends=ends) as (url, asked):
+        code, out, err = await cli(url, "watch", CA)
+    assert (code, out, err) == (1, "none in force\n", f"The server tells of no changes of {CA}.\n")
+    assert asked == ["resources/read", "subscriptions/listen", "acknowledged"]
 
 
 @pytest.mark.parametrize(("then", "tries"), [((401,), 1), ((403,), 1), ((404,), 1), ((503, 502, 401), 3)])

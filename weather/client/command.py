@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
@@ -20,12 +20,19 @@ from pydantic import AnyUrl
 from pydantic_core import from_json
 
 from weather import __version__
-from weather.client.session import Era, connect
+from weather.client.session import UNANSWERED, Era, Session, connect
 from weather.client.transports import Refused, SessionError, parsed
 from weather.client.watch import watch
 
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 WATCH, ALERTS, OPTIONS = "watch", "weather://alerts/", re.compile("--[a-z-]+")
+
+
+class _Misused(ValueError):
+    """The server has no such tool, or the tool no such argument."""
+
+
+CODES = {Refused: REFUSED, SessionError: NO_CONNECTION, _Misused: USAGE}
 
 
 def _outline(tool: types.Tool) -> str:
@@ -49,13 +56,8 @@ async def _run(usage: argparse.Namespace) -> int:
             result = await session.list_tools()
             lines = [_outline(tool) for tool in result.tools]
         else:
-            result = await session.call_tool(usage.tool, usage.arguments, progress_callback=_progress)
+            result = await _call(session, usage)
             lines = [b.text if isinstance(b, types.TextContent) else b.model_dump_json() for b in result.content]
-            if result.isError:
-                tools = [tool for tool in (await session.list_tools()).tools if tool.name == usage.tool]
-                if wrong := [line for tool in tools for line in _unknown(tool, usage.arguments)]:
-                    print(*wrong, file=sys.stderr)
-                    return USAGE
     is_error = isinstance(result, types.CallToolResult) and result.isError
     if usage.json:
         lines = [result.model_dump_json(by_alias=True, exclude_none=True, indent=2)]
@@ -63,11 +65,31 @@ async def _run(usage: argparse.Namespace) -> int:
     return TOOL_ERROR if is_error else 0
 
 
-def _unknown(tool: types.Tool, arguments: Mapping[str, Any]) -> list[str]:
-    """A sentence on the first argument that it does not take, if there is one."""
-    known = tool.inputSchema.get("properties", {})
-    wrong = [name for name in arguments if name not in known] if known else []
-    return [f"{tool.name} takes no argument {name}{_nearest(name, known)}." for name in wrong[:1]]
+async def _call(session: Session, usage: argparse.Namespace) -> types.CallToolResult:
+    """Raises McpError and _Misused."""
+    try:
+        result = await session.call_tool(usage.tool, usage.arguments, progress_callback=_progress)
+    except McpError as error:
+        if error.error.code == types.INVALID_PARAMS:
+            await _check_usage(session, usage)
+        raise
+    if result.isError:
+        await _check_usage(session, usage)
+    return result
+
+
+async def _check_usage(session: Session, usage: argparse.Namespace) -> None:
+    """Raises _Misused. Where the tools cannot be listed, nothing is known, and the answer to the call stands."""
+    listed = types.ListToolsResult(tools=[], nextCursor="unknown")
+    with suppress(*UNANSWERED):
+        listed = await session.list_tools()
+    tools = {tool.name: tool.inputSchema.get("properties", {}) for tool in listed.tools}
+    if usage.tool not in tools and listed.nextCursor is None:
+        raise _Misused(f"The server has no tool {usage.tool}{_nearest(usage.tool, tools)}.")
+    known = tools.get(usage.tool, {})
+    for name in usage.arguments if known else ():
+        if name not in known:
+            raise _Misused(f"{usage.tool} takes no argument {name}{_nearest(name, known)}.")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -139,6 +161,8 @@ def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
             usage.arguments = _arguments(usage.arguments)
         elif usage.json or len(usage.arguments) != 1 or not usage.arguments[0].startswith(ALERTS):
             raise ValueError(f"watch takes one URI such as {ALERTS}CA, and no --json")
+        elif (area := usage.arguments[0].removeprefix(ALERTS)) != area.upper():
+            raise ValueError(f"{ALERTS}{area} should be {ALERTS}{area.upper()}")
     except (SessionError, ValueError) as exc:
         parser.error(getattr(exc, "why", str(exc)))
     return usage
@@ -158,4 +182,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (SessionError, McpError, RuntimeError, ValueError) as exc:
         print(exc, file=sys.stderr)
-        return REFUSED if isinstance(exc, Refused) else NO_CONNECTION if isinstance(exc, SessionError) else TOOL_ERROR
+        return next((code for kind, code in CODES.items() if isinstance(exc, kind)), TOOL_ERROR)

@@ -32,6 +32,7 @@ META = {
 # What tells of no era: no answer. And of the modern one: headers that mismatch, no capability, no such version.
 NOT_LEGACY = (LOST, httpx.codes.REQUEST_TIMEOUT, -32020, -32021, -32022)
 FOREVER = timedelta(days=365)
+UNANSWERED = (McpError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 
 
 @asynccontextmanager
@@ -66,13 +67,19 @@ class Session(ClientSession):
     def __init__(self, link: Link, url: str, timeout_s: float, era: Era | None) -> None:
         self._url, self._era, self._deciding = url, era, anyio.Lock()
         self._lost: SessionError | None = None
+        self._acknowledged: list[Any] | None = None
         self.heard = asyncio.Event()
         super().__init__(*link, timedelta(seconds=timeout_s), message_handler=self._hear, client_info=CLIENT)
         self._receive_notification_type: Any = Notified
 
     async def _hear(self, message: object) -> None:
-        if isinstance(message, SessionError):
-            self._lost = message
+        match message:
+            case SessionError():
+                self._lost = message
+            case RootModel(root=types.Notification(params={"notifications": {"resourceSubscriptions": list(uris)}})):
+                self._acknowledged = uris
+            case RootModel(root=types.Notification(method="notifications/subscriptions/acknowledged")):
+                self._acknowledged = []
         self.heard.set()
 
     def reason(self, failure: BaseException) -> BaseException:
@@ -86,7 +93,7 @@ class Session(ClientSession):
 
     async def subscribe(self, uri: AnyUrl) -> None:
         """`heard` is set when that is done, and when the resource has changed. In the modern era it raises SessionError
-        at the end.
+        at the end, or ValueError as `check_subscribed` does.
         """
         if self._era == "legacy":
             await self.subscribe_resource(uri)
@@ -95,7 +102,19 @@ class Session(ClientSession):
         wanted = {"notifications": {"resourceSubscriptions": [str(uri)]}}
         listen: Any = RootModel[dict[str, Any]]({"method": "subscriptions/listen", "params": wanted})
         await self.send_request(listen, types.EmptyResult, FOREVER)
+        self._acknowledged = self._acknowledged or []
+        self.check_subscribed(uri)
         raise SessionError(self._url, "the server has ended the subscription")
+
+    def check_subscribed(self, uri: AnyUrl) -> None:
+        """Raises ValueError once the server has acknowledged a subscription, and to this resource none."""
+        if self._acknowledged is not None and str(uri) not in self._acknowledged:
+            raise ValueError(f"The server tells of no changes of {uri}.")
+
+    async def _validate_tool_result(self, name: str, result: types.CallToolResult) -> None:
+        """The SDK lists the tools to validate an answer: one that has come counts, although that fails."""
+        with suppress(*UNANSWERED):
+            await super()._validate_tool_result(name, result)
 
     async def send_request(
         self,

@@ -51,6 +51,7 @@ async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager
                 while True:
                     await session.heard.wait()  # at first, that it is subscribed: what changed until then is read
                     session.heard.clear()
+                    session.check_subscribed(uri)
                     known = _tell(known, await _alerts(session, uri))
                     longest_s = FIRST_PAUSE_S
         except (SessionError, McpError) as exc:
