@@ -27,7 +27,7 @@ check: $(VENV)/test  ## the linters and the type checker
 	$(BIN)/mypy
 
 test: check  ## that, and every test: ARGS="-k name"
-	env -u NWS_API_BASE $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u NWS_API_BASE -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 load: $(VENV)/load  ## Locust against the running server: USERS=50 RATE=20 TIME=30s URL=ws://127.0.0.1:8080/ws
 	$(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary --html report.html \
