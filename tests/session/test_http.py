@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import time
@@ -56,6 +57,8 @@ class Client(HTTPConnection):
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in (HEADERS | named).items() if name not in without}
+        if self.sock and select.select([self.sock], [], [], 0)[0]:
+            self.close()  # as the server did after a while
         self.request("POST", "/mcp", data, sent)
 
     def answer(self):
@@ -80,16 +83,16 @@ class Client(HTTPConnection):
 
 
 @contextmanager
-def served(folder, **settings):
+def served(folder, keep_alive_s=0.5, **settings):
     """A server that is quiet, whatever comes."""
-    with serving(folder, config=configured(folder), **settings) as server:
+    with serving(folder, config=configured(folder, keep_alive_s=keep_alive_s), **settings) as server:
         yield server
         assert "Traceback" not in server.log
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("plain"), LOG_LEVEL="DEBUG") as server:
+    with served(tmp_path_factory.mktemp("plain"), 2 * TIMEOUT_S, LOG_LEVEL="DEBUG") as server:
         yield server
 
 
