@@ -1,9 +1,13 @@
 """What the settings make of their variables; the sentences that stop a start are in test_app.py."""
 
-import pytest
+import tomllib
 
+import pytest
+from hypercorn.config import Config
+
+from tests.conftest import ROOT
 from weather.config import Settings
-from weather.errors import SettingError
+from weather.errors import SettingError, TooSlow
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,8 @@ from weather.errors import SettingError
             ("*", "https://a.example", "vscode-webview://b"),
         ),
         ("MCP_COMPRESSION", "true", True),
+        ("MCP_MAX_CONNECTIONS", "1", 1),
+        ("MCP_MAX_STREAMS", "20000", 20000),
         ("LOG_LEVEL", "warning", "WARNING"),
     ],
 )
@@ -45,6 +51,8 @@ def test_value_is_read(monkeypatch, variable, text, value):
         ("NWS_API_BASE", "https://user:s3cret@a.example/?", "***"),
         ("MCP_AUTH_JWKS_URL", "user:s3cret@a.example", "***"),
         ("MCP_AUTH_SCOPE", "mcp", "mcp"),
+        ("MCP_MAX_CONNECTIONS", "0", "0"),
+        ("MCP_MAX_STREAMS", "many", "many"),
     ],
 )
 def test_value_is_refused(monkeypatch, variable, text, shown):
@@ -53,5 +61,37 @@ def test_value_is_refused(monkeypatch, variable, text, shown):
         Settings.read()
     assert (refused.value.variable, refused.value.value) == (variable, shown)
     assert refused.value.expected.startswith(
-        ("'simulator' or", "printable", "names", "origins", "a list", "a URL", "unset, or")
+        (
+            "'simulator' or",
+            "printable",
+            "names",
+            "origins",
+            "a list",
+            "a URL",
+            "unset, or",
+            "greater than",
+            "a valid integer",
+        )
     )
+
+
+@pytest.mark.parametrize(
+    ("most", "deadline_s", "told"), [(1, 1.0, ("1 session", "1 second")), (2, 0.5, ("2 sessions", "0.5 seconds"))]
+)
+def test_one_is_counted_in_the_singular(most, deadline_s, told):
+    sessions, seconds = told
+    assert Settings.read(mcp_max_sessions=most).in_words.endswith(f", at most {sessions}")
+    assert str(TooSlow(deadline_s)).startswith(f"The National Weather Service did not answer within {seconds}. ")
+
+
+def test_hypercorn_takes_each_value_of_its_configuration():
+    """It ignores a name that it does not know, and looks at no type."""
+    values = tomllib.loads((ROOT / "hypercorn.toml").read_text())
+    assert {name: type(getattr(Config, name)) for name in values if name != "websocket_ping_interval"} == {
+        "worker_class": str,
+        "workers": int,
+        "backlog": int,
+        "keep_alive_timeout": float,
+        "include_server_header": bool,
+    }
+    assert (values["backlog"], values["keep_alive_timeout"], values["websocket_ping_interval"]) == (4096, 75, 20)

@@ -237,6 +237,26 @@ def test_the_longest_idle_connection_makes_room(server):
         assert session.ask("ping")["result"] == {}
 
 
+def test_where_none_is_idle_there_is_no_room_for_another(tmp_path):
+    with serving(tmp_path, MCP_MAX_CONNECTIONS="2") as server, ExitStack() as stack:
+        for _ in range(2):
+            stream = stack.enter_context(connected(server))
+            stream.sendall(LISTEN)
+            assert b"acknowledged" in until(stream, b"acknowledged")
+        with connected(server) as late:
+            assert until(late, b"never") == b""
+        stack.close()
+        eventually(lambda: health(server), "room again")
+
+
+def health(server):
+    """The answer to a request on a connection of its own; b"" if that is cut."""
+    with connected(server) as client, suppress(ConnectionError):
+        client.sendall(HEALTH)
+        return until(client, b"}")
+    return b""
+
+
 def test_a_stop_waits_for_nobody_who_only_holds_a_connection(tmp_path):
     """Of a second at most for each; for calls at work it would wait for half a minute."""
     config = configured(tmp_path, ping_s=LONG_S, keep_alive_s=LONG_S)
