@@ -28,7 +28,7 @@ HEAD = """\
 # Key, area, name, county or what else tells it apart, inhabitants (0: unknown, -1: an airport), degrees north and east.
 """
 OUTLYING = {"PR", "GU", "VI", "MP", "AS", "FM", "MH", "PW"}
-GREAT = 100_000  # inhabitants, from which on other names are worth their bytes
+GREAT = 50_000  # inhabitants, from which on other names are worth their bytes
 SAME_KM = 12  # two of one name are one place
 TOWN_KM = 40  # a town's only ZIP code, or its boxes, further away than that are better told by the town
 REACH_KM = {"AK": 250}  # how far a ZIP code's middle may be from its own town
@@ -171,7 +171,25 @@ def posts(known: dict[tuple[str, str], list[Town]]) -> Iterator[Town]:
         for region in () if near and key in own else regions[:1] if key in own else regions:
             middle = [zip_ for zip_ in region if not zip_.boxes] or region
             latitude, longitude = (round(fmean(zip_[at] for zip_ in middle), 4) for at in (-2, -1))
-            yield Town(around[0][0], key[1], 0, latitude, longitude, region[0].county)
+            yield at_airfield(Town(around[0][0], key[1], 0, latitude, longitude, region[0].county))
+
+
+@cache
+def airfields() -> dict[str, list[tuple[bool, float, float]]]:
+    """Of Alaska, by town: private ones behind those with a code of IATA's."""
+    found = defaultdict(list)
+    for entry in airportsdata.load("ICAO").values():
+        if entry["subd"] == "Alaska":
+            found[key_of(entry["city"])].append((not entry["iata"], entry["lat"], entry["lon"]))
+    return found
+
+
+def at_airfield(town: Town) -> Town:
+    """A village of Alaska is at its airfield: the middle of its ZIP code is in the wilderness."""
+    fields = airfields().get(town.key[0], ()) if town.state == "AK" else ()
+    moved = [(private, town._replace(latitude=y, longitude=x)) for private, y, x in fields]
+    near = [(private, km(town, field), field) for private, field in moved if km(town, field) < REACH_KM["AK"]]
+    return min(near)[-1] if near else town
 
 
 class Grid:
@@ -254,7 +272,7 @@ def lines() -> Iterator[Line]:
     for zip_ in zips():
         town = own_town(zip_, every, known)
         alone = zip_.boxes or len(its_zips[key_of(zip_.city), zip_.state]) == 1
-        far = SAME_KM if zip_.state in OUTLYING else TOWN_KM
+        far = SAME_KM if zip_.state in {"AK", *OUTLYING} else TOWN_KM
         if town and (not zip_.latitude or (alone and km(town, zip_) > far)):
             zip_ = zip_._replace(latitude=town.latitude, longitude=town.longitude)
         if zip_.latitude:

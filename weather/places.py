@@ -200,10 +200,12 @@ def _joined(parts: list[list[str]]) -> list[str]:
 
 
 def _without_of(said: Said) -> Iterator[Said]:
-    """ "City of Boston" is Boston."""
-    match [word for word in said.town[:3] if word != "the"]:
-        case [("city" | "town" | "village" | "borough"), "of", *_]:
-            yield said._replace(town=said.town[said.town.index("of") + 1 :])
+    """ "City of Boston" is Boston, and "Parsippany Township" Parsippany."""
+    match [word for word in said.town if word != "the"]:
+        case ["city" | "town" | "village" | "borough", "of", *town] if town:
+            yield said._replace(town=town)
+        case [*town, "township" | "town" | "village" | "cdp"] if town:
+            yield said._replace(town=town)
 
 
 def _without_kind(words: list[str]) -> str:
