@@ -188,6 +188,7 @@ TRUE = {
     **{"Hagatna, Guam": (13.475, 144.75), "Pago Pago, AS": (-14.278, -170.702), "Saipan, MP": (15.19, 145.75)},
     **{"San Juan, PR": (18.466, -66.106), "St. Thomas, VI": (18.342, -64.931), "Christiansted, VI": (17.747, -64.705)},
     **{"New York": (40.714, -74.006), "Washington, DC": (38.895, -77.036), "Nome, AK 99762": (64.501, -165.406)},
+    **{"Voorhees, NJ 08043": (39.845, -74.953), "01375": (42.467, -72.578)},
     **{"Galena, AK": (64.743, -156.886), "Kiana, AK 99749": (66.974, -160.431)},
     **{"JFK": (40.640, -73.779), "02108": (42.357, -71.065), "20500": (38.898, -77.036)},
 }
@@ -229,6 +230,8 @@ def test_people_are_understood(real, said, name):
             ("Vermont", "VT", "Burlington, VT"), ("Puerto Rico", "PR", "San Juan, PR"), ("NY", "NY", "New York, NY"),
         )),
         ("Lake Michigan", 'for its alerts, state "LM"'),
+        ("Washington State", 'such as Seattle, WA; or else, for its alerts, state "WA"'),
+        ("State of New York, USA", 'such as New York, NY; or else, for its alerts, state "NY"'),
         *((said, f"such as {name}; or else give") for said, name in (
             ("Oslo", "Oslo, MN"), ("Yosemite", "Yosemite, KY"), ("Barrow", "Utqiagvik, AK"),
         )),
@@ -312,7 +315,16 @@ ANY = Places()
 
 def test_a_look_up_takes_little_whatever_is_said(real):
     """In CPU time, and with room for slow machines: measured, 5 ms at most."""
-    for said in ("Sann Franciscoo", "Pheonix, AZ", "a" * 100, ("san " * 25)[:100], "x, " * 33, "1 " * 50, "Mount" * 20):
+    for said in (
+        "Sann Franciscoo",
+        "Pheonix, AZ",
+        "a" * 100,
+        ("san " * 25)[:100],
+        "x, " * 33,
+        "1 " * 50,
+        "xq ny " * 16,
+        "Mount" * 20,
+    ):
         costs = []
         for _ in range(5):
             before = process_time()

@@ -21,7 +21,9 @@ MOST_NAMED = 10
 MOST_NEAREST = 5
 MOST_LIKE = 3
 ZIP_KM = 80  # how far from a town its ZIP codes are
-COUNTRY = re.compile(r"[\s,]+(?:u\.?\s?s\.?(?:\s?a\.?)?|united\s+states(?:\s+of\s+america)?)[\s.]*$", re.IGNORECASE)
+COUNTRY = re.compile(
+    r"(?:^|[\s,]+)(?:u\.?\s?s\.?(?:\s?a\.?)?|united\s+states(?:\s+of\s+america)?)[\s.]*$", re.IGNORECASE
+)
 COORDINATES = re.compile(
     r"\(?\s*(-?\d{1,2}(?:\.\d{0,12})?)\s*([NS]?)\s*[,\s]\s*(-?\d{1,3}(?:\.\d{0,12})?)\s*([EW]?)\s*\)?", re.IGNORECASE
 )
@@ -140,7 +142,7 @@ class Places:
         readings, area = _readings(text), _area(words_of(text))
         if area:
             return self._of_area(said, area)
-        readings = [reading for reading in readings if reading.state] or readings
+        readings = [reading for reading in readings if reading.state][:2] or readings[:1]
         names = list(dict.fromkeys(line.name for reading in readings for line in self._nearest(reading)))
         such = "; ".join(names[:MOST_NEAREST] or ["Boston, MA"])
         expected = f"a US city with its state, such as {such}, or a five-digit ZIP code; {OR_ELSE}"
@@ -214,6 +216,10 @@ def _without_kind(words: list[str]) -> str:
 
 
 def _area(words: list[str]) -> str:
+    """ "Washington State" and "State of Washington" are Washington."""
+    match words:
+        case ["state" | "commonwealth", "of", *words] | [*words, "state"]:
+            pass
     try:
         return area_code("".join(words))
     except ValueError:
