@@ -2,6 +2,7 @@
 
 import json
 import logging
+import resource
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from app import app
 from tests.raw import TIMEOUT_S
-from weather import __version__
+from weather import __version__, serving
 from weather.console import Console
 from weather.session import Access, Sessions
 
@@ -363,6 +364,19 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
             leave.send_nowait(LEFT)
         assert await request(state, "GET", "/ready", HOST) == READY
         assert (await handshake(state))[0]["type"] == "websocket.accept"
+
+
+@pytest.mark.parametrize(("files", "most"), [(1000, 500), (100_000, 3000)])
+async def test_connections_take_half_of_the_descriptors_at_most(files, most):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < files:
+        pytest.skip(f"no more than {hard} descriptors may be had here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    try:
+        async with running():
+            assert serving.limits.connections == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_draining_server_refuses_handshakes_and_is_not_ready():

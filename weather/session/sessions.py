@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -93,8 +94,13 @@ class Sessions:
         self._tasks.start_soon(work, *args)
 
     def look_at_server(self) -> None:
-        """In the lifespan: sets the bounds of connections, and tells an operator what to know of what serves this."""
-        serving.limits.connections = self.settings.mcp_max_connections
+        """In the lifespan: sets the bounds of connections, and tells an operator what to know of what serves this.
+
+        Connections without a session take at most half of the file descriptors.
+        """
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = self.settings.mcp_max_connections
+        serving.limits.connections = most if files == resource.RLIM_INFINITY else min(most, files // 2)
         serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
         if why := serving.unmended():
             log.warning("faults of the server are not put right: %s", why)
