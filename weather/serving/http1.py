@@ -128,8 +128,8 @@ class HTTP1(H11Protocol):
     @override
     async def _maybe_recycle(self) -> None:
         """Who still sends a body reads the answer, and has a little time to end it (RFC 9112, 9.6)."""
-        stream = self.stream
-        if isinstance(stream, Exchange) and stream.answered and self.connection.their_state is h11.SEND_BODY:
+        stream, amid = self.stream, self.connection.their_state is h11.SEND_BODY
+        if amid and isinstance(stream, Exchange) and stream.answered and not self.context.terminated.is_set():
             stream.let_go()
             self._cut = self._cut or self._served.loop.call_later(CLOSE_TIMEOUT_S, self._served.cut_off)
         else:

@@ -49,7 +49,7 @@ class Stream(WSStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.compression = False
-        self._told = self._deaf = self._held = False
+        self._told = self._deaf = self._held = self._stuck = False
         self._heard = True
         self._code: int = CloseCode.ABNORMAL_CLOSURE
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
@@ -159,7 +159,8 @@ class Stream(WSStream):
         elif self._told:
             pass
         elif message["type"] == "websocket.close":
-            await _bounded(super().app_send(message))
+            self._stuck = True  # also where this is cancelled
+            self._stuck = not await _bounded(super().app_send(message))
         elif message["type"] == "websocket.send" and self.state is ASGIWebsocketState.CONNECTED and message.get("text"):
             try:
                 data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
@@ -176,7 +177,9 @@ class Stream(WSStream):
         if self.state is ASGIWebsocketState.CONNECTED:
             await self.app_send({"type": "websocket.close", "code": CloseCode.INTERNAL_ERROR})
         self._tell(self._code, "", "client")
-        if self.state is ASGIWebsocketState.CLOSED:
+        if self._stuck:
+            self._served.cut_off()
+        elif self.state is ASGIWebsocketState.CLOSED:
             await asyncio.wait([self._over], timeout=CLOSE_TIMEOUT_S)
         await super().app_send(None)
 
@@ -192,10 +195,13 @@ class Stream(WSStream):
             await self._fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
-async def _bounded(work: Awaitable[Any]) -> None:
+async def _bounded(work: Awaitable[Any]) -> bool:
+    """False where it took longer than CLOSE_TIMEOUT_S."""
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await work
+        return True
+    return False
 
 
 PLACES: tuple[tuple[Any, str, type, type], ...] = (
