@@ -1,9 +1,14 @@
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE ./
+RUN python -m venv /venv
+# A layer of their own for the dependencies: a change of the source leaves it as it is.
+COPY pyproject.toml ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+    >requirements.txt && /venv/bin/pip install --requirement requirements.txt
+COPY README.md LICENSE ./
 COPY weather weather
-RUN python -m venv /venv && /venv/bin/pip install . && /venv/bin/pip uninstall --yes pip
+RUN /venv/bin/pip install --no-deps . && /venv/bin/pip check && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim
 RUN pip uninstall --yes pip && useradd --uid 10001 --no-create-home weather

@@ -1,43 +1,31 @@
-"""deploy/: the Kubernetes manifests against the published schemas, and nginx.conf in a real nginx. And the
+"""deploy/: the manifests against the published schemas, compose.yaml, and nginx.conf in a real nginx. And the
 tables of the documentation, which those who deploy it go by."""
 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import re
 import shutil
-import signal
-import socket
-import ssl
 import subprocess
-import urllib.error
-import urllib.request
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
-from websockets.sync.client import connect
 
-from tests.conftest import ROOT, Server
-from tests.raw import TIMEOUT_S, eventually
+from tests.conftest import ROOT
+from tests.raw import TIMEOUT_S
 from weather.config import Settings
 from weather.errors import Refusal
 from weather.session.access import ENDPOINT, MCP, PROTECTED_RESOURCE, check_host_and_origin
-from weather.simulator import Faults, Simulator
+from weather.simulator import Faults
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
 KUBERNETES = "1.34"
 FIELDS = {"status.podIP": "10.42.1.7"}
 NO_SETTINGS = {"POD_IP"}
 HYPERCORN_EXTRA_S = 2
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def manifest(kind: str) -> dict[str, Any]:
@@ -192,6 +180,73 @@ def test_container_has_no_privileges():
     }
 
 
+# compose.yaml and what it mounts
+
+COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+VARIABLES = {"MCP_AUTH_TOKENS": "s3cret", "NWS_USER_AGENT": "test"}
+docker_compose = pytest.mark.skipif(
+    not (shutil.which("docker-compose") or "CI" in os.environ), reason="docker-compose (Debian's) is not installed"
+)
+
+
+def composed(**variables: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker-compose", "-f", str(ROOT / "deploy/compose.yaml"), "config"]
+    environment = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment, check=False)
+
+
+@docker_compose
+def test_compose_file_is_valid_and_wants_tokens():
+    ended = composed(**VARIABLES)
+    assert ended.returncode == 0, ended.stderr
+    assert yaml.safe_load(ended.stdout)["services"].keys() == COMPOSE["services"].keys()
+    for missing in VARIABLES:
+        ended = composed(**{name: value for name, value in VARIABLES.items() if name != missing})
+        assert (ended.returncode, missing in ended.stderr) == (1, True)
+
+
+def test_what_compose_mounts_is_there():
+    services = COMPOSE["services"].values()
+    mounted = [each.split(":")[0] for service in services for each in service.get("volumes", [])]
+    for path in mounted:
+        assert (ROOT / "deploy" / path).is_file() if path.startswith(".") else path in COMPOSE["volumes"]
+    dashboards = yaml.safe_load((ROOT / "deploy/grafana-dashboards.yaml").read_text())["providers"][0]["options"][
+        "path"
+    ]
+    assert f"./grafana.json:{dashboards}/weather.json:ro" in COMPOSE["services"]["grafana"]["volumes"]
+
+
+def test_compose_sets_what_is_a_setting_and_agrees_with_kubernetes():
+    service = COMPOSE["services"]["weather"]
+    names = {name.lower() for name in service["environment"]}
+    assert names <= Settings.model_fields.keys()
+    for name in ("MCP_MAX_SESSIONS", "MCP_GRACE_SECONDS"):
+        assert service["environment"][name] == environment()[name]
+    assert int(service["mem_limit"].removesuffix("m")) == int(container()["resources"]["limits"]["memory"][:-2])
+    drain = int(service["environment"]["MCP_GRACE_SECONDS"]) + HYPERCORN_EXTRA_S
+    assert int(service["stop_grace_period"].removesuffix("s")) > drain
+
+
+def test_services_are_asked_where_they_listen():
+    port = container()["ports"][0]["containerPort"]
+    assert f"server weather:{port} " in (ROOT / "deploy/proxy.conf").read_text()
+    (scrape,) = yaml.safe_load((ROOT / "deploy/prometheus.yaml").read_text())["scrape_configs"]
+    assert scrape["dns_sd_configs"][0] | {"names": ["weather"], "port": port} == scrape["dns_sd_configs"][0]
+    base = COMPOSE["services"]["weather"]["environment"]["NWS_API_BASE"]
+    assert "http://nws-cache:8088" in base
+    assert "listen 8088;" in (ROOT / "deploy/nginx.conf").read_text()
+    (source,) = yaml.safe_load((ROOT / "deploy/grafana.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert {"nws-cache", "prometheus", "weather"} < COMPOSE["services"].keys()
+
+
+@pytest.mark.skipif(not (shutil.which("promtool") or "CI" in os.environ), reason="promtool is not installed")
+def test_prometheus_takes_its_configuration():
+    command = ["promtool", "check", "config", str(ROOT / "deploy/prometheus.yaml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 def table(file: str, title: str) -> str:
     """What stands under the file's first heading of that name, up to the next."""
     return re.split(r"\n##+ ", (ROOT / file).read_text().partition(f"# {title}\n")[2])[0]
@@ -215,166 +270,3 @@ def test_readme_draws_every_room_of_the_house():
     assert {f"{room.name}/" if room.is_dir() else room.name for room in rooms} == set(
         re.findall(r"\b(?!app\.py)\w+(?:\.py|/)", drawing)
     )
-
-
-# nginx.conf. The real file runs, with the addresses and the trusted certificates replaced and nothing else.
-
-simulator = Simulator()
-
-
-async def hasty(scope, receive, send):
-    """The simulator, but every answer may be kept for one second only."""
-
-    async def sooner(message):
-        if message["type"] == "http.response.start":
-            message["headers"] = [
-                (name, re.sub(rb"(max-?age=)\d+", rb"\g<1>1", value) if name == b"cache-control" else value)
-                for name, value in message["headers"]
-            ]
-        await send(message)
-
-    await simulator(scope, receive, sooner)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def cache(folder: Path, upstream: int, trusted: Path) -> Iterator[str]:
-    """The URL of an nginx with deploy/nginx.conf, in front of the HTTPS server on that port."""
-    text, port = (ROOT / "deploy/nginx.conf").read_text(), free_port()
-    for ours, tests in (
-        ("listen 8088;", f"listen 127.0.0.1:{port};"),
-        ("server api.weather.gov:443;", f"server 127.0.0.1:{upstream};"),
-        ("/etc/ssl/certs/ca-certificates.crt", str(trusted)),
-    ):
-        assert text.count(ours) == 1
-        text = text.replace(ours, tests)
-    config = folder / "nginx.conf"
-    config.write_text(text)
-    log = folder / "nginx.log"
-    with log.open("wb") as output:
-        # As root, nginx would work as nobody, who may not enter pytest's folder.
-        user = ["-g", "user root;"] if os.geteuid() == 0 else []
-        command = [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(config), *user]
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        eventually(lambda: process.poll() is not None or answers(port))
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(TIMEOUT_S)
-
-
-@pytest.fixture
-def nws(serve, certificate):
-    """Starts an HTTPS server in the place of api.weather.gov, with a line in its log for each request."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed")
-    flags = [
-        "--certfile",
-        str(certificate),
-        "--keyfile",
-        str(certificate),
-        "--access-logfile",
-        "-",
-        "--access-logformat",
-        "GET %(Uq)s",
-    ]
-    return lambda application: serve(*flags, application=application)
-
-
-def get(url: str, **headers: str) -> tuple[int, str]:
-    """Status and X-Cache-Status."""
-    headers = {"User-Agent": "test", "Accept": "application/geo+json", **headers}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as response:
-            return response.status, response.headers["X-Cache-Status"]
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, refused.headers["X-Cache-Status"]
-
-
-def call_every_tool(server: Server) -> list[dict[str, Any]]:
-    place = {"latitude": 39.7456, "longitude": -97.0892}
-    calls = [("get-weather", place), ("get-forecast", place), ("get-alerts", {"state": "CA"})]
-    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    requests = [("initialize", client), *(("tools/call", {"name": name, "arguments": of}) for name, of in calls)]
-    results = []
-    with connect(server.url, subprotocols=["mcp"]) as connection:
-        for number, (method, params) in enumerate(requests):
-            connection.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-            results.append(json.loads(connection.recv(timeout=TIMEOUT_S))["result"])
-    return results[1:]
-
-
-def asked(upstream: Server) -> Counter[str]:
-    return Counter(re.findall(r"GET (\S+)", upstream.log))
-
-
-def test_two_containers_behind_the_cache_ask_nws_as_much_as_one(tmp_path, serve, nws, certificate):
-    upstream = nws("weather.simulator:app")
-    with cache(tmp_path, upstream.port, certificate) as base:
-        servers = [serve(NWS_API_BASE=base) for _ in range(2)]
-        first, second = map(call_every_tool, servers)
-    for server in servers:
-        server.stop(signal.SIGKILL)  # hypercorn waits for sessions that ended within the last ping interval
-    for result in (*first, *second):
-        assert not result["isError"]
-        assert result["structuredContent"]["source"] == "simulated"
-    assert {"/points/39.7456,-97.0892", "/alerts/active?area=CA&status=actual"} < asked(upstream).keys()
-    assert set(asked(upstream).values()) == {1}
-
-
-def test_cache_spans_an_outage_for_places_but_never_for_alerts_and_forecasts(tmp_path, nws, certificate):
-    upstream = nws("tests.test_deploy:hasty")
-    with cache(tmp_path, upstream.port, certificate) as base:
-        place, alerts = f"{base}/points/39.7456,-97.0892", f"{base}/alerts/active?area=CA&status=actual"
-        forecast = f"{base}/gridpoints/TOP/600,600/forecast"
-        assert [get(url) for url in (place, alerts, forecast)] == [(200, "MISS")] * 3
-        upstream.stop()
-        eventually(lambda: get(place) == (200, "STALE"))
-        eventually(lambda: get(alerts)[0] == 502)
-        eventually(lambda: get(forecast)[0] == 502)
-
-
-def test_cache_revalidates_with_last_modified(tmp_path, nws, certificate):
-    upstream = nws("tests.test_deploy:hasty")
-    with cache(tmp_path, upstream.port, certificate) as base:
-        station = f"{base}/stations/KTOP/observations/latest"
-        assert get(station) == (200, "MISS")
-        eventually(lambda: get(station) == (200, "REVALIDATED"))
-
-
-def test_cache_never_keeps_a_failure(tmp_path, nws, certificate):
-    upstream = nws("weather.simulator:app")
-    with cache(tmp_path, upstream.port, certificate) as base:
-        place = f"{base}/points/39.7456,-97.0892"
-        assert [get(place, **{"X-Simulate": "status=500"}) for _ in range(2)] == [(500, "MISS")] * 2
-        assert [get(place) for _ in range(2)] == [(200, "MISS"), (200, "HIT")]
-
-
-def test_cache_trusts_nobody_else_for_api_weather_gov(tmp_path, nws, certificate):
-    upstream = nws("weather.simulator:app")
-    other = tmp_path / "other.pem"
-    other.write_bytes(b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in _some_authority()))
-    with cache(tmp_path, upstream.port, other) as base:
-        assert get(f"{base}/points/39.7456,-97.0892")[0] == 502
-
-
-def _some_authority() -> list[bytes]:
-    import certifi
-
-    context = ssl.create_default_context(cafile=certifi.where())
-    return context.get_ca_certs(binary_form=True)[:1]
