@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from weather import report
 from weather.config import SECONDS, Settings
-from weather.errors import BadArgument, NoForecast, TooSlow, WeatherError
+from weather.errors import BadArgument, NoForecast, Rejected, TooSlow, UpstreamError, WeatherError
 from weather.metrics import Metrics
 from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, Where, silent
 from weather.places import Places
@@ -165,15 +165,19 @@ class Answers:
             return self._kept(asked.tool, answer, forecast, point)
 
     async def _alerts(self, asked: Asked, question: Alerts, ahead: bool, progress: Progress) -> Ready:
-        """Of a place in its zones; at its very point where NWS knows none."""
+        """Of a place in its zones; at its very point where NWS knows none, or does not say."""
         where: Where = question.state or (question.latitude, question.longitude)
         zones, others = None, []
         if question.place:
-            where = question.latitude, question.longitude
-            with suppress(NoForecast):
-                point = await self.nws.point(*where, ahead=ahead, progress=progress)
+            with suppress(NoForecast, UpstreamError):
+                point = await self.nws.point(question.latitude, question.longitude, ahead=ahead, progress=progress)
                 zones, others = point.digest.zones or None, [point]
-        alerts = await self.nws.alerts(zones or where, ahead=ahead, progress=progress)
+        try:
+            alerts = await self.nws.alerts(zones or where, ahead=ahead, progress=progress)
+        except Rejected:
+            if not zones:
+                raise
+            zones, alerts = None, await self.nws.alerts(where, ahead=ahead, progress=progress)
         async with self._turn:
             answer = report.alerts_answer(question, alerts.digest, self._freshness(alerts), zones, asked.note)
             return self._kept(asked.tool, answer, alerts, *others)

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,6 +21,7 @@ from weather.places import Place, Places
 
 MOST_ALERTS = 200
 MOST_FAULTS = 10
+MOST_CHARACTERS = 100
 NOTHING: Any = None  # what is not given
 WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where
 NEAR_KM = 50.0
@@ -29,15 +31,6 @@ CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code
 HINTS = {"state": "part of place, such as Boston, MA", "zone": "left out: of a place, all its zones are asked"}
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 SYSTEMS = {"metric": "si", "celsius": "si", "c": "si", "imperial": "us", "fahrenheit": "us", "f": "us"}
-# Names that NWS gave up: Service Change Notices 23-44 (October 2024) and 24-88 (March 2025).
-RENAMED = (
-    ({"excessive", "heat"}, {"extreme", "heat"}),
-    ({"wind", "chill"}, {"extreme", "cold"}),
-    ({"wind", "chill"}, {"cold", "weather"}),
-    ({"hard", "freeze"}, {"freeze"}),
-    ({"hurricane", "local"}, {"tropical", "cyclone", "local"}),
-)
-IDLE_WORDS = {"a", "active", "alert", "all", "any", "for", "of", "the"}
 
 
 def _rounded(degrees: float) -> float:
@@ -67,7 +60,9 @@ def _capitalized(value: object) -> object:
 def _zip_code(value: object) -> object:
     """Sent as a number, it has lost its zeros."""
     number = _number(value) if isinstance(value, float) else value
-    return f"{number:05}" if type(number) is int else value
+    if type(number) is int or (isinstance(number, str) and re.fullmatch(r"\s*\d{3,4}\s*", number, re.ASCII)):
+        return f"{int(number):05}"
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _event(text: str) -> str:
@@ -87,7 +82,9 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     place: Annotated[str, BeforeValidator(_zip_code)] = Field(
-        NOTHING, max_length=100, description="a US city with its state, such as Boston, MA, or a five-digit ZIP code"
+        NOTHING,
+        max_length=MOST_CHARACTERS,
+        description="a US city with its state, such as Boston, MA, or a five-digit ZIP code",
     )
     latitude: Degrees = Field(NOTHING, ge=-90, le=90, description="degrees north, a number from -90 to 90")
     longitude: Degrees = Field(
@@ -117,7 +114,10 @@ class Alerts(Question):
         NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
     )
     event: Words = Field(
-        NOTHING, min_length=1, max_length=100, description="words of the event's name, such as flood or tornado warning"
+        NOTHING,
+        min_length=1,
+        max_length=MOST_CHARACTERS,
+        description="words of the event's name, such as flood or tornado warning",
     )
     limit: Annotated[int, Field(ge=1, le=MOST_ALERTS), BeforeValidator(_number)] = Field(
         25, description="how many alerts at most, from 1 to 200"
@@ -138,21 +138,38 @@ class Alerts(Question):
 
 
 def _words(text: str) -> set[str]:
-    """Each in the singular: "Advisories" is "advisory"."""
-    plain = re.findall(r"[^\W_]+", text.lower())
-    endings = (re.sub(r"(?<=..)ies$", "y", re.sub(r"(?<=ch|sh)es$", "", word)) for word in plain)
-    return {re.sub(r"(?<=[^s]{3})s$", "", word) for word in endings}
+    """Each without its ending: "Advisories" is "Advisory", "tornadoes" "tornado", "flooding" "flood"."""
+    words = (re.sub(r"(?<=[^s]{3})s$", "", word) for word in re.findall(r"[^\W_]+", text.lower()))
+    return {re.sub(r"y$", "i", re.sub(r"(?<=.{3})e$|(?<=.{4})ing$", "", word)) for word in words}
 
 
 def _wanted(event: str) -> Iterator[set[str]]:
-    """For each part of a list, the words to look for: those that are said, and those of NWS's names of today."""
+    """For each part of a list, the words to look for: those that are said, and those of NWS's names of today. In
+    "tornado watch or warning" the last part is a tornado warning.
+    """
+    hazard: set[str] = set()
     for part in re.split(r"[,;/|]|\b(?:or|and)\b", event):
-        said = _words(part)
-        if said:
-            said = said - IDLE_WORDS or said
+        if said := _words(part):
+            said = said - IDLE_WORDS
+            said = said | hazard if said <= KINDS else said
+            hazard = said - KINDS
             yield said
             yield from (said - old | new for old, new in RENAMED if old <= said)
 
+
+IDLE_WORDS = _words("a active alert all any every for of the weather")
+KINDS = _words("watch warning advisory statement")
+# Names that NWS gave up: Service Change Notices 23-44 (October 2024) and 24-88 (March 2025).
+RENAMED = [
+    (_words(old), _words(new))
+    for old, new in (
+        ("excessive heat", "extreme heat"),
+        ("wind chill", "extreme cold"),
+        ("wind chill", "cold weather"),
+        ("hard freeze", "freeze"),
+        ("hurricane local", "tropical cyclone local"),
+    )
+]
 
 TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
 
@@ -165,9 +182,9 @@ def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
     try:
         question = takes.model_validate(given)
     except ValidationError as invalid:
-        names = dict.fromkeys(str(error["loc"][0]) for error in invalid.errors())
-        faults = [_fault(takes, tool, name, given[name]) for name in names]
-    faults += _faults_of_where(takes, {CALLED.get(name.lower(), name) for name in given})
+        kinds = {str(error["loc"][0]): error["type"] for error in invalid.errors()}
+        faults = [_fault(takes, tool, name, given[name], kind) for name, kind in kinds.items()]
+    faults += _faults_of_where(takes, {CALLED.get(name.lower(), name.lower()) for name in given})
     if faults:
         raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
     return question
@@ -178,8 +195,10 @@ def _left_out(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _fault(takes: type[Question], tool: str, name: str, value: object) -> BadArgument:
+def _fault(takes: type[Question], tool: str, name: str, value: object, kind: str) -> BadArgument:
     fields = takes.model_fields
+    if kind == "string_too_long":
+        return BadArgument(name, shortened(json.dumps(value)), f"at most {MOST_CHARACTERS} characters long")
     if name in fields:
         return BadArgument(name, shortened(json.dumps(value)), str(fields[name].description))
     called = CALLED.get(name.lower(), name.lower())
@@ -204,9 +223,20 @@ def _faults_of_where(takes: type[Question], given: set[str]) -> Iterator[BadArgu
 
 
 def located(question: Question, places: Places) -> tuple[Question, str]:
-    """With the coordinates and the full name of its place, and what was taken for that; raises BadArgument."""
+    """With the coordinates and the full name of its place, and what was taken for that; raises BadArgument.
+
+    Alerts of a place that is a state are those of the state.
+    """
     state = question.state if isinstance(question, Alerts) else None
-    place = _in_state(question.place, state, places) if state else places.find(question.place)
+    area = _area(question.place) if isinstance(question, Alerts) else None
+    try:
+        if area and area == state:
+            return question.model_copy(update={"place": None}), ""
+        place = _in_state(question.place, state, places) if state else places.find(question.place)
+    except BadArgument:
+        if area is None or state or question.latitude is not None:
+            raise
+        return question.model_copy(update={"place": None, "state": area}), ""
     if question.latitude is not None and question.longitude is not None:
         apart_km = _apart_km(place, question.latitude, question.longitude)
         if apart_km > NEAR_KM:
@@ -214,6 +244,12 @@ def located(question: Question, places: Places) -> tuple[Question, str]:
             raise BadArgument("latitude", got, "left out like longitude, or given without place")
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
     return question.model_copy(update=where | ({"state": None} if state else {})), place.note
+
+
+def _area(said: str) -> str | None:
+    with suppress(ValueError):
+        return area_code(said)
+    return None
 
 
 def _in_state(said: str, state: str, places: Places) -> Place:

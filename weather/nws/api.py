@@ -111,18 +111,18 @@ class NWS(AsyncContextManagerMixin):
         """What holds in an area, in any of several zones, or at a very point. A point without any must be one that NWS
         covers.
         """
-        point = None
+        point, read = None, read_alerts
         match where:
             case (float() | int() as latitude, float() | int() as longitude):
                 point = latitude, longitude
                 query = f"point={_decimal(latitude)},{_decimal(longitude)}"
             case str():
-                query = f"area={where}"
+                query, read = f"area={where}", partial(read_alerts, asked=lambda zone: zone.startswith(where))
             case _:
-                query = f"zone={','.join(map(str, where))}"
+                query, read = f"zone={','.join(map(str, where))}", partial(read_alerts, asked=where.__contains__)
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
         lives_s = self.settings.nws_alerts_fresh_seconds, MINUTES
-        question = Question(url, "alerts", read_alerts, lives_s, stale_s, partial(_not_covered, point))
+        question = Question(url, "alerts", read, lives_s, stale_s, partial(_not_covered, point))
         alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
         if point and not alerts.digest.alerts:
             with suppress(NoForecast):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 from weather.nws.shapes import Alert, Urgency
 
 VTEC = re.compile(r"/[OTEX]\.([A-Z]{3})\.([A-Z]{4}\.[A-Z]{2}\.[A-Z]\.\d{4})\.")  # action; office, phenomenon, ...
 ENDING = {"CAN", "EXP", "UPG"}
+SAME_EVENT = timedelta(days=180)  # The numbers of an office's events begin anew each year.
 SEVERITIES = ("Extreme", "Severe", "Moderate", "Unknown", "Minor")
 """The worst first. An unknown severity is no low one."""
 
@@ -25,9 +26,16 @@ CIVIL = dict.fromkeys(
     (
         *("evacuation", "shelter in place", "civil danger", "civil emergency", "law enforcement", "fire warning"),
         *("nuclear power plant", "radiological hazard", "hazardous materials"),
+        *("earthquake", "tsunami warning", "volcano warning"),
     ),
     "Extreme",
-) | dict.fromkeys(("child abduction", "911 telephone", "local area emergency", "blue alert"), "Severe")
+) | dict.fromkeys(
+    (
+        *("child abduction", "911 telephone", "local area emergency", "blue alert"),
+        *("missing endangered", "avalanche warning"),
+    ),
+    "Severe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +64,42 @@ class Message:
         )
         return cls(alert, over, frozenset(_replaced(raw)), events, ending, tuple(alert.affected_zones or ()))
 
+    def follows(self, other: Message) -> bool:
+        """Whether it can speak of the other: what is sent later, or at a time that is not known."""
+        mine, others = self.alert.sent, other.alert.sent
+        return self is not other and not (mine and others and mine < others)
 
-def in_force(messages: Iterable[Message]) -> list[Alert]:
-    """The alerts that neither their own word nor a later message ends, each identifier once."""
-    messages = {message.alert.id: message for message in messages}.values()
-    gone = {old for message in messages for old in message.replaces if old != message.alert.id}
+
+def in_force(messages: Iterable[Message], asked: Callable[[str], bool]) -> list[Alert]:
+    """The alerts that neither their own word nor a later message ends, each identifier once. `asked` tells for the code
+    of a zone whether its alerts are asked for.
+    """
+    known = {message.alert.id: message for message in messages}
+    messages = known.values()
+    gone = {old for message in messages for old in message.replaces if old in known and message.follows(known[old])}
     newest: dict[tuple[str, str], datetime] = {}
     for message in messages:
         if sent := message.alert.sent:
             for place in ((event, zone) for event in message.events for zone in message.zones):
                 newest[place] = max(sent, newest.get(place, sent))
     live = (message for message in messages if not message.over and message.alert.id not in gone)
-    return [alert for message in live if (alert := _left(message, newest))]
+    return [alert for message in live if (alert := _left(message, newest, asked))]
 
 
-def _left(message: Message, newest: Mapping[tuple[str, str], datetime]) -> Alert | None:
-    """The alert in those of its zones for which no newer message carries the same VTEC event; None: in none of them."""
-    alert, events = message.alert, message.events - message.ending
-    if not (events and message.zones and alert.sent):
+def _left(message: Message, newest: Mapping[tuple[str, str], datetime], asked: Callable[[str], bool]) -> Alert | None:
+    """The alert in those of its zones for which no newer message carries the same VTEC event; None: in none of those
+    that are asked for.
+    """
+    alert, events, sent = message.alert, message.events - message.ending, message.alert.sent
+    if not (events and message.zones and sent):
         return alert
-    stays = [any(newest[event, zone] == alert.sent for event in events) for zone in message.zones]
-    if all(stays) or not any(stays):
-        return alert if any(stays) else None
+    stays = [
+        any(not timedelta() < newest[event, zone] - sent < SAME_EVENT for event in events) for zone in message.zones
+    ]
+    if all(stays):
+        return alert
+    if not any(map(asked, _chosen(message.zones, stays))):
+        return None
     named = (alert.area or "").split("; ")  # in the order of the zones, where NWS names each
     if len(named) == len(stays):
         alert = alert.model_copy(update={"area": "; ".join(_chosen(named, stays))})

@@ -6,7 +6,7 @@ A reader raises `BadAnswer` for what it cannot read: a wrong shape must never pa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -89,8 +89,8 @@ def read_observation(body: object) -> Observation:
     return seen.model_copy(update={"wind_direction": None}) if seen.wind_speed_mph == 0 else seen
 
 
-def read_alerts(body: object) -> AlertDigest:
-    """Without tests and exercises, copies, and what its own word or a later message ends.
+def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) -> AlertDigest:
+    """Without tests and exercises, copies, and what its own word or a later message ends in all zones that are `asked`.
 
     A status or type that nobody has heard of hides no alert.
     """
@@ -101,7 +101,7 @@ def read_alerts(body: object) -> AlertDigest:
             raise BadAnswer(f"{what} has another page")
     properties = [_part(feature, "properties", dict, "an alert") for feature in features]
     meant = [raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT]
-    alerts = sorted(in_force(Message.of(_alert(raw), raw) for raw in meant), key=rank)
+    alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), asked), key=rank)
     return AlertDigest(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
 
 

@@ -113,7 +113,7 @@ class Subscriptions:
                     active = listed.in_force_at(now)
                     ends_s = ((alert.over_at - now).total_seconds() for alert in active if alert.over_at)
                     wait_s = max(min((alerts.refresh_at - nws.clock(), *ends_s)), SHORTEST_S)
-                    ids = frozenset(alert.id for alert in active)
+                    ids = frozenset((alert.id, *(alert.affected_zones or ())) for alert in active)
                     if told is not None and ids != told:
                         self._answers.forget_alerts(code)  # Who is told now reads what is new.
                         self._start(self._tell, tuple(area.subscribers), perf_counter())
