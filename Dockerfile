@@ -4,7 +4,7 @@ WORKDIR /build
 RUN python -m venv /venv
 # A layer of their own for the dependencies: a change of the source leaves it as it is.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')"\
     >requirements.txt && /venv/bin/pip install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY weather weather

@@ -47,6 +47,8 @@ LONGEST = (
     "test_modern",
     "test_subscriptions",
     "test_deploy",
+    "test_proxy",
+    "test_cache",
 )
 # Servers are forked off a process that has imported all of this, which takes 20 ms in place of 600: not those of tests
 # about the start itself, nor of the soak and the benchmarks.

@@ -18,9 +18,7 @@ from tests.raw import TIMEOUT_S, eventually
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
-needs_nginx = pytest.mark.skipif(
-    not (NGINX or "CI" in os.environ), reason="nginx (Debian's package nginx-light) is not installed"
-)
+needs_nginx = pytest.mark.skipif(not NGINX, reason="nginx (Debian's package nginx-light) is not installed")
 
 
 def free_port() -> int:

@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from typing import Any
 
 import kubernetes_validate
@@ -185,7 +187,7 @@ def test_container_has_no_privileges():
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
 VARIABLES = {"MCP_AUTH_TOKENS": "s3cret", "NWS_USER_AGENT": "test"}
 docker_compose = pytest.mark.skipif(
-    not (shutil.which("docker-compose") or "CI" in os.environ), reason="docker-compose (Debian's) is not installed"
+    not shutil.which("docker-compose"), reason="docker-compose (Debian's) is not installed"
 )
 
 
@@ -240,11 +242,23 @@ def test_services_are_asked_where_they_listen():
     assert {"nws-cache", "prometheus", "weather"} < COMPOSE["services"].keys()
 
 
-@pytest.mark.skipif(not (shutil.which("promtool") or "CI" in os.environ), reason="promtool is not installed")
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
 def test_prometheus_takes_its_configuration():
     command = ["promtool", "check", "config", str(ROOT / "deploy/prometheus.yaml")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_image_installs_the_dependencies_before_a_change_of_the_source_matters():
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", "").splitlines()
+    (listing,) = [line for line in lines if "--requirement" in line]
+    assert lines.index("COPY pyproject.toml ./") < lines.index(listing) < lines.index("COPY weather weather")
+    command = listing.removeprefix("RUN ").partition(">requirements.txt")[0].replace("python", sys.executable, 1)
+    listed = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert listed.stdout.splitlines() == project["dependencies"]
 
 
 def table(file: str, title: str) -> str:

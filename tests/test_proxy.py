@@ -76,11 +76,20 @@ def test_who_keeps_a_connection_for_longer_is_who_ends_it_last():
 
 
 def test_sessions_are_spread_by_the_fewest_connections(tmp_path, serve):
-    servers = serve(), serve()
-    with proxy(tmp_path, *servers) as port, ExitStack() as stack:
+    """Those that end on one server make room there, where taking turns would see none."""
+    first, second = serve(), serve()
+    with proxy(tmp_path, first, second) as port, ExitStack() as stack:
+        on_first = []
         for _ in range(10):
+            before, raw = sessions(first), stack.enter_context(Raw(port)).initialize()
+            on_first += [raw] * (sessions(first) > before)
+        assert [sessions(first), sessions(second), len(on_first)] == [5, 5, 5]
+        for raw in on_first:
+            raw.socket.close()
+        eventually(lambda: sessions(first) == 0, "they have ended")
+        for _ in range(5):
             stack.enter_context(Raw(port)).initialize()
-        assert [sessions(server) for server in servers] == [5, 5]
+        assert [sessions(first), sessions(second)] == [5, 5]
 
 
 def test_a_session_for_which_one_server_has_no_room_goes_to_the_other(tmp_path, serve):
