@@ -197,6 +197,8 @@ def test_the_schema_refuses_what_can_be_no_state(state):
         ("get-weather", {"place": "Elm, NY", "units": " imperial"}, {"place": "Elm, NY", "units": "us"}),
         ("get-weather", {"place": "Elm, NY", "units": "US"}, {"place": "Elm, NY"}),
         ("get-weather", {"place": 2108.0}, {"place": "02108"}),
+        ("get-weather", {"place": " 2108 "}, {"place": "02108"}),
+        ("get-weather", {"place": "Elm," + " " * 200 + "NY"}, {"place": "Elm, NY"}),
         ("get-forecast", {"place": "Elm, NY", "hourly": "True"}, {"place": "Elm, NY", "hourly": True}),
         ("get-forecast", {"place": "Elm, NY", "hourly": "no"}, {"place": "Elm, NY", "hourly": False}),
         ("get-forecast", {"place": "Elm, NY", "hourly": 1}, {"place": "Elm, NY", "hourly": True}),
@@ -246,11 +248,13 @@ def test_all_faults_of_a_call_are_told_at_once():
         ("get-alerts", "area", "called state here"),
         ("get-alerts", "zone", "left out: of a place, all its zones are asked"),
         ("get-alerts", "State", "called state here"),
+        ("get-weather", "Latitude", "called latitude here"),
     ],
 )
 def test_an_argument_by_another_name_is_told_what_it_is_called(tool, name, advice):
     with pytest.raises(BadArgument) as told:
         understood(tool, {name: "Elm"})
+    assert "place' is missing" not in str(told.value) or name in ("state", "zone")
     assert f"Argument '{name}' is not known; it should be {advice}." in str(told.value)
 
 
@@ -650,7 +654,7 @@ MIXED = alerts(
         (None, "FLOOD-warnings!", "1"),
         (None, "advisories", "34"),
         (None, "tornado warning, advisories", "234"),
-        (None, "statement or tornadoes", "6"),
+        (None, "statement or tornadoes", "26"),
         (None, "all active flood alerts", "136"),
         ("Moderate", "flood", "13"),
         ("Severe", "advisory", ""),
@@ -664,7 +668,7 @@ def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
     assert sum(content.counts_by_severity.values()) == len(ids)
     assert (content.severity, content.event) == (severity, event)
     names = ", ".join(one.event for one in MIXED.alerts if one.id not in ids)
-    others = f"{6 - len(ids)} more alerts in force of another kind ({names}); ask without severity and event."
+    others = f"{6 - len(ids)} more alerts in force, not asked for ({names}); ask without severity and event."
     assert answer.text.endswith(others) == (len(ids) < 6)
     assert ", ".join(content.other_events or ()) == names
 
@@ -689,6 +693,17 @@ def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
         ("Wind Advisory", "wind chill", False),
         ("High Wind Warning", "wind warning high", True),
         ("Air Quality Alert", "air quality alert", True),
+        ("Tornado Warning", "tornadoes", True),
+        ("Tornado Watch", "tornado watch or warning", True),
+        ("Tornado Warning", "tornado watch or warning", True),
+        ("Flood Warning", "tornado watch or warning", False),
+        ("Flood Warning", "watches and warnings", True),
+        ("Volcano Warning", "volcanoes", True),
+        ("Avalanche Watch", "avalanches", True),
+        ("Flash Flood Warning", "flooding", True),
+        ("Freezing Fog Advisory", "freeze warning", False),
+        ("Wind Advisory", "all", True),
+        ("Wind Advisory", "any weather alerts", True),
     ],
 )
 def test_an_event_is_known_by_what_people_call_it(event, said, found):
@@ -718,6 +733,11 @@ def test_alerts_that_are_over_by_the_clock_are_neither_shown_nor_counted():
     assert alerts_answer(sought("NY", event="dust"), digest, 1, LIVE).until == soon  # others are counted
     assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).text == "No active alerts for New York."
     assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).until is None
+
+
+def test_a_name_of_before_is_told_with_that_of_today():
+    answer = alerts_answer(sought("NY", event="excessive heat"), alerts(), 9, LIVE)
+    assert answer.text == 'No active alerts for New York with "excessive heat" in the name (today: extreme heat).'
 
 
 def test_what_was_asked_for_a_place_is_told():
@@ -757,7 +777,7 @@ def test_what_was_taken_for_a_place_is_told_by_each_tool():
 def test_none_is_said_of_exactly_what_was_asked(asked, said):
     assert alerts_answer(asked, alerts(), 20, LIVE).text == f"No active alerts {said}."
     one = alerts_answer(asked, alerts(alert(severity="Unknown", event="Dust")), 20, LIVE).text
-    others = "\n1 more alert in force of another kind (Dust); ask without severity and event."
+    others = "\n1 more alert in force, not asked for (Dust); ask without severity and event."
     assert one.endswith(others) == bool(asked.kind)
 
 

@@ -62,7 +62,7 @@ class World(httpx.AsyncBaseTransport):
         self.settings = Settings(nws_api_base="simulator", **settings)
         self.simulator = Simulator(self.faults, clock=lambda: NOON + self.clock.now)
         self.asgi = httpx.ASGITransport(app=self.simulator)
-        self.gate, self.hung, self.broken = anyio.Event(), "none", "none"
+        self.gate, self.hung, self.broken, self.refused = anyio.Event(), "none", "none", "none"
         self.gate.set()
         self.edit = None
         self.nws = NWS(self.settings, self.metrics, self, self.clock)
@@ -78,6 +78,8 @@ class World(httpx.AsyncBaseTransport):
             await anyio.sleep_forever()
         if re.search(self.broken, request.url.path):
             return httpx.Response(503)
+        if re.search(self.refused, str(request.url.raw_path, "ascii")):
+            return httpx.Response(400, json={"type": "https://host.invalid/BadRequest"})
         response = await self.asgi.handle_async_request(request)
         if self.edit and response.status_code == 200:
             body = json.loads(await response.aread())
@@ -128,6 +130,7 @@ def tallied(metrics):
 # Arguments
 
 
+LONG = "Argument '{}' is {}; it should be at most 100 characters long."
 LATITUDE = "Argument 'latitude' is {}; it should be degrees north, a number from -90 to 90."
 STATE = (
     "Argument 'state' is {}; it should be a two-letter code of a US state, territory or marine area, such as CA, or"
@@ -181,15 +184,15 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
         (
             "get-forecast",
             {"place": "Oak, VT", **SEATTLE},
-            "Argument 'latitude' is 47.61 and longitude -122.33, 3743 km from Oak, VT; it should be left out like"
-            " longitude, or given without place.",
+            "Argument 'place' is Oak, VT, 3743 km from 47.61, -122.33; it should be near latitude and longitude, or"
+            " given without them.",
         ),
         ("get-weather", {"place": "Nowhere"}, UNKNOWN.format("Nowhere")),
         ("get-weather", {"place": 2109}, UNKNOWN.format("02109").replace("Boston, MA", "Boston, MA 02108")),
         ("get-weather", {"place": -2108}, UNKNOWN.format("-2108")),
         ("get-weather", {"place": True}, PLACE.format("true", "")),
         ("get-weather", {"place": None}, PLACE.format("missing", "; or else give latitude and longitude")),
-        ("get-weather", {"place": "x" * 101}, PLACE.format('"' + "x" * 56 + "...", "")),
+        ("get-weather", {"place": "x" * 101}, LONG.format("place", '"' + "x" * 56 + "...")),
         (
             "get-alerts",
             {"place": "oak"},
@@ -202,12 +205,17 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
         ("get-alerts", {"state": "CA", "severity": "bad"}, SEVERITY.format('"bad"')),
         ("get-alerts", {"state": "CA", "severity": 1}, SEVERITY.format("1")),
         ("get-alerts", {"state": "CA", "event": "---"}, EVENT.format('"---"')),
-        ("get-alerts", {"state": "CA", "event": "x" * 101}, EVENT.format('"' + "x" * 56 + "...")),
-        ("get-alerts", {"state": "XX"}, STATE.format('"XX"', "")),
+        ("get-alerts", {"state": "CA", "event": "x" * 101}, LONG.format("event", '"' + "x" * 56 + "...")),
+        ("get-alerts", {"state": "XX"}, STATE.format('"XX"', "; or else, for a city, give place")),
         ("get-alerts", {"state": ""}, STATE.format("missing", "; or else give place or latitude and longitude")),
-        ("get-alerts", {"state": "\u00e9\n\ud800"}, STATE.format('"\\u00e9\\n\\ud800"', "")),
-        ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...", "")),
+        (
+            "get-alerts",
+            {"state": "\u00e9\n\ud800"},
+            STATE.format('"\\u00e9\\n\\ud800"', "; or else, for a city, give place"),
+        ),
+        ("get-alerts", {"state": "x" * 99}, STATE.format('"' + "x" * 56 + "...", "; or else, for a city, give place")),
         ("get-alerts", {"state": 7}, STATE.format("7", "")),
+        ("get-alerts", {"state": "californa"}, STATE.format('"californa"', ", such as California")),
         ("get-alerts", {"state": "CA", "limit": 0}, LIMIT.format("0")),
         ("get-alerts", {"state": "CA", "limit": 201}, LIMIT.format("201")),
         ("get-alerts", {"state": "CA", "limit": True}, LIMIT.format("true")),
@@ -496,6 +504,40 @@ async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_tha
     assert text(await world.call("get-alerts", vermont)) == "No active alerts at the point 44.48, -73.21."
     told = text(await world.call("get-alerts", {"place": "oak vermont"}))
     assert re.fullmatch(r"No active alerts for Oak, VT \(zones VTZ\d{3}, VTC\d{3}(, VTZ\d{3})?\)\.", told)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"place": "California"}, {"place": "California", "state": "CA"}, {"place": "ca", "state": "CA"}]
+)
+async def test_alerts_of_a_place_that_is_a_state_are_those_of_the_state(world, arguments):
+    await world.call("get-alerts", {"state": "CA"})
+    assert world.ready("get-alerts", arguments) is world.ready("get-alerts", {"state": "CA"})
+
+
+@pytest.mark.parametrize("refused", ["^/points", "zone="])
+async def test_alerts_of_a_place_are_had_though_its_zones_are_not(world, refused):
+    world.refused = refused
+    result = await world.call("get-alerts", {"place": "Oak, CA"})
+    assert "Alerts at the point of Oak, CA (38.5, -121.5), issued" in result.content[1].text
+
+
+async def test_of_an_alert_that_goes_on_elsewhere_nothing_is_told(world):
+    """Cancelled in the zone of the place, it goes on in another, which was not asked for."""
+
+    def cancelled(body):
+        for number, feature in enumerate(body.get("features", ())[:2]):
+            code = f"/O.{('NEW', 'CAN')[number]}.KELM.WS.W.0001.260120T1200Z-260122T0000Z/"
+            zones = [mine, "CAZ999"][: 2 - number]
+            sent = datetime.fromtimestamp(NOON - 100 + number, UTC).isoformat()
+            feature["properties"] |= {"parameters": {"VTEC": [code]}, "sent": sent, "references": []}
+            feature["properties"] |= {"affectedZones": [f"/{zone}" for zone in zones], "messageType": "Alert"}
+        body["features"] = body.get("features", [])[:2] * ("features" in body)
+
+    world.faults.alerts_features = 5
+    mine = (await world.call("get-alerts", {"place": "Oak, CA"})).structuredContent["zones"][0]
+    world.clock.now = 60
+    world.edit = cancelled
+    assert text(await world.call("get-alerts", {"place": "Oak, CA", "limit": 9})).startswith("No active alerts for Oak")
 
 
 async def test_a_place_is_more_than_its_point(world):

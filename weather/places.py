@@ -61,9 +61,9 @@ class Places:
     def find(self, said: str) -> Place:
         """Raises BadArgument, which names what would be found."""
         text = unicodedata.normalize("NFKD", said.replace("\u2212", "-")).encode("ascii", "ignore").decode()
-        text = COUNTRY.sub("", text.strip()).strip()
+        text = COUNTRY.sub("", f" {text.strip()}").strip()
         place = _point(text) or self._by_zip_code(said, text)
-        if place is None and text.isupper():
+        if place is None and re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
             place = self._airport(said, text)
         if place is None:
             place = self._town(said, text)
@@ -77,16 +77,21 @@ class Places:
         line = next(self.gazetteer.lines(match[1]), None) if match else None
         if match is None or line is None:
             return None
-        beside = text[: match.start()] + text[match.end() :]
+        beside = COUNTRY.sub("", text[: match.start()].rstrip(" ,")) + text[match.end() :]
         readings = _readings(beside)
         found = next(filter(None, map(self._named, readings)), [])
         states = {reading.state for reading in readings if reading.state} | {_area(words_of(beside))} - {""}
         names = {key_of(*reading.town) for reading in readings if reading.state in ("", line.state)}
         fits = key_of(line.name[:-10]) in names or any(_km(line, town) <= ZIP_KM for town in found)
-        if not fits and (found or states - {line.state}):
+        contradicted = bool(states) and line.state not in states and key_of(beside) != key_of(line.name[:-10])
+        if contradicted or (not fits and found):
             alone = f"{found[0].name} or {match[1]}" if found else match[1]
             raise BadArgument("place", f"{_quoted(said)}, whose ZIP code is that of {line.name}", f"{alone} alone")
-        note = "" if found or not readings else f"Only the ZIP code of {_quoted(said)} was looked up."
+        note = (
+            ""
+            if found or not readings or _area(words_of(beside))
+            else f"Only the ZIP code of {_quoted(said)} was looked up."
+        )
         return _place(line, note)
 
     def _airport(self, said: str, text: str) -> Place | None:
@@ -108,10 +113,12 @@ class Places:
             lines += [line for line in self.gazetteer.lines("".join(reading.beside)) if line.airport]
             county, lines = _without_kind(reading.beside), list(dict.fromkeys(lines))
             itself = [line for line in lines if key_of(line.name) == reading.key]
-            return itself[:1] or [line for line in lines if _without_kind(words_of(line.apart)) == county]
-        lines = [line for line in lines if not line.airport]
-        lines = [line for line in lines if not line.other_name] or lines
-        return sorted(lines, key=lambda line: -line.population)
+            lines = itself[:1] or [line for line in lines if _without_kind(words_of(line.apart)) == county]
+            return [line for line in lines if not line.other_name] or lines
+        lines = sorted((line for line in lines if not line.airport), key=lambda line: -line.population)
+        own = [line for line in lines if not line.other_name]
+        small = not reading.state and own and own[0].population < SMALL <= lines[0].population
+        return lines if small else own or lines
 
     def _bare(self, said: str, text: str, found: list[Line]) -> Place | None:
         """By a name without its state: that of a great city, or of the only town that is not small."""
@@ -121,7 +128,11 @@ class Places:
             raise self._of_area(said, area)
         if others and not great:
             raise _several(said, found, "told with its state, such as ")
-        if not great and (first.population < SMALL or first.other_name):
+        if first.other_name:
+            namesakes = self._named(Said(words_of(first.name.rpartition(", ")[0])))
+            if len(namesakes) > 1 and not (first.population >= GREAT and _dwarfs(first, namesakes[1:])):
+                raise _several(said, namesakes, "told with its state, such as ")
+        if not great and first.population < SMALL:
             got = f"{_quoted(said)}, which only a small US place is called"
             raise BadArgument("place", got, f"told with its state, such as {first.name}; {OR_ELSE}")
         which = f", the largest of {len(found)} places of that name" if others else ""

@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -126,7 +128,9 @@ class Alerts(Question):
     @property
     def kind(self) -> str:
         severity = f" of severity {self.severity} or worse" if self.severity else ""
-        return severity + (f' with "{self.event}" in the name' if self.event else "")
+        today = [new for old, new in NEW_NAMES if self.event and _words(old) <= _words(self.event)]
+        named = f' with "{self.event}" in the name' + (f" (today: {' or '.join(today)})" if today else "")
+        return severity + (named if self.event else "")
 
     def means(self, alert: Alert) -> bool:
         """Whether its severity counts, and its name has the words of one part of `event`."""
@@ -137,39 +141,39 @@ class Alerts(Question):
         return not self.event or any(wanted <= name for wanted in _wanted(self.event))
 
 
-def _words(text: str) -> set[str]:
+@lru_cache(4096)
+def _words(text: str) -> frozenset[str]:
     """Each without its ending: "Advisories" is "Advisory", "tornadoes" "tornado", "flooding" "flood"."""
     words = (re.sub(r"(?<=[^s]{3})s$", "", word) for word in re.findall(r"[^\W_]+", text.lower()))
-    return {re.sub(r"y$", "i", re.sub(r"(?<=.{3})e$|(?<=.{4})ing$", "", word)) for word in words}
+    return frozenset(re.sub(r"y$", "i", re.sub(r"(?<=.{3})e$|(?<=.{4})ing$", "", word)) for word in words)
 
 
-def _wanted(event: str) -> Iterator[set[str]]:
+@lru_cache(1024)
+def _wanted(event: str) -> tuple[frozenset[str], ...]:
     """For each part of a list, the words to look for: those that are said, and those of NWS's names of today. In
     "tornado watch or warning" the last part is a tornado warning.
     """
-    hazard: set[str] = set()
-    for part in re.split(r"[,;/|]|\b(?:or|and)\b", event):
-        if said := _words(part):
-            said = said - IDLE_WORDS
-            said = said | hazard if said <= KINDS else said
-            hazard = said - KINDS
-            yield said
-            yield from (said - old | new for old, new in RENAMED if old <= said)
+    found: list[frozenset[str]] = []
+    for part in re.split(r"[,;/|]", event):
+        hazard: frozenset[str] = frozenset()
+        for said in filter(None, map(_words, re.split(r"\b(?:or|and)\b", part))):
+            wanted = said - IDLE_WORDS
+            wanted = wanted | hazard if wanted <= KINDS else wanted
+            hazard = wanted - KINDS
+            found += [wanted, *(wanted - _words(old) | _words(new) for old, new in NEW_NAMES if _words(old) <= wanted)]
+    return tuple(found)
 
 
 IDLE_WORDS = _words("a active alert all any every for of the weather")
 KINDS = _words("watch warning advisory statement")
-# Names that NWS gave up: Service Change Notices 23-44 (October 2024) and 24-88 (March 2025).
-RENAMED = [
-    (_words(old), _words(new))
-    for old, new in (
-        ("excessive heat", "extreme heat"),
-        ("wind chill", "extreme cold"),
-        ("wind chill", "cold weather"),
-        ("hard freeze", "freeze"),
-        ("hurricane local", "tropical cyclone local"),
-    )
-]
+# Old and new: names that NWS gave up (Service Change Notices 23-44 of October 2024 and 24-88 of March 2025).
+NEW_NAMES = (
+    ("excessive heat", "extreme heat"),
+    ("wind chill", "extreme cold"),
+    ("wind chill", "cold weather"),
+    ("hard freeze", "freeze"),
+    ("hurricane local", "tropical cyclone local"),
+)
 
 TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
 
@@ -200,7 +204,11 @@ def _fault(takes: type[Question], tool: str, name: str, value: object, kind: str
     if kind == "string_too_long":
         return BadArgument(name, shortened(json.dumps(value)), f"at most {MOST_CHARACTERS} characters long")
     if name in fields:
-        return BadArgument(name, shortened(json.dumps(value)), str(fields[name].description))
+        expected = str(fields[name].description)
+        if name == "state" and isinstance(value, str):
+            near = get_close_matches(value.title(), AREAS.values(), 1)
+            expected += f", such as {near[0]}" if near else "; or else, for a city, give place"
+        return BadArgument(name, shortened(json.dumps(value)), expected)
     called = CALLED.get(name.lower(), name.lower())
     if called in fields:
         return BadArgument(shortened(name), "not known", f"called {called} here")
@@ -240,8 +248,8 @@ def located(question: Question, places: Places) -> tuple[Question, str]:
     if question.latitude is not None and question.longitude is not None:
         apart_km = _apart_km(place, question.latitude, question.longitude)
         if apart_km > NEAR_KM:
-            got = f"{question.latitude} and longitude {question.longitude}, {apart_km:.0f} km from {place.name}"
-            raise BadArgument("latitude", got, "left out like longitude, or given without place")
+            got = f"{place.name}, {apart_km:.0f} km from {question.latitude}, {question.longitude}"
+            raise BadArgument("place", got, "near latitude and longitude, or given without them")
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
     return question.model_copy(update=where | ({"state": None} if state else {})), place.note
 

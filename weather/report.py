@@ -201,7 +201,7 @@ def alerts_answer(
     lines = [
         text,
         *_left_out(hidden, f"not shown; ask {higher or 'for a severity, an event or a place'}"),
-        *_left_out(len(others), f"in force of another kind ({_names(kinds)}); ask without severity and event"),
+        *_left_out(len(others), f"in force, not asked for ({_names(kinds)}); ask without severity and event"),
         *freshness.line(),
         *filter(None, (note,)),
     ]

@@ -123,6 +123,26 @@ def test_one_event_may_have_several_messages(other):
     assert ids(old, coded("b", vtec("CON", "KELM.FA.A.0008"), zones=(1, 2), sent=sent(-1))) == ["a", "b"]
 
 
+def test_an_event_of_another_year_has_the_same_number():
+    old = coded("old", vtec("CON"), zones=(1,), sent=(NOON - timedelta(days=200)).isoformat())
+    assert ids(old, coded("new", vtec("NEW"), zones=(1,), sent=sent(-1))) == ["old", "new"]
+
+
+def test_what_goes_on_elsewhere_is_not_in_force_where_it_is_asked():
+    body = alerts(
+        coded("a", vtec("NEW"), zones=(1, 2), sent=sent(-2)), coded("b", vtec("CAN"), zones=(1,), sent=sent(-1))
+    )
+    assert [one.id for one in read_alerts(body, {"NYZ002"}.__contains__).alerts] == ["a"]
+    assert read_alerts(body, {"NYZ001"}.__contains__).alerts == ()
+    whole = alerts(coded("a", vtec("NEW"), zones=(1, 2), sent=sent(-2)))
+    assert read_alerts(whole, {"NYZ009"}.__contains__).alerts  # NWS knows why it is in this answer
+
+
+def test_an_earlier_message_replaces_nothing():
+    old, new = alert("old", replaces=["new"], sent=sent(-2)), alert("new", replaces=["old"], sent=sent(-1))
+    assert ids(old, new) == ["new"]
+
+
 @pytest.mark.parametrize(
     ("ends", "expires", "over_at"),
     [

@@ -25,7 +25,7 @@ AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
 AT_ONCE = 10
 MOST_SUBSCRIPTIONS = MOST_STREAMS = 100  # of a connection
-UNKNOWN = frozenset([""])
+UNKNOWN = frozenset([("",)])
 MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
 MOST_OPEN = f"At most {MOST_STREAMS} 'subscriptions/listen' can be open on a connection."
 
