@@ -50,15 +50,15 @@ LONGEST = (
     "test_proxy",
     "test_cache",
 )
-# Servers are forked off a process that has imported all of this, which takes 20 ms in place of 600: not those of tests
+# Servers are forked off a process that has imported all of this, which takes 50 ms in place of 700: not those of tests
 # about the start itself, nor of the soak and the benchmarks.
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["app", "hypercorn.__main__", "uvloop"])
+forks.set_forkserver_preload([__name__, "app", "uvloop"])
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core that may be used: about half of the time of a test is waiting."""
-    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """One more than the cores that may be used: tests also wait. More of them only import the tests more often."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
