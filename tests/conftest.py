@@ -36,16 +36,20 @@ ENVIRONMENT = {
 
 # Files that take longest, and which must not be begun last; the others follow by name.
 LONGEST = (
-    "test_console",
     "test_load",
+    "test_places",
+    "test_console",
     "test_session",
     "test_serving",
+    "test_alerts",
     "test_server",
     "test_http",
+    "test_proxy",
     "test_eras",
     "test_bearer",
     "test_modern",
     "test_subscriptions",
+    "test_cache",
     "test_deploy",
     "test_proxy",
     "test_cache",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-import time
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
@@ -258,18 +257,17 @@ def health(server):
 
 
 def test_a_stop_waits_for_nobody_who_only_holds_a_connection(tmp_path):
-    """Of a second at most for each; for calls at work it would wait for half a minute."""
+    """For calls at work it would wait for longer than the test does."""
     config = configured(tmp_path, ping_s=LONG_S, keep_alive_s=LONG_S)
-    env = {"MCP_GRACE_SECONDS": "30", "MCP_SEND_TIMEOUT_SECONDS": "60", "SIMULATOR_ALERTS_FEATURES": "200"}
+    patient = str(2 * TIMEOUT_S)
+    env = {"MCP_GRACE_SECONDS": patient, "MCP_SEND_TIMEOUT_SECONDS": patient, "SIMULATOR_ALERTS_FEATURES": "200"}
     with serving(tmp_path, config=config, **env) as server, ExitStack() as stack:
         for first in (b"", HEALTH, HEALTH[:-4], MUCH["alerts"], MUCH["metrics"], LISTEN, LISTEN * 2, LISTEN[:-4]):
             stack.enter_context(connected(server, 4096)).sendall(first)
         raw = stack.enter_context(Raw(server.port, receive_buffer=4096)).initialize()
         raw.send(*[call(1, state="CA", limit=200)] * 10)
         eventually(lambda: gauges(server.port)["mcp_streams_open"] >= 1, "all is taken up")
-        started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 15
         assert "Traceback" not in server.log
 
 
