@@ -60,9 +60,10 @@ forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload([__name__, "app", "uvloop"])
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the cores that may be used: tests also wait. More of them only import the tests more often."""
-    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """Two for each core that may be used: tests also wait. More of them only import the tests more often."""
+    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
