@@ -233,7 +233,9 @@ async def follow(url, number, seen):
                     await socket.send(json.dumps(message))
                 async for text in socket:
                     message = json.loads(text)
-                    if "method" in message or message["id"] == "listen":
+                    if "error" in message:  # The Weather Service was too slow, on a machine that is.
+                        await sleep(1)
+                    if {"method", "error"} & message.keys() or message["id"] == "listen":
                         await socket.send(json.dumps(request("read", "resources/read", {"uri": CA, **meta})))
                     elif message["id"] == "read":
                         held = json.loads(message["result"]["contents"][0]["text"])["alerts"]
