@@ -18,20 +18,23 @@ from typing import Any
 import anyio
 import httpx
 
-from weather import __version__, logs, serving, session
+from weather import __version__, logs, serving
+from weather.access import PROTECTED_RESOURCES, SUBPROTOCOL, Access, check_host_and_origin
 from weather.answers import Answers
-from weather.config import Settings, strangers
+from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Receive, Scope, Send
+from weather.config import Settings, unknown_variables
 from weather.console import Console
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
-from weather.questions import TAKES
-from weather.session import Answer, Receive, Scope, Send, Sessions
+from weather.protocol import build_server
+from weather.responses import Response, refused, respond
 from weather.simulator import Faults, FaultsError, Simulator
-from weather.tools import NAME
+from weather.tools import NAME, TOOLS
+from weather.transports import Session, Sessions, streamable_http
 
 log = logging.getLogger("weather")
-serving.mend()
+serving.install()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,16 +77,16 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
-    sessions = Sessions(settings, metrics, answers, session.build_server(answers, settings))
+    sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
     sessions.look_at_server()
-    access = session.Access(settings)
+    access = Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
-    tasks.start_soon(sessions.keep, tasks)
+    tasks.start_soon(sessions.run_clock, tasks)
     state.update(sessions=sessions, access=access, console=Console() if settings.mcp_console else None)
-    for warning in strangers(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
+    for warning in unknown_variables(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
         log.warning(warning)
-    log.info("weather %s: MCP at %s and %s, %s", __version__, session.ENDPOINT, session.MCP, settings.in_words)
+    log.info("weather %s: MCP at %s and %s, %s", __version__, WEBSOCKET_PATH, HTTP_PATH, settings.in_words)
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
     gc.set_threshold(20_000, 10, 2)
@@ -91,59 +94,59 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
-    access: session.Access = scope["state"]["access"]
-    sessions.meet(serving.connection.get())
+    access: Access = scope["state"]["access"]
+    sessions.on_connection(serving.connection.get())
     try:
         found = await answer(scope, receive, send, access)
     except Refusal as refusal:
-        found = session.refused(scope, refusal, sessions)
+        found = refused(scope, refusal, sessions.metrics)
     if found:  # Otherwise it is answered already, or the client is gone.
-        shared = access.shared(scope) if scope["path"] in (session.MCP, *session.PROTECTED_RESOURCES) else {}
-        await session.respond(scope, send, found, shared)
+        shared = access.cors_headers(scope) if scope["path"] in (HTTP_PATH, *PROTECTED_RESOURCES) else {}
+        await respond(scope, send, found, shared)
 
 
-async def answer(scope: Scope, receive: Receive, send: Send, access: session.Access) -> Answer | None:
+async def answer(scope: Scope, receive: Receive, send: Send, access: Access) -> Response | None:
     """Raises Refusal."""
     path, sessions = scope["path"], scope["state"]["sessions"]
     if path not in ("/health", "/ready"):
-        session.check_host_and_origin(scope, sessions.settings)
-    if path == session.MCP:
-        return await session.mcp(scope, receive, send, sessions, access)
+        check_host_and_origin(scope, sessions.settings)
+    if path == HTTP_PATH:
+        return await streamable_http.handle(scope, receive, send, sessions, access)
     console: Console | None = scope["state"]["console"]
     page = console.answer(path, dict(scope["headers"])) if console else None
-    if not page and path not in ("/", "/health", "/ready", "/metrics", session.ENDPOINT, *session.PROTECTED_RESOURCES):
+    if not page and path not in ("/", "/health", "/ready", "/metrics", WEBSOCKET_PATH, *PROTECTED_RESOURCES):
         raise Refusal(404, "path", NOWHERE)
-    if path == session.ENDPOINT:
+    if path == WEBSOCKET_PATH:
         raise Refusal(426, "upgrade", UPGRADE, {"upgrade": "websocket", "connection": "upgrade"})
     if scope["method"] not in ("GET", "HEAD"):
-        raise Refusal(405, "method", f"Use GET or HEAD; MCP is at {session.MCP}.", {"allow": "GET, HEAD"})
+        raise Refusal(405, "method", f"Use GET or HEAD; MCP is at {HTTP_PATH}.", {"allow": "GET, HEAD"})
     if page:
         return page
     match path:
         case "/":
-            return Answer.of(DESCRIPTION, headers={"vary": "accept"} if console else {})
+            return Response.of(DESCRIPTION, headers={"vary": "accept"} if console else {})
         case "/health":
-            return Answer(b'{"status":"ok"}')
+            return Response(b'{"status":"ok"}')
         case "/ready":
-            return Answer.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
+            return Response.of({"status": sessions.status}, 200 if sessions.status == "ready" else 503)
         case "/metrics":
-            return Answer(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
-    return Answer.of(access.protected_resource(scope))
+            return Response(sessions.metrics.exposition(), content_type=CONTENT_TYPE)
+    return Response.of(access.protected_resource(scope))
 
 
-UPGRADE = f"Open a WebSocket here, with the subprotocol '{session.SUBPROTOCOL}'; over HTTP, MCP is at {session.MCP}."
-NOWHERE = f"There is nothing at this path; the MCP endpoints are {session.ENDPOINT} and {session.MCP}."
-DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "endpoint": session.ENDPOINT}
-DESCRIPTION |= {"subprotocol": session.SUBPROTOCOL, "http": session.MCP, "tools": list(TAKES)}
+UPGRADE = f"Open a WebSocket here, with the subprotocol '{SUBPROTOCOL}'; over HTTP, MCP is at {HTTP_PATH}."
+NOWHERE = f"There is nothing at this path; the MCP endpoints are {WEBSOCKET_PATH} and {HTTP_PATH}."
+DESCRIPTION: dict[str, Any] = {"name": NAME, "version": __version__, "endpoint": WEBSOCKET_PATH}
+DESCRIPTION |= {"subprotocol": SUBPROTOCOL, "http": HTTP_PATH, "tools": list(TOOLS)}
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
-    sessions.meet(serving.connection.get())
+    sessions.on_connection(serving.connection.get())
     try:
         admission = await scope["state"]["access"].admit(scope)
-        admitted = session.Session(sessions, admission, scope, receive, send)
+        admitted = Session(sessions, admission, scope, receive, send)
     except Refusal as refusal:
-        await session.respond(scope, send, session.refused(scope, refusal, sessions))
+        await respond(scope, send, refused(scope, refusal, sessions.metrics))
     else:
         await admitted.run()

@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.raw import TIMEOUT_S
+from tests.raw import TIMEOUT_S, gated
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {
@@ -39,11 +39,11 @@ LONGEST = (
     "test_load",
     "test_places",
     "test_console",
-    "test_session",
+    "test_websocket",
     "test_serving",
     "test_alerts",
     "test_server",
-    "test_http",
+    "test_streamable_http",
     "test_proxy",
     "test_eras",
     "test_bearer",
@@ -51,8 +51,6 @@ LONGEST = (
     "test_subscriptions",
     "test_cache",
     "test_deploy",
-    "test_proxy",
-    "test_cache",
 )
 # Servers are forked off a process that has imported all of this, which takes 50 ms in place of 700: not those of tests
 # about the start itself, nor of the soak and the benchmarks.
@@ -245,3 +243,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pem = tmp_path_factory.mktemp("tls") / "server.pem"
     pem.write_bytes(key.private_bytes(*form) + certificate.public_bytes(serialization.Encoding.PEM))
     return pem
+
+
+@pytest.fixture(scope="module")
+def gate():
+    """A gate in front of the Weather Service, shut at first; `settings` are those of a server that asks there."""
+    with gated() as (gate, settings):
+        gate.settings = settings
+        yield gate

@@ -12,8 +12,9 @@ import pytest
 from app import app
 from tests.raw import TIMEOUT_S
 from weather import __version__, serving
+from weather.access import Access
 from weather.console import Console
-from weather.session import Access, Sessions
+from weather.transports import Sessions
 
 pytestmark = pytest.mark.anyio
 
@@ -255,9 +256,9 @@ async def test_refusals_are_counted_by_reason():
         await handshake(state, "/nowhere")
         await handshake(state, subprotocols=["other"])
         _, body = await request(state, "GET", "/metrics", HOST)
-    assert b'\nmcp_refusals_total{reason="path",transport="http"} 1.0\n' in body["body"]
-    assert b'\nmcp_refusals_total{reason="path",transport="websocket"} 1.0\n' in body["body"]
-    assert b'\nmcp_refusals_total{reason="subprotocol",transport="websocket"} 1.0\n' in body["body"]
+    assert b'\nmcp_rejected_total{reason="path",transport="http"} 1.0\n' in body["body"]
+    assert b'\nmcp_rejected_total{reason="path",transport="websocket"} 1.0\n' in body["body"]
+    assert b'\nmcp_rejected_total{reason="subprotocol",transport="websocket"} 1.0\n' in body["body"]
 
 
 @pytest.mark.parametrize(
@@ -382,8 +383,10 @@ async def test_connections_take_half_of_the_descriptors_at_most(files, most):
 async def test_draining_server_refuses_handshakes_and_is_not_ready():
     async with running() as state:
         going_down = anyio.Event()
-        served = SimpleNamespace(going_down=going_down, leave=lambda grace_s: None, cut_slow_readers=lambda: None)
-        state["sessions"].meet(served)
+        served = SimpleNamespace(
+            going_down=going_down, extend_graceful_timeout=lambda grace_s: None, cut_slow_readers=lambda: None
+        )
+        state["sessions"].on_connection(served)
         going_down.set()
         await anyio.wait_all_tasks_blocked()
         assert await request(state, "GET", "/ready", HOST) == answer(503, {"status": "draining"})

@@ -34,6 +34,13 @@ def test_value_is_read(monkeypatch, variable, text, value):
     assert getattr(Settings.read(), variable.lower()) == value
 
 
+def test_a_setting_by_its_former_name_stops_the_start(monkeypatch):
+    monkeypatch.setenv("MCP_MAX_REQUESTS", "5")
+    with pytest.raises(SettingError) as told:
+        Settings.read()
+    assert str(told.value) == "MCP_MAX_REQUESTS is '5', and should be called MCP_MAX_CONCURRENT_REQUESTS."
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "shown"),
     [

@@ -18,9 +18,10 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.raw import TIMEOUT_S
+from weather.access import PROTECTED_RESOURCE, check_host_and_origin
+from weather.asgi import HTTP_PATH, WEBSOCKET_PATH
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.session.access import ENDPOINT, MCP, PROTECTED_RESOURCE, check_host_and_origin
 from weather.simulator import Faults
 
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text()))
@@ -127,7 +128,7 @@ def test_ingress_leads_to_the_endpoints_and_to_nothing_else():
     check_host_and_origin(asked_by(rule["host"]), settings())
     assert manifest("Ingress")["spec"]["tls"][0]["hosts"] == [rule["host"]]
     paths = {path["path"] for path in rule["http"]["paths"]}
-    assert paths == {ENDPOINT, MCP, PROTECTED_RESOURCE}
+    assert paths == {WEBSOCKET_PATH, HTTP_PATH, PROTECTED_RESOURCE}
     (port,) = manifest("Service")["spec"]["ports"]
     service = {"name": manifest("Service")["metadata"]["name"], "port": {"name": port["name"]}}
     assert all(path["backend"] == {"service": service} for path in rule["http"]["paths"])

@@ -29,7 +29,7 @@ from tests.conftest import ROOT, Server
 from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, picture
 from tests.load.post import clients, post
 from tests.raw import TIMEOUT_S, answering, eventually, gauges
-from weather.questions import TAKES
+from weather.inputs import TAKES
 
 LOAD = ROOT / "tests/load"
 
@@ -265,7 +265,7 @@ def test_token_is_sent(tmp_path, serve):
         assert run.stop() == 0
     with locust(tmp_path, server.url) as run:
         eventually(
-            lambda: gauges(server.port).get('mcp_refusals_total{reason="token_missing",transport="websocket"}'),
+            lambda: gauges(server.port).get('mcp_rejected_total{reason="token_missing",transport="websocket"}'),
             "refused",
         )
         assert run.code() == 1

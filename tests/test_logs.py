@@ -237,7 +237,7 @@ def test_serving_everybody_beyond_loopback_is_warned_of_once(text):
     port = int(re.search(r"Running on http://0\.0\.0\.0:(\d+)", text.log)[1])
     visited(text, port=port), visited(text)
     assert text.log.count(OPEN) == 1
-    assert re.search(rf" WARNING weather\.session\.sessions {OPEN}", text.log)
+    assert re.search(rf" WARNING weather\.transports\.sessions {OPEN}", text.log)
 
 
 def test_serving_beyond_loopback_with_tokens_is_not_warned_of(as_json):

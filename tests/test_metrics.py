@@ -43,10 +43,10 @@ EXPECTED = {
     "mcp_answer_cache_bytes": set(),
     "nws_cache_bytes": set(),
     "mcp_sessions_open": set(),
-    "mcp_sessions_total": {"ended"},
-    "mcp_refusals_total": {"reason", "transport"},
+    "mcp_sessions_ended_total": {"ended"},
+    "mcp_rejected_total": {"reason", "transport"},
     "mcp_calls_total": {"tool", "outcome", "transport"},
-    "mcp_ready_answers_total": set(),
+    "mcp_answer_cache_hits_total": set(),
     "mcp_call_duration_seconds_bucket": {"tool", "outcome", "transport", "le"},
     "mcp_call_duration_seconds_count": {"tool", "outcome", "transport"},
     "mcp_call_duration_seconds_sum": {"tool", "outcome", "transport"},
@@ -166,8 +166,8 @@ def test_every_series_is_there_with_its_labels(visited):
 def test_sessions_and_refusals_are_counted_by_how_they_ended(visited):
     series = read(scrape(visited))
     assert value(series, "mcp_sessions_open") == 1
-    assert nonzero(series, "mcp_sessions_total", "ended") == {("client",): 1, ("binary",): 1}
-    assert value(series, "mcp_refusals_total", reason="origin", transport="websocket") == 2
+    assert nonzero(series, "mcp_sessions_ended_total", "ended") == {("client",): 1, ("binary",): 1}
+    assert value(series, "mcp_rejected_total", reason="origin", transport="websocket") == 2
 
 
 def test_calls_are_counted_by_tool_and_outcome(visited):
@@ -180,7 +180,7 @@ def test_calls_are_counted_by_tool_and_outcome(visited):
         ("get-alerts", "cancelled"): 1,
         ("get-forecast", "argument_error"): 1,
     }
-    assert value(series, "mcp_ready_answers_total") == 1
+    assert value(series, "mcp_answer_cache_hits_total") == 1
     assert value(series, "mcp_requests_in_flight", transport="websocket") == 1
 
 
@@ -233,9 +233,9 @@ def test_upstream_and_cache_are_counted_by_endpoint(visited):
 
 
 KNOWN = {
-    "mcp_sessions_total": 11,
+    "mcp_sessions_ended_total": 11,
     "mcp_calls_total": 3 * 6 * 2,
-    "mcp_refusals_total": 9 * 2,
+    "mcp_rejected_total": 9 * 2,
     "nws_requests_total": 5 * 2,
     "nws_request_duration_seconds_count": 5,
     "nws_cache_total": 5 * 3,

@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 from weather.areas import AREAS
 from weather.errors import BadArgument
 from weather.gazetteer import DATA, Gazetteer, Line, key_of
+from weather.inputs import located, understood
 from weather.places import Places, _km
-from weather.questions import located, understood
 
 LINES = [
     Line("=ny", "NY", "Elm, NY", "Ash County", 90000, 42, -74.5),

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import jsonschema
 import pytest
 
-from weather import questions, report
+from weather import inputs, report
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument, Outdated
-from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point
-from weather.questions import understood
-from weather.report import Alerts, Forecast, Freshness, Weather
+from weather.inputs import understood
+from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point
+from weather.report import AlertsResult, ForecastResult, Freshness, WeatherResult
 from weather.tools import DEFINITIONS
 from weather.words import observation_line, period_line
 
@@ -42,7 +42,7 @@ def period(**fields):
 
 
 def forecast(*periods):
-    return ForecastDigest(issued="2030-01-15T15:30:00+00:00", periods=periods)
+    return ForecastData(issued="2030-01-15T15:30:00+00:00", periods=periods)
 
 
 def observation(**fields):
@@ -70,29 +70,29 @@ def alert(identifier="a", **fields):
 
 
 def alerts(*several):
-    return AlertDigest(alerts=several)
+    return AlertsData(alerts=several)
 
 
 def schema_of(name):
     return next(tool.inputSchema for tool in DEFINITIONS if tool.name == name)
 
 
-def weather_answer(point, digest, seen, freshness, place=None, units="us"):
-    asked = questions.Weather.model_construct(place=place, units=units)
-    return report.weather_answer(asked, point, digest, seen, freshness)
+def weather_answer(point, data, seen, freshness, place=None, units="us"):
+    asked = inputs.WeatherArgs.model_construct(place=place, units=units)
+    return report.weather_answer(asked, point, data, seen, freshness)
 
 
-def forecast_answer(point, digest, freshness, place=None, units="us", hourly=False):
-    asked = questions.Forecast.model_construct(place=place, units=units, hourly=hourly)
-    return report.forecast_answer(asked, point, digest, freshness)
+def forecast_answer(point, data, freshness, place=None, units="us", hourly=False):
+    asked = inputs.ForecastArgs.model_construct(place=place, units=units, hourly=hourly)
+    return report.forecast_answer(asked, point, data, freshness)
 
 
 def sought(state=None, **more):
-    return questions.Alerts.model_construct(state=state, **more)
+    return inputs.AlertsArgs.model_construct(state=state, **more)
 
 
-def alerts_answer(asked, digest, limit, freshness):
-    return report.alerts_answer(asked.model_copy(update={"limit": limit}), digest, freshness)
+def alerts_answer(asked, data, limit, freshness):
+    return report.alerts_answer(asked.model_copy(update={"limit": limit}), data, freshness)
 
 
 def weather_text(fields=None, observed=None, freshness=LIVE, where=None):
@@ -264,29 +264,29 @@ def test_an_argument_by_another_name_is_told_what_it_is_called(tool, name, advic
 def test_the_weather_is_that_of_the_period_that_runs_now():
     ends = {"start_time": "2030-01-15T06:00:00-05:00", "end_time": "2030-01-15T12:00:00-05:00"}
     today = {"start_time": "2030-01-15T12:00:00-05:00", "end_time": "2030-01-15T18:00:00-05:00"}
-    digest = forecast(period(name="This Morning", **ends), period(name="This Afternoon", **today), period())
-    answer = weather_answer(here(), digest, None, LIVE)
+    data = forecast(period(name="This Morning", **ends), period(name="This Afternoon", **today), period())
+    answer = weather_answer(here(), data, None, LIVE)
     assert answer.text.startswith("Weather forecast for This Afternoon:")
     assert answer.until == datetime.fromisoformat(today["end_time"])
     before = Freshness("live", NOON, stale=False, now=NOON - timedelta(seconds=1))
-    answer = weather_answer(here(), digest, None, before)
+    answer = weather_answer(here(), data, None, before)
     assert answer.text.startswith("Weather forecast for This Morning:")
     assert answer.until == NOON
 
 
 def test_a_period_without_an_end_is_over_when_the_next_begins():
-    digest = forecast(period(name="One"), period(name="Two", start_time="2030-01-15T12:00:00-05:00"), period(name="3"))
-    assert weather_answer(here(), digest, None, LIVE).text.startswith("Weather forecast for Two:")
+    data = forecast(period(name="One"), period(name="Two", start_time="2030-01-15T12:00:00-05:00"), period(name="3"))
+    assert weather_answer(here(), data, None, LIVE).text.startswith("Weather forecast for Two:")
     assert weather_answer(here(), forecast(period()), None, LIVE).until is None
 
 
 @pytest.mark.parametrize("answer", [weather_answer, partial(forecast_answer), partial(forecast_answer, hourly=True)])
 def test_a_forecast_that_is_over_is_an_error_with_its_age(answer):
-    digest = forecast(period(name="Sunday", end_time="2030-01-13T18:00:00-05:00"))
+    data = forecast(period(name="Sunday", end_time="2030-01-13T18:00:00-05:00"))
     fresh = Freshness("live", NOON, stale=False, now=NOON + timedelta(days=3))
     arguments = (None, fresh) if answer is weather_answer else (fresh,)
     with pytest.raises(Outdated) as told:
-        answer(here(), digest, *arguments)
+        answer(here(), data, *arguments)
     assert str(told.value) == (
         "The National Weather Service gave a forecast whose periods are all over: it is 3 days old."
         " Try again in a minute."
@@ -369,8 +369,8 @@ def test_the_time_is_utc_where_the_zone_is_unknown(zone):
 
 
 def test_structured_weather_holds_all_of_it():
-    digest = forecast(period(), period(name="Wednesday", is_daytime=True))
-    answer = weather_answer(here(), digest, observation(), OLD)
+    data = forecast(period(), period(name="Wednesday", is_daytime=True))
+    answer = weather_answer(here(), data, observation(), OLD)
     content = answer.structured.model_dump(mode="json", exclude_none=True)
     assert list(content) == [
         "issued",
@@ -381,21 +381,21 @@ def test_structured_weather_holds_all_of_it():
         "period",
         "observation",
     ]
-    assert content["period"]["name"] == digest.periods[0].name
+    assert content["period"]["name"] == data.periods[0].name
     assert content["period"]["detailedForecast"] == "Light snow.\nLow 21."
-    assert content["period"] == digest.periods[0].model_dump(mode="json", exclude_none=True)
+    assert content["period"] == data.periods[0].model_dump(mode="json", exclude_none=True)
     assert (content["stale"], content["ageSeconds"]) == (True, 2400)
     assert content["issued"] == "2030-01-15T15:30:00Z"
     assert content["observation"]["windSpeedMph"] == 10
 
 
 def test_the_forecast_is_json_of_every_period():
-    digest = forecast(
+    data = forecast(
         period(),
         period(name="Wednesday", temperature=None, short_forecast="Fog °"),
         Period(name="this period", start_time="2030-01-16T06:00:00-05:00"),
     )
-    answer = forecast_answer(here(), digest, LIVE)
+    answer = forecast_answer(here(), data, LIVE)
     assert answer.text == json.dumps(
         [
             {"name": "Tonight", "temperature": 21, "temperatureUnit": "F", "shortForecast": "Light Snow"},
@@ -505,9 +505,9 @@ def test_a_place_is_told_as_it_was_understood(place, location, said):
 
 
 def test_the_weather_is_told_in_one_system_of_units_in_text_and_structure():
-    digest = forecast(period(temperature_si=-6, wind_speed_si="8 to 16 km/h", wind_gust_si="40 km/h"))
+    data = forecast(period(temperature_si=-6, wind_speed_si="8 to 16 km/h", wind_gust_si="40 km/h"))
     seen = observation(temperature_c=-2, wind_speed_kmh=16)
-    answer = weather_answer(here(), digest, seen, LIVE, units="si")
+    answer = weather_answer(here(), data, seen, LIVE, units="si")
     assert answer.text.split("\n")[1:] == [
         "Temperature: -6°C",
         "Conditions: Light Snow",
@@ -517,24 +517,24 @@ def test_the_weather_is_told_in_one_system_of_units_in_text_and_structure():
     assert "low -6°C, wind 8 to 16 km/h NW, gusts 40 km/h" in answer.words
     content = answer.structured.model_dump(mode="json", exclude_none=True)
     assert content["observation"].keys() & {"temperatureF", "windSpeedMph"} == set()
-    assert json.loads(forecast_answer(here(), digest, LIVE, units="si").text)[0]["temperature"] == -6
+    assert json.loads(forecast_answer(here(), data, LIVE, units="si").text)[0]["temperature"] == -6
 
 
 def test_a_forecast_by_the_hour_has_the_next_48_of_those_that_are_not_over():
     ends = [(NOON + timedelta(hours=number - 1)).isoformat() for number in range(60)]
-    digest = forecast(*(period(name=str(number), end_time=end) for number, end in enumerate(ends)))
-    hours = forecast_answer(here(), digest, LIVE, hourly=True).structured.periods
+    data = forecast(*(period(name=str(number), end_time=end) for number, end in enumerate(ends)))
+    hours = forecast_answer(here(), data, LIVE, hourly=True).structured.periods
     assert [hour.name for hour in hours] == [str(number) for number in range(2, 50)]
-    assert len(forecast_answer(here(), digest, LIVE).structured.periods) == 58
+    assert len(forecast_answer(here(), data, LIVE).structured.periods) == 58
 
 
 def test_half_days_that_are_over_are_not_told():
-    digest = forecast(
+    data = forecast(
         period(name="Monday Night", end_time="2030-01-15T06:00:00-05:00"),
         period(name="Tuesday", end_time="2030-01-15T18:00:00-05:00"),
         period(name="Tuesday Night", end_time="2030-01-16T06:00:00-05:00"),
     )
-    answer = forecast_answer(here(), digest, LIVE)
+    answer = forecast_answer(here(), data, LIVE)
     assert [told["name"] for told in json.loads(answer.text)] == ["Tuesday", "Tuesday Night"]
     assert [told.name for told in answer.structured.periods] == ["Tuesday", "Tuesday Night"]
     assert answer.until == datetime.fromisoformat("2030-01-15T18:00:00-05:00")
@@ -544,8 +544,8 @@ def test_hours_of_the_night_when_clocks_go_back_differ_in_name():
     """2030-11-03, New York: 1:30 am comes twice. The offset that NWS sends is not that of the zone."""
     first = datetime(2030, 11, 3, 4, tzinfo=UTC)
     hours = [(first + timedelta(hours=number), first + timedelta(hours=number + 1)) for number in range(4)]
-    digest = forecast(*(period(name="", start_time=f"{a}", end_time=f"{b}") for a, b in hours))
-    answer = forecast_answer(here(), digest, Freshness("live", first, stale=False, now=first), hourly=True)
+    data = forecast(*(period(name="", start_time=f"{a}", end_time=f"{b}") for a, b in hours))
+    answer = forecast_answer(here(), data, Freshness("live", first, stale=False, now=first), hourly=True)
     names = ["Sun Nov 03 00:00", "Sun Nov 03 01:00 EDT", "Sun Nov 03 01:00 EST", "Sun Nov 03 02:00"]
     assert [told["name"] for told in json.loads(answer.text)] == names
     assert [line.split(": low")[0] for line in answer.words.split("\n")[1:]] == [
@@ -555,8 +555,8 @@ def test_hours_of_the_night_when_clocks_go_back_differ_in_name():
 
 @pytest.mark.parametrize(("zone", "start"), [("America/New_York", "13:00"), ("Nowhere/Land", "18:00"), (None, "18:00")])
 def test_times_are_those_of_the_zone_that_is_named(zone, start):
-    digest = forecast(period(start_time="2030-01-15T18:00:00+00:00", end_time="2030-01-15T20:00:00+00:00"))
-    words = forecast_answer(here(time_zone=zone), digest, LIVE).words
+    data = forecast(period(start_time="2030-01-15T18:00:00+00:00", end_time="2030-01-15T20:00:00+00:00"))
+    words = forecast_answer(here(time_zone=zone), data, LIVE).words
     assert f"Tonight, Tue Jan 15 {start} to" in words
     assert ("times of" in words) == (zone == "America/New_York")
 
@@ -570,8 +570,8 @@ def test_a_stale_forecast_is_json_still_and_says_so_in_a_note():
 
 
 def test_alerts_are_told_one_after_the_other():
-    digest = alerts(alert("a"), alert("b", severity="Minor", instructions=None, description=None))
-    assert alerts_answer(sought("NY"), digest, 20, LIVE).text == (
+    data = alerts(alert("a"), alert("b", severity="Minor", instructions=None, description=None))
+    assert alerts_answer(sought("NY"), data, 20, LIVE).text == (
         "Event: Flood Watch\nArea: Elm County\nSeverity: Severe\nDescription: Rain.\n\nMore rain.\n"
         "Instructions: Stay dry.\n---\nEvent: Flood Watch\nArea: Elm County\nSeverity: Minor"
     )
@@ -587,8 +587,8 @@ def test_alerts_are_told_one_after_the_other():
     ],
 )
 def test_alerts_beyond_the_limit_are_counted(count, limit, line):
-    digest = alerts(*(alert(str(n)) for n in range(count)))
-    answer = alerts_answer(sought("NY"), digest, limit, LIVE)
+    data = alerts(*(alert(str(n)) for n in range(count)))
+    answer = alerts_answer(sought("NY"), data, limit, LIVE)
     assert answer.text.split("\n")[-1] == line
     assert answer.text.count("Event: ") == limit
     content = answer.structured.model_dump(mode="json", exclude_none=True)
@@ -617,14 +617,14 @@ def test_the_rest_of_each_alert_is_told_in_a_second_text():
         sent="2030-01-15T09:00:00-05:00",
         expires="2030-01-15T20:00:00Z",
     )
-    digest = AlertDigest(issued=NOON, alerts=(whole, alert("b", severity="Minor")))
-    assert alerts_answer(sought("NY"), digest, 20, LIVE).words == (
+    data = AlertsData(issued=NOON, alerts=(whole, alert("b", severity="Minor")))
+    assert alerts_answer(sought("NY"), data, 20, LIVE).words == (
         "Alerts for New York, issued Tue Jan 15 17:00 UTC; live: 1 Severe, 1 Minor; 2 shown.\n"
         "1. Flood Watch: urgency Future, certainty Possible, response Avoid, message Update,"
         " sent Tue Jan 15 09:00 UTC-05:00, message expires Tue Jan 15 20:00 UTC\n"
         "2. Flood Watch: "
     )
-    note = alerts_answer(sought(place="Elm, NY", latitude=42.5, longitude=-73.5), digest, 1, LIVE).words
+    note = alerts_answer(sought(place="Elm, NY", latitude=42.5, longitude=-73.5), data, 1, LIVE).words
     assert note.startswith("Alerts at the point of Elm, NY (42.5, -73.5), issued ")
     assert note.split("\n")[0].endswith("; live: 1 Severe, 1 Minor; 1 shown.")
     assert alerts_answer(sought("NY"), alerts(), 1, LIVE).words == "Alerts for New York, live: none; 0 shown."
@@ -724,13 +724,13 @@ def test_no_severity_hides_a_civil_emergency(severity, event):
 def test_alerts_that_are_over_by_the_clock_are_neither_shown_nor_counted():
     over = alert("over", over_at=NOON)
     soon, later = NOON + timedelta(minutes=5), NOON + timedelta(hours=5)
-    digest = alerts(over, alert("later", over_at=later), alert("soon", over_at=soon), alert("open"))
-    answer = alerts_answer(sought("NY"), digest, 1, LIVE)
+    data = alerts(over, alert("later", over_at=later), alert("soon", over_at=soon), alert("open"))
+    answer = alerts_answer(sought("NY"), data, 1, LIVE)
     assert [one.id for one in answer.structured.alerts] == ["later"]
     assert (answer.structured.total, answer.structured.counts_by_severity) == (3, {"Severe": 3})
     assert answer.until == soon
-    assert alerts_answer(sought("NY"), digest, 1, LIVE).until == soon
-    assert alerts_answer(sought("NY", event="dust"), digest, 1, LIVE).until == soon  # others are counted
+    assert alerts_answer(sought("NY"), data, 1, LIVE).until == soon
+    assert alerts_answer(sought("NY", event="dust"), data, 1, LIVE).until == soon  # others are counted
     assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).text == "No active alerts for New York."
     assert alerts_answer(sought("NY"), alerts(over), 9, LIVE).until is None
 
@@ -750,10 +750,15 @@ def test_what_was_asked_for_a_place_is_told():
 
 def test_what_was_taken_for_a_place_is_told_by_each_tool():
     weather = report.weather_answer(
-        questions.Weather.model_construct(place="Elm, NY", units="us"), here(), forecast(period()), None, LIVE, "Taken."
+        inputs.WeatherArgs.model_construct(place="Elm, NY", units="us"),
+        here(),
+        forecast(period()),
+        None,
+        LIVE,
+        "Taken.",
     )
     told = report.forecast_answer(
-        questions.Forecast.model_construct(place="Elm, NY", units="us"), here(), forecast(period()), LIVE, "Taken."
+        inputs.ForecastArgs.model_construct(place="Elm, NY", units="us"), here(), forecast(period()), LIVE, "Taken."
     )
     assert weather.text.endswith("\nTaken.")
     assert "\nTaken.\n" in told.words
@@ -782,8 +787,8 @@ def test_none_is_said_of_exactly_what_was_asked(asked, said):
 
 
 def test_alerts_too_long_for_one_answer_are_counted():
-    digest = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
-    answer = alerts_answer(sought("NY"), digest, 200, LIVE)
+    data = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
+    answer = alerts_answer(sought("NY"), data, 200, LIVE)
     shown = len(answer.structured.alerts)
     assert 75_000 < len(answer.text) + len(answer.words) < 85_500
     assert answer.structured.shown == answer.text.count("Event: ") == shown
@@ -792,14 +797,14 @@ def test_alerts_too_long_for_one_answer_are_counted():
 
 
 def test_both_texts_together_have_a_bound():
-    digest = alerts(*(Alert(id=str(n), event="x", area="x" * 600, response="x" * 200) for n in range(200)))
-    answer = alerts_answer(sought("NY"), digest, 200, LIVE)
+    data = alerts(*(Alert(id=str(n), event="x", area="x" * 600, response="x" * 200) for n in range(200)))
+    answer = alerts_answer(sought("NY"), data, 200, LIVE)
     assert 80_000 < len(answer.text) + len(answer.words) < 86_000
 
 
 def test_a_higher_limit_is_no_advice_where_the_text_is_full():
-    digest = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
-    text = alerts_answer(sought("NY"), digest, 100, LIVE).text
+    data = alerts(*(alert(str(n), description="Rain. " * 1000) for n in range(200)))
+    text = alerts_answer(sought("NY"), data, 100, LIVE).text
     assert text.endswith("more alerts not shown; ask for a severity, an event or a place.")
 
 
@@ -843,8 +848,8 @@ def test_an_alert_without_a_severity_has_no_line_of_it():
 
 
 def test_a_structured_alert_leaves_out_what_is_missing():
-    digest = alerts(alert(headline=None, instructions="", ends="2030-01-16T00:00:00-05:00", sender="NWS Elm"))
-    [content] = alerts_answer(sought("NY"), digest, 1, LIVE).structured.model_dump(mode="json", exclude_none=True)[
+    data = alerts(alert(headline=None, instructions="", ends="2030-01-16T00:00:00-05:00", sender="NWS Elm"))
+    [content] = alerts_answer(sought("NY"), data, 1, LIVE).structured.model_dump(mode="json", exclude_none=True)[
         "alerts"
     ]
     assert content == {
@@ -858,7 +863,7 @@ def test_a_structured_alert_leaves_out_what_is_missing():
     }
 
 
-@pytest.mark.parametrize("model", [Weather, Forecast, Alerts])
+@pytest.mark.parametrize("model", [WeatherResult, ForecastResult, AlertsResult])
 def test_the_schema_has_the_names_of_the_wire_and_asks_for_no_optional_field(model):
     schema = model.model_json_schema(mode="serialization")
     assert {"ageSeconds", "issued"} <= schema["properties"].keys()

@@ -251,11 +251,11 @@ async def test_tool_answers_the_same_when_asked_and_when_ready(server, tool, arg
     """The first call goes through the SDK's session, the second is answered from ready bytes."""
     async with session_with(server.url) as session:
         await session.initialize()
-        before = await metric(server, "mcp_ready_answers_total")
+        before = await metric(server, "mcp_answer_cache_hits_total")
         asked = await session.call_tool(tool, arguments)
-        assert await metric(server, "mcp_ready_answers_total") == before
+        assert await metric(server, "mcp_answer_cache_hits_total") == before
         ready = await session.call_tool(tool, arguments)
-        assert await metric(server, "mcp_ready_answers_total") == before + 1
+        assert await metric(server, "mcp_answer_cache_hits_total") == before + 1
         validate = (await validators(session))[tool]
     assert asked == ready
     assert asked.isError is False

@@ -306,7 +306,7 @@ def test_a_connection_that_broke_while_an_answer_was_written_is_missed(server):
         fill(raw.initialize(), text(request(1, "tools/list")) * 100)
         raw.reset()
         eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "it is missed")
-    assert gauges(server.port)['mcp_sessions_total{ended="not_reading"}'] == 0
+    assert gauges(server.port)['mcp_sessions_ended_total{ended="not_reading"}'] == 0
 
 
 def test_a_peer_may_vanish_amid_a_flood_of_calls(impatient):
@@ -340,7 +340,7 @@ class Growth:
 
 
 def ends(server, how):
-    return gauges(server.port).get(f'mcp_sessions_total{{ended="{how}"}}', 0)
+    return gauges(server.port).get(f'mcp_sessions_ended_total{{ended="{how}"}}', 0)
 
 
 def test_who_never_reads_is_cut_off_in_bounds(impatient):
@@ -521,7 +521,7 @@ def test_a_hypercorn_that_is_not_known_serves_unmended_and_that_is_said_at_the_s
         for _ in range(2):
             with Raw(server.port) as raw:
                 assert raw.initialize().ask("ping")["result"] == {}
-        assert gauges(server.port)['mcp_sessions_total{ended="client"}'] >= 1
+        assert gauges(server.port)['mcp_sessions_ended_total{ended="client"}'] >= 1
         assert server.log.count(UNMENDED) == 1
         assert "Traceback" not in server.log
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from tests.conftest import serving
+from tests.protocol.test_subscriptions import listen, modern
 from tests.raw import INITIALIZE, TIMEOUT_S, Raw, call, configured, eventually, gauges, posted, request
-from tests.session.test_subscriptions import listen, modern
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 METRICS = HEALTH.replace(b"health", b"metrics")

@@ -23,7 +23,7 @@ from weather.errors import shortened
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.places import Places
-from weather.session import build_server
+from weather.protocol import build_server
 from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, LISTING, call, instructions
 
@@ -101,7 +101,7 @@ class World(httpx.AsyncBaseTransport):
         return types.CallToolResult.model_validate_json(await call(self.answers, name, arguments, **options))
 
     def ready(self, name="get-forecast", arguments=SEATTLE):
-        return self.answers.ready(name, arguments)
+        return self.answers.lookup(name, arguments)
 
 
 @asynccontextmanager
@@ -365,8 +365,8 @@ async def test_all_spellings_of_a_question_are_one_answer(world, name, arguments
     ready = world.ready(name, arguments)
     assert ready
     assert world.ready(name, alias) is ready
-    assert world.answers.ready(name, alias, "key") is ready
-    assert world.answers.known("key") is ready
+    assert world.answers.lookup(name, alias, "key") is ready
+    assert world.answers.lookup_key("key") is ready
     assert world.asked() == asked
 
 
@@ -671,7 +671,7 @@ async def test_cancelled_calls_leave_no_queue_behind(world):
     assert world.nws.host._rooms[0].statistics().tasks_waiting == 0
 
 
-# Ready when hot
+# CachedResult when hot
 
 
 @pytest.mark.parametrize(
@@ -978,7 +978,7 @@ async def test_answers_take_no_more_memory_than_set():
     async with opened(mcp_answer_cache_bytes=1 << 20) as world:
         for number in range(200):
             await world.call("get-forecast", {"latitude": 40 + number / 1000, "longitude": -100})
-        assert 0.9 * (1 << 20) < world.answers._ready.currsize <= 1 << 20
+        assert 0.9 * (1 << 20) < world.answers._cache.currsize <= 1 << 20
         assert world.answers._building == {}
 
 

@@ -20,32 +20,32 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-def split(value: str) -> list[str]:
+def split_commas(value: str) -> list[str]:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if value and not parts:  # That would open the server by mistake.
         raise ValueError("a list with commas, or unset")
     return parts
 
 
-def word(token: str) -> str:
+def check_token(token: str) -> str:
     if not token.isascii() or any(map(str.isspace, token)):  # No client could send it.
         raise ValueError
     return token
 
 
-def base(value: str) -> str:
+def strip_slash(value: str) -> str:
     if value != "simulator":
         HttpUrl(value)
     return value.rstrip("/")
 
 
-def part_of_jwt(value: str | None, info: ValidationInfo) -> str | None:
+def requires_jwks(value: str | None, info: ValidationInfo) -> str | None:
     if value and not info.data.get("mcp_auth_jwks_url"):
         raise ValueError("unset, or MCP_AUTH_JWKS_URL set with it")
     return value
 
 
-def strangers(*known: str) -> Iterator[str]:
+def unknown_variables(*known: str) -> Iterator[str]:
     """A sentence for each variable that begins as one of these names does, and is none of them."""
     right = [name.upper() for name in known]
     for variable in sorted(os.environ):
@@ -55,7 +55,8 @@ def strangers(*known: str) -> Iterator[str]:
             yield f"{variable} is no setting of this server" + "".join(f"; {nearest} is" for nearest in near)
 
 
-COMMAS = (NoDecode, BeforeValidator(split))
+RENAMED = {"MCP_MAX_REQUESTS": "MCP_MAX_CONCURRENT_REQUESTS"}
+COMMAS = (NoDecode, BeforeValidator(split_commas))
 
 
 class Settings(BaseSettings):
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", validate_default=False)
 
-    nws_api_base: Annotated[str, AfterValidator(base)] = Field(
+    nws_api_base: Annotated[str, AfterValidator(strip_slash)] = Field(
         "https://api.weather.gov",
         pattern=r"^[^?#]*$",
         description="'simulator' or a URL that begins with http:// or https://, without a query",
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
     mcp_max_message_bytes: int = Field(64 * KIB, ge=KIB, le=16 * MIB)  # hypercorn takes no more
     mcp_max_in_flight: int = Field(32, ge=1)
     mcp_max_sessions: int = Field(2000, ge=1)
-    mcp_max_requests: int = Field(200, ge=1)
+    mcp_max_concurrent_requests: int = Field(200, ge=1)
     mcp_max_streams: int = Field(5000, ge=1)
     mcp_max_connections: int = Field(3000, ge=1)
     mcp_compression: bool = False
@@ -105,14 +106,14 @@ class Settings(BaseSettings):
     mcp_allowed_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^(\*|.*://.*[^/])$")], ...], *COMMAS] = Field(
         (), description="origins such as https://example.com, apart by commas, or *"
     )
-    mcp_auth_tokens: Annotated[tuple[Annotated[SecretStr, BeforeValidator(word)], ...], *COMMAS] = Field(
+    mcp_auth_tokens: Annotated[tuple[Annotated[SecretStr, BeforeValidator(check_token)], ...], *COMMAS] = Field(
         (), description="a list of tokens, each one word in ASCII, apart by commas; or unset"
     )
     mcp_auth_tokens_file: Path | None = None
     mcp_auth_jwks_url: HttpUrl | None = Field(None, description="a URL that begins with http:// or https://")
-    mcp_auth_issuer: Annotated[str | None, AfterValidator(part_of_jwt)] = None
-    mcp_auth_audience: Annotated[str | None, AfterValidator(part_of_jwt)] = None
-    mcp_auth_scope: Annotated[str | None, AfterValidator(part_of_jwt)] = None
+    mcp_auth_issuer: Annotated[str | None, AfterValidator(requires_jwks)] = None
+    mcp_auth_audience: Annotated[str | None, AfterValidator(requires_jwks)] = None
+    mcp_auth_scope: Annotated[str | None, AfterValidator(requires_jwks)] = None
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -121,11 +122,14 @@ class Settings(BaseSettings):
     def read(cls, **overrides: object) -> Self:
         """The settings of this process; raises SettingError for the first that cannot be used.
 
-        A variable that is set to nothing is as none, but for those that keep strangers out.
+        A variable that is set to nothing is as none, but for those that keep unknown_variables out.
         """
         for field in cls.model_fields:
             if field.startswith("mcp_auth_") and os.environ.get(field.upper()) == "":
                 raise SettingError(field.upper(), "", "set to something, or unset")
+        for old, new in RENAMED.items():
+            if old in os.environ:
+                raise SettingError(old, os.environ[old], f"called {new}")
         try:
             return cls(**overrides)  # type: ignore[arg-type]  # fields by name, checked by pydantic
         except ValidationError as invalid:

@@ -58,9 +58,9 @@ class Metrics(Collector):
             buckets=CALL_SECONDS,
             registry=registry,
         )
-        self._ended = Counter("mcp_sessions", "Sessions by how they ended", ["ended"], registry=registry)
+        self._ended = Counter("mcp_sessions_ended", "Sessions by how they ended", ["ended"], registry=registry)
         self._refused = Counter(
-            "mcp_refusals", "Requests refused by their headers", ["reason", "transport"], registry=registry
+            "mcp_rejected", "Requests refused by their headers", ["reason", "transport"], registry=registry
         )
         self._upstream = Counter(
             "nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"], registry=registry
@@ -120,7 +120,7 @@ class Metrics(Collector):
             counts.add_metric(labels, number)
         yield counts
         total = sum(counted.values())
-        yield CounterMetricFamily("mcp_ready_answers", "Calls answered from ready bytes", total - self.built)
+        yield CounterMetricFamily("mcp_answer_cache_hits", "Calls answered from ready bytes", total - self.built)
 
     def exposition(self) -> bytes:
         """The text format of Prometheus, version 0.0.4."""

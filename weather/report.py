@@ -16,11 +16,11 @@ from datetime import datetime, tzinfo
 from itertools import accumulate, zip_longest
 from typing import Any, Literal
 
-from weather import questions, words
+from weather import inputs, words
 from weather.areas import AREAS
 from weather.errors import Outdated
-from weather.nws import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
-from weather.questions import MOST_ALERTS
+from weather.inputs import MOST_ALERTS
+from weather.nws import Alert, AlertsData, CamelModel, ForecastData, Location, Observation, Period, Point, Severity
 from weather.words import labelled, moment
 
 MOST_HOURS = 48
@@ -59,18 +59,18 @@ class Freshness:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Rendered:
     """`words` is a text to send after `text`, which programs read. From `until` on something in it is no longer so: a
     period or an alert is over; None: nothing in it depends on the clock.
     """
 
     text: str
-    structured: Wire
+    structured: CamelModel
     words: str
     until: datetime | None
 
 
-class _Dated(Wire):
+class _Dated(CamelModel):
     issued: datetime | None = None
     source: Source
     stale: bool
@@ -79,7 +79,7 @@ class _Dated(Wire):
     note: str | None = None
 
 
-class Weather(_Dated):
+class WeatherResult(_Dated):
     """`period` is the half day that runs now, or the next; `ageSeconds` is given when the data is stale."""
 
     location: Location
@@ -87,14 +87,14 @@ class Weather(_Dated):
     observation: Observation | None = None
 
 
-class Forecast(_Dated):
+class ForecastResult(_Dated):
     """`ageSeconds` is given when the data is stale."""
 
     location: Location
     periods: tuple[Period, ...]
 
 
-class Alerts(_Dated):
+class AlertsResult(_Dated):
     """The worst alerts first, `shown` of `total`; `countsBySeverity` is over all of them. `others` are in force there
     and were not asked for, by their severity or event; `otherEvents` are their names. `zones` were asked for a place:
     its forecast zone, fire weather zone and county; without them it was asked at the very point.
@@ -115,7 +115,7 @@ class Alerts(_Dated):
     alerts: tuple[Alert, ...]
 
 
-def coming(forecast: ForecastDigest, now: datetime) -> Sequence[tuple[Period, datetime | None]]:
+def coming(forecast: ForecastData, now: datetime) -> Sequence[tuple[Period, datetime | None]]:
     """The periods that are not over, each with its end; raises Outdated where all are. One without an end is over when
     the next begins.
     """
@@ -128,13 +128,13 @@ def coming(forecast: ForecastDigest, now: datetime) -> Sequence[tuple[Period, da
 
 
 def weather_answer(
-    asked: questions.Weather,
+    asked: inputs.WeatherArgs,
     point: Point,
-    forecast: ForecastDigest,
+    forecast: ForecastData,
     seen: Observation | None,
     freshness: Freshness,
     note: str = "",
-) -> Answer:
+) -> Rendered:
     """Raises Outdated."""
     location, zone = point.location, words.zone(point.location.time_zone)
     current, until = coming(forecast, freshness.now)[0]
@@ -153,12 +153,12 @@ def weather_answer(
         *([words.observation_line(seen, zone)] if seen else ()),
     ]
     about = {"place": asked.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    return Answer("\n".join(lines), Weather(period=period, observation=seen, **about), "\n".join(more), until)
+    return Rendered("\n".join(lines), WeatherResult(period=period, observation=seen, **about), "\n".join(more), until)
 
 
 def forecast_answer(
-    asked: questions.Forecast, point: Point, forecast: ForecastDigest, freshness: Freshness, note: str = ""
-) -> Answer:
+    asked: inputs.ForecastArgs, point: Point, forecast: ForecastData, freshness: Freshness, note: str = ""
+) -> Rendered:
     """Raises Outdated. Hours are named by their beginning, in the time zone of the place."""
     location, zone = point.location, words.zone(point.location.time_zone)
     found = coming(forecast, freshness.now)[: MOST_HOURS if asked.hourly else None]
@@ -174,18 +174,18 @@ def forecast_answer(
         *(words.period_line(period, zone) for period in periods),
     ]
     about = {"place": asked.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    return Answer(text, Forecast(periods=periods, **about), "\n".join(more), found[0][1])
+    return Rendered(text, ForecastResult(periods=periods, **about), "\n".join(more), found[0][1])
 
 
 def alerts_answer(
-    asked: questions.Alerts,
-    digest: AlertDigest,
+    asked: inputs.AlertsArgs,
+    data: AlertsData,
     freshness: Freshness,
     zones: tuple[str, ...] | None = None,
     note: str = "",
-) -> Answer:
+) -> Rendered:
     """What is in force now. Fewer than were asked for are shown where those would be too long."""
-    active = digest.in_force_at(freshness.now)
+    active = data.in_force_at(freshness.now)
     found: list[Alert] = []
     others: list[Alert] = []
     for alert in active:
@@ -208,11 +208,11 @@ def alerts_answer(
     told = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
     near = f", near {asked.latitude}, {asked.longitude}" if zones else ""
     more = [
-        f"Alerts {where}{near}{asked.kind}, {freshness.said(digest.issued)}: {told}; {len(shown)} shown.",
+        f"Alerts {where}{near}{asked.kind}, {freshness.said(data.issued)}: {told}; {len(shown)} shown.",
         *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
     ]
-    about = freshness.stamp(digest.issued) | {"total": len(found), "shown": len(shown), "others": len(others)}
-    structured = Alerts(
+    about = freshness.stamp(data.issued) | {"total": len(found), "shown": len(shown), "others": len(others)}
+    structured = AlertsResult(
         **asked.model_dump(exclude={"limit"}),
         state_name=AREAS[asked.state] if asked.state else None,
         zones=zones,
@@ -223,10 +223,10 @@ def alerts_answer(
         **about,
     )
     until = min((alert.over_at for alert in active if alert.over_at), default=None)
-    return Answer("\n".join(lines), structured, "\n".join(more), until)
+    return Rendered("\n".join(lines), structured, "\n".join(more), until)
 
 
-def _where(asked: questions.Alerts, zones: tuple[str, ...] | None) -> str:
+def _where(asked: inputs.AlertsArgs, zones: tuple[str, ...] | None) -> str:
     """What was asked: "for California", "for Elm, NY (zones NYZ001, NYC001)", "at the point 47.61, -122.33"."""
     if asked.state and not asked.place:
         return f"for {AREAS[asked.state]}"

@@ -17,11 +17,12 @@ from weather import report
 from weather.answers import Answers
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
+from weather.inputs import TAKES
 from weather.nws import Progress, silent
-from weather.questions import TAKES
 
 NAME, TITLE = "weather", "US weather"
-KNOWN = ", ".join(TAKES)
+TOOLS = tuple(TAKES)
+KNOWN = ", ".join(TOOLS)
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,13 @@ class Short(GenerateJsonSchema):
         return {key: value for key, value in super().default_schema(schema).items() if value is not None}
 
 
-def _tool(name: str, title: str, description: str, answers: type[BaseModel]) -> types.Tool:
+def _tool(name: str, title: str, description: str, result: type[BaseModel]) -> types.Tool:
     return types.Tool(
         name=name,
         title=title,
         description=description,
         inputSchema=TAKES[name].model_json_schema(schema_generator=Short),
-        outputSchema=answers.model_json_schema(mode="serialization", schema_generator=Short),
+        outputSchema=result.model_json_schema(mode="serialization", schema_generator=Short),
         annotations=types.ToolAnnotations(
             title=title, readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=True
         ),
@@ -59,14 +60,14 @@ DEFINITIONS = [
         "The weather at a place in the United States now and for the next hours: temperature, conditions and wind"
         " of the current forecast period, and what the nearest station measured. Give place, or latitude and"
         " longitude. For the days or single hours ahead use get-forecast; for warnings use get-alerts.",
-        report.Weather,
+        report.WeatherResult,
     ),
     _tool(
         "get-forecast",
         "Seven-day forecast",
         "The forecast for a place in the United States over the next seven days, in periods of half a day, or over"
         " the next 48 hours by the hour. Give place, or latitude and longitude. For the weather now use get-weather.",
-        report.Forecast,
+        report.ForecastResult,
     ),
     _tool(
         "get-alerts",
@@ -74,7 +75,7 @@ DEFINITIONS = [
         "The watches, warnings and advisories in force now, the most severe first, with what to do. Says so when"
         " there are none. Give one of: state, for a US state, territory or marine area; place, for its county and"
         " forecast zone; or latitude and longitude, for what holds at that very point.",
-        report.Alerts,
+        report.AlertsResult,
     ),
 ]
 LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)

@@ -59,8 +59,8 @@ INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo":
 log = logging.getLogger(__name__)
 
 
-def question() -> tuple[str, dict[str, Any]]:
-    """A tool and its arguments; every other question is about one of a few hot places, every fifth about a city."""
+def request() -> tuple[str, dict[str, Any]]:
+    """A tool and its arguments; every other request is about one of a few hot places, every fifth about a city."""
     (tool,) = random.choices(list(TOOLS), list(TOOLS.values()))
     hot = random.random() < 0.5
     more, by_name = random.choice(MORE[tool]), random.random() < 0.2
@@ -155,7 +155,7 @@ class Agent(User):
         channel.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def call(self, channel: Channel) -> None:
-        tool, arguments = question()
+        tool, arguments = request()
         try:
             with self.measured("MCP", tool, self.due):
                 result = checked(self.ask(channel, "tools/call", {"name": tool, "arguments": arguments}))
@@ -167,7 +167,7 @@ class Agent(User):
             # The end of the run: what was due by now and is not even sent has waited, too.
             while (due := self.due + random.expovariate(1 / THINK_S)) < time.perf_counter():
                 self.due = due
-                self.record("MCP", question()[0], due)
+                self.record("MCP", request()[0], due)
             raise
         if (result.get("structuredContent") or {}).get("source") == "live":
             log.error("The answers are live: never load-test the National Weather Service. Stopping.")

@@ -17,7 +17,7 @@ from tests.conftest import Server
 from tests.load.results import Bench, many, metric
 from tests.load.wire import CLOSE, PING, Connection, connect, load, quantile
 
-IDLE, AT_ONCE, BUSY = 2000, 50, 50
+IDLE, NOTIFY_BATCH, BUSY = 2000, 50, 50
 ROOM = {"MCP_MAX_SESSIONS": "4000"}
 ROUNDS = 5
 WARM_UP_S = 0.5
@@ -34,8 +34,8 @@ def resident(server: Server) -> int:
 async def opened(server: Server, **options: bool) -> list[Connection]:
     return [
         connection
-        for _ in range(IDLE // AT_ONCE)
-        for connection in await asyncio.gather(*(connect(server.port, **options) for _ in range(AT_ONCE)))
+        for _ in range(IDLE // NOTIFY_BATCH)
+        for connection in await asyncio.gather(*(connect(server.port, **options) for _ in range(NOTIFY_BATCH)))
     ]
 
 

@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 from tests.conftest import Server
-from tests.load.memory import AT_ONCE, IDLE, KIB, ROOM, resident
+from tests.load.memory import IDLE, KIB, NOTIFY_BATCH, ROOM, resident
 from tests.load.results import Bench, many
 from tests.load.wire import META, Connection, call, frame, load, quantile
 
@@ -50,8 +50,8 @@ async def push(bench: Bench) -> None:
         await busy[0].ask(request)
         alone = quantile(await load(busy, request, 3), 0.99)
         listeners: list[Listener] = []
-        for _ in range(IDLE // AT_ONCE):
-            listeners += await asyncio.gather(*(listener(ours.port) for _ in range(AT_ONCE)))
+        for _ in range(IDLE // NOTIFY_BATCH):
+            listeners += await asyncio.gather(*(listener(ours.port) for _ in range(NOTIFY_BATCH)))
         before, subscribe = resident(ours), frame(LISTEN)
         for one in listeners:
             one.send(subscribe)

@@ -119,14 +119,14 @@ class Session:
         self.writer.transport.abort()
 
 
-def question(number: int) -> bytes:
+def ask_alerts(number: int) -> bytes:
     return text(call(number, state=random.choice(STATES), limit=random.choice((1, 5, 25))))
 
 
 async def polite(session: Session) -> None:
     await session.initialize()
     for number in range(1, 6):
-        await session.write(question(number))
+        await session.write(ask_alerts(number))
         answer = json.loads(await session.receive())
         assert answer["id"] == number, answer
         assert not answer["result"]["isError"], answer
@@ -135,7 +135,7 @@ async def polite(session: Session) -> None:
 
 async def leaves_calls_behind(session: Session) -> None:
     await session.initialize()
-    await session.write(*map(question, range(50)))
+    await session.write(*map(ask_alerts, range(50)))
     await asyncio.sleep(random.random() / 10)
 
 
@@ -149,7 +149,7 @@ async def cancels(session: Session) -> None:
     for number in range(20):
         params = {"requestId": number}
         cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-        await session.write(question(number), text(cancel))
+        await session.write(ask_alerts(number), text(cancel))
     await session.write(text(request("last", "ping")))
     while json.loads(await session.receive())["id"] != "last":
         pass
@@ -161,7 +161,7 @@ async def says_nothing(session: Session) -> None:
 
 async def stops_amid(session: Session) -> None:
     await session.initialize()
-    whole = question(1)
+    whole = ask_alerts(1)
     await session.write(whole[: random.randrange(len(whole))])
 
 
@@ -183,7 +183,7 @@ async def never_reads(session: Session) -> None:
     await session.initialize()
     session.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed as a WriteTransport, is both
     while True:
-        await session.write(*map(question, range(50)))
+        await session.write(*map(ask_alerts, range(50)))
 
 
 async def subscribes(session: Session) -> None:

@@ -117,7 +117,7 @@ async def running(speed: float = 1, transport: type = httpx.ASGITransport, **fau
         yield run
 
 
-async def at_once(name: str, places: int) -> Run:
+async def cached_reply(name: str, places: int) -> Run:
     say(f"{CALLS} concurrent calls of {name}, {places} place(s)")
     async with running(latency_ms=LATENCY_MS) as run, anyio.create_task_group() as callers:
         for number in range(CALLS):
@@ -212,7 +212,7 @@ async def main() -> int:
         ("(b) 100 places, get-weather", "get-weather", 100),
         ("(b) 100 places, get-forecast", "get-forecast", 100),
     ):
-        rows.append([label, *(await at_once(name, places)).row])
+        rows.append([label, *(await cached_reply(name, places)).row])
     run = await steady()
     rows.append([f"(c) {STEADY_S} s steady, failing", *run.row])
     print(f"The simulator at {LATENCY_MS} ms latency, seed {SEED}, default settings, 16 requests at a time at most.")

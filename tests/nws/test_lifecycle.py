@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.nws.test_digest import API, NOON, alert, alerts, ids
+from tests.nws.test_readers import API, NOON, alert, alerts, ids
 from weather.nws.lifecycle import SEVERITIES
 from weather.nws.readers import read_alerts
 
@@ -157,14 +157,14 @@ def test_an_earlier_message_replaces_nothing():
     ],
 )
 def test_the_clock_ends_an_alert_at_its_end_or_else_where_it_expires(ends, expires, over_at):
-    digest = read_alerts(alerts(alert("a", ends=ends, expires=expires)))
-    assert digest.alerts[0].over_at == over_at
-    assert "overAt" not in digest.model_dump_json()
+    data = read_alerts(alerts(alert("a", ends=ends, expires=expires)))
+    assert data.alerts[0].over_at == over_at
+    assert "overAt" not in data.model_dump_json()
     if over_at:
-        assert digest.in_force_at(over_at - timedelta(seconds=1)) == digest.alerts
-        assert digest.in_force_at(over_at) == ()
+        assert data.in_force_at(over_at - timedelta(seconds=1)) == data.alerts
+        assert data.in_force_at(over_at) == ()
     else:
-        assert digest.in_force_at(datetime(2999, 1, 1, tzinfo=UTC)) == digest.alerts
+        assert data.in_force_at(datetime(2999, 1, 1, tzinfo=UTC)) == data.alerts
 
 
 def test_nobody_sends_when_an_alert_is_over():

@@ -153,7 +153,7 @@ async def test_a_404_of_the_cdn_says_nothing_about_coverage(world):
         with pytest.raises(Rejected, match="status 404"):
             await nws.point(*SEATTLE)
         world.edits = []
-        assert (await nws.point(*SEATTLE)).digest.location.state == "WA"
+        assert (await nws.point(*SEATTLE)).data.location.state == "WA"
 
 
 async def test_a_404_of_the_cdn_says_nothing_about_a_link(world):
@@ -162,7 +162,7 @@ async def test_a_404_of_the_cdn_says_nothing_about_a_link(world):
         with pytest.raises(Rejected, match="status 404"):
             await nws.forecast(*SEATTLE)
         world.edits = []
-        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+        assert (await nws.forecast(*SEATTLE))[1].data.periods
 
 
 async def test_a_place_at_sea_is_told_to_have_no_forecast(world):
@@ -181,7 +181,7 @@ async def test_a_place_without_a_link_is_told_to_have_no_forecast(world):
             assert len(world.asked) == asked
         world.edits = []
         world.clock.now += 1
-        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+        assert (await nws.forecast(*SEATTLE))[1].data.periods
 
 
 async def test_a_place_without_a_link_to_stations_has_no_observation(world):
@@ -225,7 +225,7 @@ async def test_a_renumbered_grid_is_resolved_anew_once(world):
         world.faults.renumber = 1
         assert len(world.asked) == 2
         point, forecast = await nws.forecast(*SEATTLE, progress=notes)
-        assert forecast.digest.periods
+        assert forecast.data.periods
         assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points", "gridpoints"]
         assert notes == ["Asking for the forecast", "Resolving the place", "Asking for the forecast"]
         assert (await nws.forecast(*SEATTLE))[0] is point
@@ -246,7 +246,7 @@ async def test_concurrent_callers_of_a_renumbered_grid_resolve_it_once(world):
 
 async def test_a_link_that_nws_names_again_though_it_leads_nowhere_is_asked_once_a_minute(world):
     async with world.nws() as nws:
-        link = (await nws.point(*SEATTLE)).digest.forecast
+        link = (await nws.point(*SEATTLE)).data.forecast
         world.edits = [("-122.33", change(forecast=link))]
         world.faults.renumber = 1
         for later_s, asked in ((0, True), (10, False), (49, False), (1, True)):
@@ -257,13 +257,13 @@ async def test_a_link_that_nws_names_again_though_it_leads_nowhere_is_asked_once
             assert [path.split("/")[1] for path in world.asked] == ["gridpoints", "points"] * asked
         world.faults.renumber = 0
         world.clock.now += 60
-        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+        assert (await nws.forecast(*SEATTLE))[1].data.periods
 
 
 @pytest.mark.parametrize("point_fails", [False, True])
 async def test_a_good_forecast_outlives_its_link(world, point_fails):
     async with world.nws() as nws:
-        link = (await nws.forecast(*SEATTLE))[0].digest.forecast
+        link = (await nws.forecast(*SEATTLE))[0].data.forecast
         same, down = change(forecast=link), lambda body: httpx.Response(500)
         world.edits = [("-122.33", down if point_fails else same)]
         world.faults.renumber = 1
@@ -292,9 +292,9 @@ async def test_the_nearest_station_is_asked(world):
     async with world.nws() as nws:
         seen = await observed(nws)
     asked = world.asked
-    assert seen.digest.temperature_f is not None
+    assert seen.data.temperature_f is not None
     assert len(asked) == 3
-    assert asked[2] == f"/stations/{seen.digest.station}/observations/latest"
+    assert asked[2] == f"/stations/{seen.data.station}/observations/latest"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ async def test_the_next_station_serves_when_the_nearest_does_not(world):
         seen = await observed(nws)
     assert [path for path in world.asked if path.endswith(LATEST)] == [
         f"/stations/KSEA{LATEST}",
-        f"/stations/{seen.digest.station}{LATEST}",
+        f"/stations/{seen.data.station}{LATEST}",
     ]
 
 
@@ -336,7 +336,7 @@ async def test_failing_observations_take_nothing_from_the_rest(world):
     async with world.nws(breaker_failures=2) as nws:
         for _ in range(5):
             assert await observed(nws) is None
-        assert (await nws.alerts("CA")).digest.alerts
+        assert (await nws.alerts("CA")).data.alerts
 
 
 async def test_hanging_observations_take_no_room_from_the_rest(world):
@@ -354,7 +354,7 @@ async def test_hanging_observations_take_no_room_from_the_rest(world):
         for point in places:
             nws.start(lambda point=point: nws.observation(point))
         with anyio.fail_after(TIMEOUT_S):
-            assert (await nws.alerts("CA")).digest.alerts
+            assert (await nws.alerts("CA")).data.alerts
 
 
 async def test_an_observation_is_never_given_beyond_its_time(world):
@@ -379,7 +379,7 @@ async def test_an_observation_is_never_given_beyond_its_time(world):
 )
 async def test_failing_alerts_are_an_error_and_old_ones_are_stale_for_a_quarter_of_an_hour(world, failure):
     async with world.nws() as nws:
-        assert (await nws.alerts("CA")).digest.alerts
+        assert (await nws.alerts("CA")).data.alerts
         for name, value in failure.items():
             setattr(world.faults, name, value)
         with pytest.raises(Unavailable):
@@ -399,7 +399,7 @@ async def test_a_400_on_alerts_is_an_error(world):
 
 async def test_no_alerts_is_an_answer(world):
     async with world.nws() as nws:
-        assert (await nws.alerts("VT")).digest.alerts == ()
+        assert (await nws.alerts("VT")).data.alerts == ()
 
 
 async def test_alerts_ask_for_actual_ones_of_one_area(world):
@@ -434,9 +434,9 @@ async def test_a_forecast_by_the_hour_has_a_link_a_note_and_a_life_of_its_own(wo
     notes = Notes()
     async with world.nws() as nws:
         point, hours = await nws.forecast(*SEATTLE, hourly=True, progress=notes)
-        assert world.asked[1:] == [httpx.URL(point.digest.forecast).raw_path.decode() + "/hourly"]
+        assert world.asked[1:] == [httpx.URL(point.data.forecast).raw_path.decode() + "/hourly"]
         assert notes == ["Resolving the place", "Asking for the forecast"]
-        assert len(hours.digest.periods) == 60
+        assert len(hours.data.periods) == 60
         await nws.forecast(*SEATTLE)
         assert len(world.asked) == 1
         world.clock.now += 3600
@@ -450,7 +450,7 @@ async def test_a_place_without_a_link_by_the_hour_has_a_forecast_all_the_same(wo
     async with world.nws() as nws:
         with pytest.raises(NoForecast, match="ask without hourly"):
             await nws.forecast(*SEATTLE, hourly=True)
-        assert (await nws.forecast(*SEATTLE))[1].digest.periods
+        assert (await nws.forecast(*SEATTLE))[1].data.periods
 
 
 IN_CALIFORNIA, IN_VERMONT = (38.5, -121.5), (44.48, -73.21)
@@ -458,9 +458,9 @@ IN_CALIFORNIA, IN_VERMONT = (38.5, -121.5), (44.48, -73.21)
 
 async def test_alerts_at_a_point_ask_for_the_point_and_for_its_coverage_only_where_there_are_none(world):
     async with world.nws() as nws:
-        assert (await nws.alerts(IN_CALIFORNIA)).digest.alerts
+        assert (await nws.alerts(IN_CALIFORNIA)).data.alerts
         assert world.asked == ["/alerts/active?point=38.5,-121.5&status=actual"]
-        assert not (await nws.alerts(IN_VERMONT)).digest.alerts
+        assert not (await nws.alerts(IN_VERMONT)).data.alerts
         assert world.asked == ["/alerts/active?point=44.48,-73.21&status=actual", "/points/44.48,-73.21"]
         world.clock.now += 30
         await nws.alerts(IN_VERMONT)
@@ -470,7 +470,7 @@ async def test_alerts_at_a_point_ask_for_the_point_and_for_its_coverage_only_whe
 async def test_a_point_without_a_forecast_link_may_have_no_alerts(world):
     world.edits = [("-73.21", change(forecast=None))]
     async with world.nws() as nws:
-        assert not (await nws.alerts(IN_VERMONT)).digest.alerts
+        assert not (await nws.alerts(IN_VERMONT)).data.alerts
 
 
 @pytest.mark.parametrize("point_at", [(48.85, 2.35), (0.0, 0.0)])

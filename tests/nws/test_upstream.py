@@ -22,7 +22,7 @@ from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, TooSlow, Unavailable, UpstreamError
 from weather.metrics import Metrics
-from weather.nws.exchange import MOST_BYTES, Question
+from weather.nws.exchange import MOST_BYTES, UpstreamRequest
 from weather.nws.host import Host
 from weather.nws.upstream import LARGE_BYTES, Upstream
 
@@ -93,8 +93,8 @@ def gone(code, problem):
 
 
 def item(url=URL, read=read, **changes):
-    bounds = {"lives_s": (10, 1000), "stale_s": STALE_S, "refusal": gone, **changes}
-    return Question(url, "item", read, **bounds)
+    bounds = {"ttl_bounds_s": (10, 1000), "stale_s": STALE_S, "refusal": gone, **changes}
+    return UpstreamRequest(url, "item", read, **bounds)
 
 
 @pytest.mark.parametrize(("size", "beside"), [(1, False), (LARGE_BYTES, True)])
@@ -104,7 +104,7 @@ async def test_what_is_large_is_read_beside_the_loop(clock, size, beside):
 
     async with asking(Scripted(ok("x" * size)), clock) as upstream:
         document = await upstream.get(item(read=read_where))
-        assert (document.digest is not threading.current_thread()) == beside
+        assert (document.data is not threading.current_thread()) == beside
 
 
 async def test_an_error_of_what_is_read_beside_the_loop_is_told(clock):
@@ -124,13 +124,13 @@ async def asking(host, clock, **settings):
         yield upstream
 
 
-async def outcome(upstream, question=None, **options):
+async def outcome(upstream, request=None, **options):
     """What a caller gets, in a word: value, "stale value", or the error's class."""
     try:
-        document = await upstream.get(question or item(), **options)
+        document = await upstream.get(request or item(), **options)
     except UpstreamError as error:
         return type(error).__name__
-    return f"stale {document.digest}" if document.stale else document.digest
+    return f"stale {document.data}" if document.stale else document.data
 
 
 class Notes(list):
@@ -552,7 +552,7 @@ async def test_what_is_asked_aside_is_tried_once_and_says_nothing_of_the_host(cl
     host = Scripted(status(500))
     async with asking(host, clock, breaker_failures=2) as upstream:
         for number in range(5):
-            assert await outcome(upstream, item(f"{URL}/{number}", aside=True)) == "Unavailable"
+            assert await outcome(upstream, item(f"{URL}/{number}", optional=True)) == "Unavailable"
         assert len(host) == 5
         host.answers = [ok()]
         assert await outcome(upstream) == 1
@@ -561,13 +561,13 @@ async def test_what_is_asked_aside_is_tried_once_and_says_nothing_of_the_host(cl
 async def test_an_error_that_the_host_means_is_kept_a_while_and_never_longer(clock):
     host = Scripted(status(404, **{"Cache-Control": "max-age=86400"}), status(500))
     async with asking(host, clock) as upstream:
-        question = item(lives_s=(10, 86400), stale_s=86400)
+        request = item(ttl_bounds_s=(10, 86400), stale_s=86400)
         for _ in range(2):
             with pytest.raises(NoForecast):
-                await upstream.get(question)
+                await upstream.get(request)
         assert len(host) == 1
         clock.now += 3600
-        assert await outcome(upstream, question) == "Unavailable"
+        assert await outcome(upstream, request) == "Unavailable"
 
 
 async def test_a_kept_error_that_is_raised_a_thousand_times_does_not_grow(clock):
@@ -613,12 +613,12 @@ async def test_while_a_trial_is_under_way_nobody_else_asks_and_a_hung_trial_bloc
         clock.now += 5
         ended = anyio.Event()
 
-        async def trial():
-            await outcome(upstream, item(f"{URL}/trial"))
+        async def probe():
+            await outcome(upstream, item(f"{URL}/probe"))
             ended.set()
 
         async with anyio.create_task_group() as callers:
-            callers.start_soon(trial)
+            callers.start_soon(probe)
             await settled()
             assert await outcome(upstream) == "Unavailable"  # though the only place at the host is taken
             assert not ended.is_set()
@@ -669,12 +669,12 @@ async def test_an_answer_asked_for_ahead_is_asked_anew_only_when_about_to_expire
     async with asking(host, clock) as upstream:
         await upstream.get(item())
         clock.now += 0.9 * LIVES_S - 0.1
-        assert await outcome(upstream, ahead=True) == 1
+        assert await outcome(upstream, refresh_ahead=True) == 1
         clock.now += 0.1
         assert await outcome(upstream) == 1
         assert len(host) == 1
-        assert await outcome(upstream, ahead=True) == 2
-        assert await outcome(upstream, ahead=True) == 2
+        assert await outcome(upstream, refresh_ahead=True) == 2
+        assert await outcome(upstream, refresh_ahead=True) == 2
     assert len(host) == 2
 
 
@@ -683,8 +683,8 @@ async def test_a_refresh_ahead_that_fails_gives_the_answer_that_is_still_fresh(c
     async with asking(host, clock) as upstream:
         await upstream.get(item())
         clock.now += 0.95 * LIVES_S
-        document = await upstream.get(item(), ahead=True)
-    assert (document.digest, document.stale) == (1, False)
+        document = await upstream.get(item(), refresh_ahead=True)
+    assert (document.data, document.stale) == (1, False)
     assert document.refresh_at == clock.now + 5
     assert len(host) == 4
 
@@ -717,7 +717,7 @@ async def test_what_nobody_foresaw_is_logged_even_without_a_caller_and_leaves_no
     async with asking(host, clock) as upstream:
         await outcome(upstream)
         clock.now += LIVES_S
-        async with anyio.create_task_group() as leaving:  # There is a spare: the work goes on.
+        async with anyio.create_task_group() as leaving:  # There is a stale_copy: the work goes on.
             leaving.start_soon(outcome, upstream, item(read=broken))
             await settled()
             leaving.cancel_scope.cancel()

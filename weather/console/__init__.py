@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from weather.session import Answer
+from weather.responses import Response
 
 FOLDER = "/console/"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -29,7 +29,7 @@ class Console:
         self._files = {FOLDER + file.name: _answer(file) for file in files}
         self._page = self._files.pop(FOLDER + "index.html")
 
-    def answer(self, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
+    def answer(self, path: str, headers: Mapping[bytes, bytes]) -> Response | None:
         """The page at "/" for who accepts HTML, its parts below FOLDER; None for the rest."""
         if path == "/":
             found = self._page if b"text/html" in headers.get(b"accept", b"").lower() else None
@@ -39,12 +39,12 @@ class Console:
             return None
         known = headers.get(b"if-none-match", b"").decode("latin-1")
         if found.headers["etag"] in known or known == "*":
-            return Answer(b"", 304, found.content_type, {**found.headers, "content-length": str(len(found.body))})
+            return Response(b"", 304, found.content_type, {**found.headers, "content-length": str(len(found.body))})
         return found
 
 
-def _answer(file: Path) -> Answer:
+def _answer(file: Path) -> Response:
     body = file.read_bytes()
     vary = {"vary": "accept"} if file.name == "index.html" else {}
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Answer(body, 200, f"{TYPES[file.suffix]}; charset=utf-8", {**HEADERS, **vary, "etag": etag})
+    return Response(body, 200, f"{TYPES[file.suffix]}; charset=utf-8", {**HEADERS, **vary, "etag": etag})

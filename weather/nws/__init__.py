@@ -3,9 +3,29 @@
 from weather.nws.api import NWS, Where
 from weather.nws.lifecycle import SEVERITIES, is_civil, severity_rank
 from weather.nws.quantities import Units
-from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Location, Observation, Period, Point, Severity, Wire
+from weather.nws.shapes import (
+    Alert,
+    AlertsData,
+    CamelModel,
+    ForecastData,
+    Location,
+    Observation,
+    Period,
+    Point,
+    Severity,
+)
 from weather.nws.upstream import REFRESH_AHEAD, Document, Flight, Progress, silent
 
 __all__ = ["NWS", "REFRESH_AHEAD", "SEVERITIES", "Document", "Flight", "Progress", "Units", "is_civil"]
 __all__ += ["Where", "severity_rank", "silent"]
-__all__ += ["Alert", "AlertDigest", "ForecastDigest", "Location", "Observation", "Period", "Point", "Severity", "Wire"]
+__all__ += [
+    "Alert",
+    "AlertsData",
+    "CamelModel",
+    "ForecastData",
+    "Location",
+    "Observation",
+    "Period",
+    "Point",
+    "Severity",
+]

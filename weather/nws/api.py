@@ -1,4 +1,4 @@
-"""Which URL of the National Weather Service answers a question. Source: https://api.weather.gov, OpenAPI 2.0."""
+"""Which URL of the National Weather Service answers a request. Source: https://api.weather.gov, OpenAPI 2.0."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from cachetools import TTLCache
 from weather.config import HOURS, MINUTES, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
 from weather.metrics import Metrics
-from weather.nws.exchange import Question
+from weather.nws.exchange import UpstreamRequest
 from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
-from weather.nws.shapes import AlertDigest, ForecastDigest, Observation, Point
+from weather.nws.shapes import AlertsData, ForecastData, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
 OBSERVATION_FRESH = timedelta(hours=2)
@@ -52,14 +52,22 @@ class NWS(AsyncContextManagerMixin):
             yield self
 
     async def point(
-        self, latitude: float, longitude: float, *, ahead: bool = False, anew: bool = False, progress: Progress = silent
+        self,
+        latitude: float,
+        longitude: float,
+        *,
+        refresh_ahead: bool = False,
+        bypass_cache: bool = False,
+        progress: Progress = silent,
     ) -> Document[Point]:
         """The grid cell of a place, whose coordinates have at most four decimals."""
         url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
         read = partial(read_point, latitude, longitude)
         refusal = partial(_not_covered, (latitude, longitude))
-        question = Question(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
-        return await self.upstream.get(question, ahead=ahead, anew=anew, progress=progress)
+        request = UpstreamRequest(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
+        return await self.upstream.get(
+            request, refresh_ahead=refresh_ahead, bypass_cache=bypass_cache, progress=progress
+        )
 
     async def forecast(
         self,
@@ -68,46 +76,48 @@ class NWS(AsyncContextManagerMixin):
         *,
         hourly: bool = False,
         point: Document[Point] | None = None,
-        ahead: bool = False,
+        refresh_ahead: bool = False,
         progress: Progress = silent,
-    ) -> tuple[Document[Point], Document[ForecastDigest]]:
+    ) -> tuple[Document[Point], Document[ForecastData]]:
         """The place (`point`, when it is known already) and its forecast. A link that leads nowhere is resolved anew
         once; where that leads nowhere either, the last good forecast serves, and the link is left alone for a minute.
         """
-        point = point or await self.point(latitude, longitude, ahead=ahead, progress=progress)
-        first = question = self._forecast(point, hourly)
-        if question.url not in self._withdrawn:
+        point = point or await self.point(latitude, longitude, refresh_ahead=refresh_ahead, progress=progress)
+        first = request = self._forecast(point, hourly)
+        if request.url not in self._withdrawn:
             try:
-                return point, await self.upstream.get(question, ahead=ahead, progress=progress)
+                return point, await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
             except Withdrawn:
-                point = await self.point(latitude, longitude, anew=True, progress=progress)
-            question = self._forecast(point, hourly)
-            if question.url != first.url:
+                point = await self.point(latitude, longitude, bypass_cache=True, progress=progress)
+            request = self._forecast(point, hourly)
+            if request.url != first.url:
                 with suppress(Withdrawn):
-                    return point, await self.upstream.get(question, ahead=ahead, progress=progress)
-            self._withdrawn[question.url] = self._withdrawn[first.url] = True
-        if spare := self.upstream.spare(first):
-            return point, spare
+                    return point, await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
+            self._withdrawn[request.url] = self._withdrawn[first.url] = True
+        if stale_copy := self.upstream.stale_copy(first):
+            return point, stale_copy
         raise Withdrawn
 
-    async def observation(self, point: Document[Point], *, ahead: bool = False) -> Document[Observation] | None:
+    async def observation(self, point: Document[Point], *, refresh_ahead: bool = False) -> Document[Observation] | None:
         """What the nearest station with a fresh observation measured."""
-        if point.digest.stations is None:
+        if point.data.stations is None:
             return None
-        link = self._here(point.digest.stations)
-        stations = Question(link, "stations", read_stations, (HOURS, 24 * HOURS), 48 * HOURS, aside=True)
-        for station in (await self.upstream.get(stations, ahead=ahead)).digest:
+        link = self._here(point.data.stations)
+        stations = UpstreamRequest(link, "stations", read_stations, (HOURS, 24 * HOURS), 48 * HOURS, optional=True)
+        for station in (await self.upstream.get(stations, refresh_ahead=refresh_ahead)).data:
             link = self._here(f"{station}/observations/latest")
-            latest = Question(link, "observation", read_observation, (MINUTES, 5 * MINUTES), 0, aside=True)
+            latest = UpstreamRequest(link, "observation", read_observation, (MINUTES, 5 * MINUTES), 0, optional=True)
             with suppress(WeatherError):
-                observation = await self.upstream.get(latest, ahead=ahead)
-                measured = observation.digest
+                observation = await self.upstream.get(latest, refresh_ahead=refresh_ahead)
+                measured = observation.data
                 fresh_s = (measured.time + OBSERVATION_FRESH - self.now()).total_seconds()
                 if measured.temperature_f is not None and fresh_s > 0:
                     return replace(observation, expires_at=min(observation.expires_at, self.clock() + fresh_s))
         return None
 
-    async def alerts(self, where: Where, *, ahead: bool = False, progress: Progress = silent) -> Document[AlertDigest]:
+    async def alerts(
+        self, where: Where, *, refresh_ahead: bool = False, progress: Progress = silent
+    ) -> Document[AlertsData]:
         """What holds in an area, in any of several zones, or at a very point. A point without any must be one that NWS
         covers.
         """
@@ -121,21 +131,21 @@ class NWS(AsyncContextManagerMixin):
             case _:
                 query, read = f"zone={','.join(map(str, where))}", partial(read_alerts, asked=where.__contains__)
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
-        lives_s = self.settings.nws_alerts_fresh_seconds, MINUTES
-        question = Question(url, "alerts", read, lives_s, stale_s, partial(_not_covered, point))
-        alerts = await self.upstream.get(question, ahead=ahead, progress=progress)
-        if point and not alerts.digest.alerts:
+        ttl_bounds_s = self.settings.nws_alerts_fresh_seconds, MINUTES
+        request = UpstreamRequest(url, "alerts", read, ttl_bounds_s, stale_s, partial(_not_covered, point))
+        alerts = await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
+        if point and not alerts.data.alerts:
             with suppress(NoForecast):
-                await self.point(*point, ahead=ahead, progress=progress)
+                await self.point(*point, refresh_ahead=refresh_ahead, progress=progress)
         return alerts
 
-    def _forecast(self, point: Document[Point], hourly: bool) -> Question[ForecastDigest]:
-        link = point.digest.hourly if hourly else point.digest.forecast
+    def _forecast(self, point: Document[Point], hourly: bool) -> UpstreamRequest[ForecastData]:
+        link = point.data.hourly if hourly else point.data.forecast
         if link is None:
             raise NoForecast("NWS gives no link to one by the hour; ask without hourly")
         read = partial(read_hourly, self.now()) if hourly else read_forecast
         stale_s = self.settings.nws_forecast_stale_seconds
-        return Question(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
+        return UpstreamRequest(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:
         """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""

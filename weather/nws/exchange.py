@@ -1,4 +1,4 @@
-"""One question to one URL, and what came of it in the terms of HTTP, within a number of bytes."""
+"""One request to one URL, and what came of it in the terms of HTTP, within a number of bytes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[T]):
-    """`name` is its kind in the metrics. An answer's life is within `lives_s`, whatever Cache-Control says; `stale_s`
-    after it came it may still stand in for another. `refusal` is what a status and a type of problem mean here; None:
-    what they mean anywhere. What is asked `aside` is good to have beside what is needed: it must not hold that up.
+class UpstreamRequest(Generic[T]):
+    """`name` is its kind in the metrics. An answer lives within `ttl_bounds_s`, whatever Cache-Control says, and may
+    stand in for a newer one for `stale_s` after it came. `refusal` says what a status and a type of problem mean
+    here; None: what they mean anywhere. An `optional` request has its own concurrency limit and one attempt, and never
+    opens the breaker.
     """
 
     url: str
     name: str
     read: Callable[[object], T]
-    lives_s: tuple[float, float]
+    ttl_bounds_s: tuple[float, float]
     stale_s: float
     refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
-    aside: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

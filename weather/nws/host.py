@@ -20,17 +20,17 @@ import stamina
 from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
-from weather.nws.exchange import MOST_BYTES, Question, Reply, get
+from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, get
 
 Clock = Callable[[], float]
 
-FAILURES = {403, 429, 500, 502, 503, 504}  # The 403 is the CDN's, whatever the question.
+FAILURES = {403, 429, 500, 502, 503, 504}  # The 403 is the CDN's, whatever the request.
 ACCEPTED = {"Accept": "application/geo+json", "Accept-Encoding": "identity"}
 STATUS = "it answered with status {}"
 BACKOFF_S = 0.25 * SECONDS
 LONGEST_REST_S = 1 * MINUTES
-ASIDE_TIMEOUT_S = 2 * SECONDS
-ASIDE_SHARE = 4
+OPTIONAL_TIMEOUT_S = 2 * SECONDS
+OPTIONAL_SHARE = 4
 
 log = logging.getLogger(__name__)
 
@@ -84,21 +84,21 @@ def _cause(error: Exception, url: str) -> str:
 class Breaker:
     """After `limit` failures in a row nothing is asked for `pause_s`; then one call tries again, and so on.
 
-    A trial that never ends blocks nothing: the next one may go after another pause.
+    A probe that never ends blocks nothing: the next one may go after another pause.
     """
 
     def __init__(self, limit: int, pause_s: float, clock: Clock) -> None:
         self.limit, self.pause_s, self.clock = limit, pause_s, clock
         self.failures, self.failing_since, self.failure = 0, 0.0, ""
-        self.rests_until = float("-inf")
+        self.open_until = float("-inf")
         self.unreachable = False
 
-    def check(self, *, trial: bool = False) -> None:
-        """Raises Unavailable while the host is left alone; `trial` is said by a call about to ask."""
-        if self.clock() < self.rests_until:
+    def check(self, *, probe: bool = False) -> None:
+        """Raises Unavailable while the host is left alone; `probe` is said by a call about to ask."""
+        if self.clock() < self.open_until:
             raise self.unavailable(self.failure)
-        if trial and self.failures >= self.limit:
-            self.rests_until = self.clock() + self.pause_s
+        if probe and self.failures >= self.limit:
+            self.open_until = self.clock() + self.pause_s
 
     def failed(self, failure: _AttemptError) -> None:
         if not self.failures:
@@ -110,19 +110,19 @@ class Breaker:
         if self.failures == self.limit:
             log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, failure.cause or failure.what)
         if self.failures >= self.limit:
-            self.rests_until = self.clock() + self.pause_s
+            self.open_until = self.clock() + self.pause_s
 
     def answered(self) -> None:
         if self.failures >= self.limit or self.unreachable:
             log.info("NWS answers again")
-        self.failures, self.rests_until, self.unreachable = 0, self.clock(), False
+        self.failures, self.open_until, self.unreachable = 0, self.clock(), False
 
     def unavailable(self, what: str) -> Unavailable:
         return Unavailable(what, self.clock() - self.failing_since if self.failures else 0.0)
 
 
 class Host:
-    """What is asked aside, see `Question`, has a small room of its own, one attempt, and no say in the breaker."""
+    """Retries, a circuit breaker and a limit on requests at once. What is `optional` has a small limit of its own."""
 
     def __init__(
         self, settings: Settings, metrics: Metrics, transport: httpx.AsyncBaseTransport | None, clock: Clock
@@ -132,7 +132,7 @@ class Host:
         self._breaker = Breaker(settings.nws_breaker_failures, settings.nws_breaker_seconds, clock)
         self._rests_until = float("-inf")
         most = settings.nws_max_concurrency
-        self._rooms = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // ASIDE_SHARE))
+        self._rooms = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
         self.http = httpx.AsyncClient(
             transport=transport,
             headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
@@ -143,9 +143,9 @@ class Host:
     def now(self) -> datetime:
         return self.epoch + timedelta(seconds=self.clock())
 
-    async def ask(self, question: Question[Any], tell: Callable[[str], None]) -> Reply:
+    async def ask(self, request: UpstreamRequest[Any], tell: Callable[[str], None]) -> Reply:
         """A reply of status 200 that is JSON. Raises WeatherError; `tell` gets a note for each wait."""
-        attempts = 1 if question.aside else self.settings.nws_max_retries + 1
+        attempts = 1 if request.optional else self.settings.nws_max_retries + 1
         deadline_s = self.settings.nws_deadline_seconds
 
         def pause(error: Exception) -> bool | float:
@@ -165,30 +165,30 @@ class Host:
                     with attempt:
                         rest_s = self._rests_until - self.clock()
                         # A Retry-After (RFC 9110, 10.2.3) is meant for all who ask; a later attempt has waited.
-                        if rest_s > 0 and attempt.num == 1 and not question.aside:
+                        if rest_s > 0 and attempt.num == 1 and not request.optional:
                             raise _AttemptError("it asked to be left alone for some seconds", rest_s)
-                        return await self._once(question)
+                        return await self._once(request)
         except TimeoutError:
             raise TooSlow(deadline_s) from None
         except _AttemptError as failure:
             raise self._breaker.unavailable(failure.what) from None
         raise AssertionError("retry_context returns or raises")
 
-    async def _once(self, question: Question[Any]) -> Reply:
+    async def _once(self, request: UpstreamRequest[Any]) -> Reply:
         self._breaker.check()
-        async with self._rooms[question.aside]:  # in the order of asking
-            self._breaker.check(trial=not question.aside)
+        async with self._rooms[request.optional]:  # in the order of asking
+            self._breaker.check(probe=not request.optional)
             try:
-                reply = await self._fetch(question)
-                refusal = question.refusal(reply.status, reply.problem)
+                reply = await self._fetch(request)
+                refusal = request.refusal(reply.status, reply.problem)
                 if refusal is None:
                     self._check(reply)
             except _AttemptError as failure:
-                log.debug("NWS failed at %s: %s", question.name, failure.cause or failure.what)
-                if not question.aside:
+                log.debug("NWS failed at %s: %s", request.name, failure.cause or failure.what)
+                if not request.optional:
                     self._breaker.failed(failure)
                 raise
-        if not question.aside:
+        if not request.optional:
             self._breaker.answered()
         if reply.status != HTTPStatus.OK:
             unforeseen = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
@@ -197,34 +197,34 @@ class Host:
             raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
         return reply
 
-    async def _fetch(self, question: Question[Any]) -> Reply:
+    async def _fetch(self, request: UpstreamRequest[Any]) -> Reply:
         """What httpx raises leaves it as _AttemptError."""
         # A body that trickles never meets the read timeout, and an ASGITransport knows none.
         longest_s = self.settings.nws_connect_timeout_seconds + self.settings.nws_read_timeout_seconds
         status, started = "error", time.perf_counter()
         try:
-            with anyio.fail_after(min(longest_s, ASIDE_TIMEOUT_S) if question.aside else longest_s):
-                reply = await get(self.http, question.url)
+            with anyio.fail_after(min(longest_s, OPTIONAL_TIMEOUT_S) if request.optional else longest_s):
+                reply = await get(self.http, request.url)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:
-            raise _AttemptError("it cannot be reached", cause=_cause(error, question.url)) from None
+            raise _AttemptError("it cannot be reached", cause=_cause(error, request.url)) from None
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise _AttemptError("it takes too long", cause=_cause(error, question.url)) from None
+            raise _AttemptError("it takes too long", cause=_cause(error, request.url)) from None
         except httpx.TooManyRedirects:
             raise _AttemptError("it redirects to nowhere") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _AttemptError("the connection broke", cause=_cause(error, question.url)) from None
+            raise _AttemptError("the connection broke", cause=_cause(error, request.url)) from None
         except anyio.get_cancelled_exc_class():
             status = "cancelled"
             raise
         finally:
             # How long what is cancelled would have taken is not known.
             took_s = None if status == "cancelled" else time.perf_counter() - started
-            self.metrics.upstream(question.name, status, took_s)
+            self.metrics.upstream(request.name, status, took_s)
 
     def _check(self, reply: Reply) -> None:
-        """Raises _AttemptError where the host fails, whatever the question."""
+        """Raises _AttemptError where the host fails, whatever the request."""
         if reply.status == HTTPStatus.OK and reply.body is None and reply.size <= MOST_BYTES:
             raise _AttemptError("it sent something that is not weather data")
         if reply.status in FAILURES:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from weather.config import MINUTES
 from weather.errors import BadAnswer, NoForecast
 from weather.nws.lifecycle import Message, in_force, rank
-from weather.nws.shapes import Alert, AlertDigest, ForecastDigest, Observation, Period, Point, Wire
+from weather.nws.shapes import Alert, AlertsData, CamelModel, ForecastData, Observation, Period, Point
 
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
@@ -25,7 +25,7 @@ MOST_HOURS = 60  # the next 48, for as long as a forecast is kept
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
 _Part = TypeVar("_Part")
-_Model = TypeVar("_Model", bound=Wire)
+_Model = TypeVar("_Model", bound=CamelModel)
 
 
 def read_point(latitude: float, longitude: float, body: object) -> Point:
@@ -41,12 +41,12 @@ def read_point(latitude: float, longitude: float, body: object) -> Point:
     return _read(Point, {**raw, "location": location, "zones": zones}, "the point")
 
 
-def read_forecast(body: object) -> ForecastDigest:
+def read_forecast(body: object) -> ForecastData:
     raw, periods = _periods(body)
     return _forecast(raw, tuple(map(_period, periods[:MOST_PERIODS])))
 
 
-def read_hourly(now: datetime, body: object) -> ForecastDigest:
+def read_hourly(now: datetime, body: object) -> ForecastData:
     """The hours that are not over, and the last one if all are. NWS has no names for them, and a temperature of an hour
     is no high and no low.
     """
@@ -64,8 +64,8 @@ def _periods(body: object) -> tuple[dict[str, Any], list[Any]]:
     return raw, periods
 
 
-def _forecast(raw: Mapping[str, Any], periods: tuple[Period, ...]) -> ForecastDigest:
-    return ForecastDigest(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
+def _forecast(raw: Mapping[str, Any], periods: tuple[Period, ...]) -> ForecastData:
+    return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
 
 
 def _over(period: object, now: datetime) -> bool:
@@ -89,7 +89,7 @@ def read_observation(body: object) -> Observation:
     return seen.model_copy(update={"wind_direction": None}) if seen.wind_speed_mph == 0 else seen
 
 
-def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) -> AlertDigest:
+def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) -> AlertsData:
     """Without tests and exercises, copies, and what its own word or a later message ends in all zones that are `asked`.
 
     A status or type that nobody has heard of hides no alert.
@@ -102,7 +102,7 @@ def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) 
     properties = [_part(feature, "properties", dict, "an alert") for feature in features]
     meant = [raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT]
     alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), asked), key=rank)
-    return AlertDigest(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
+    return AlertsData(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
 
 
 def _alert(raw: dict[str, Any]) -> Alert:

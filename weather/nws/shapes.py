@@ -76,13 +76,13 @@ Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
 
 
-class Wire(BaseModel):
+class CamelModel(BaseModel):
     # Strict: lax pydantic reads "yes" as true and 5 as a time.
     model_config = {"frozen": True, "strict": True, "validate_by_name": True, "alias_generator": to_camel}
     model_config["serialize_by_alias"] = True
 
 
-class Location(Wire):
+class Location(CamelModel):
     """`city` and `state` name the nearest place; `timeZone` is an IANA name."""
 
     latitude: float = Field(ge=-90, le=90)
@@ -92,7 +92,7 @@ class Location(Wire):
     time_zone: Label = None
 
 
-class Point(Wire):
+class Point(CamelModel):
     """`forecast`, `hourly` and `stations` are links to follow as they are; None: NWS offers none here. `zones` are the
     codes of the forecast zone, the county and the fire weather zone that the point is in.
     """
@@ -104,7 +104,7 @@ class Point(Wire):
     stations: Link = Field(default=None, validation_alias="observationStations")
 
 
-class Period(Wire):
+class Period(CamelModel):
     """`temperature` is the high of a day, the low of a night, or that of an hour, which has no `isDaytime`;
     `temperatureTrend` "rising" or "falling", where that is unusual; `probabilityOfPrecipitation` and `relativeHumidity`
     in percent.
@@ -137,12 +137,12 @@ class Period(Wire):
         return self.model_copy(update=said | {"temperature_unit": "C", "dewpoint_f": None})
 
 
-class ForecastDigest(Wire):
+class ForecastData(CamelModel):
     issued: Maybe[Time] = None
     periods: tuple[Period, ...]
 
 
-class Observation(Wire):
+class Observation(CamelModel):
     """What a station measured at `time`, in American units or in those of others; a value that is not there was not
     measured.
     """
@@ -175,7 +175,7 @@ class Observation(Wire):
         return self.model_copy(update={name: None for name in type(self).model_fields if name.endswith(others)})
 
 
-class Alert(Wire):
+class Alert(CamelModel):
     """In the terms of the Common Alerting Protocol. The event begins at `onset` and ends at `ends`, the message expires
     at `expires`. `over_at` is when the clock ends the alert: at `ends`, or at `expires` where there is no `ends`; None:
     not known.
@@ -207,7 +207,7 @@ class Alert(Wire):
         return self.over_at is None or now < self.over_at
 
 
-class AlertDigest(Wire):
+class AlertsData(CamelModel):
     """What is in force by its own word, the worst first."""
 
     issued: Maybe[Time] = None

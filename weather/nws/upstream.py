@@ -1,6 +1,6 @@
 """What NWS answered, asked once, kept as long as it says, and given in place of a newer one where that does not come.
 
-What is kept is the digest that `Question.read` makes of the JSON, never the JSON itself.
+What is kept is the data that `UpstreamRequest.read` makes of the JSON, never the JSON itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cachetools import LRUCache, TLRUCache, TTLCache
 
 from weather.config import KIB, MINUTES, SECONDS
 from weather.errors import BadAnswer, Unavailable, UpstreamError, WeatherError
-from weather.nws.exchange import Question, Reply
+from weather.nws.exchange import Reply, UpstreamRequest
 from weather.nws.host import Host
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", "alerts": "Asking for the alerts"}
 REFRESH_AHEAD = 0.9
-SPARE_REFRESH_S = 5 * SECONDS
-SPARE_LIFE_S = 10 * SECONDS
-PATIENCE_WITH_SPARE_S = 3 * SECONDS
+STALE_COPY_REFRESH_S = 5 * SECONDS
+STALE_COPY_LIFE_S = 10 * SECONDS
+PATIENCE_WITH_STALE_COPY_S = 3 * SECONDS
 FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
 # A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
@@ -44,11 +44,11 @@ BYTES_PER_BYTE = 3.5
 class Document(Generic[T]):
     """Times ending in `_at` are seconds on the clock of NWS; `size` is what it weighs in the cache, in bytes."""
 
-    digest: T
+    data: T
     fetched: datetime
     refresh_at: float
     expires_at: float
-    spoils_at: float
+    stale_until: float
     simulated: bool
     size: int
     stale: bool = False
@@ -134,8 +134,8 @@ class Upstream:
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         self._reading = anyio.CapacityLimiter(1)
-        # Two documents to wait for, one after the other, must leave time to give the spare ones.
-        self._patience_s = min(PATIENCE_WITH_SPARE_S, 0.3 * settings.nws_deadline_seconds)
+        # Two documents to wait for, one after the other, must leave time to give the stale_copy ones.
+        self._patience_s = min(PATIENCE_WITH_STALE_COPY_S, 0.3 * settings.nws_deadline_seconds)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -149,88 +149,97 @@ class Upstream:
         self._tasks.start_soon(flight.fly, work)
         return flight
 
-    def spare(self, question: Question[T]) -> Document[T] | None:
+    def stale_copy(self, request: UpstreamRequest[T]) -> Document[T] | None:
         """The last good answer, marked as stale where its time is over, to be asked for anew soon; None: too old."""
-        document: Document[T] | None = self._cache.get(question.url)
+        document: Document[T] | None = self._cache.get(request.url)
         now = self.clock()
         if document and now < document.expires_at:
-            return replace(document, refresh_at=now + SPARE_REFRESH_S)
-        if document and now <= document.spoils_at:
-            expires_at = min(now + SPARE_LIFE_S, document.spoils_at)
-            return replace(document, stale=True, refresh_at=now + SPARE_REFRESH_S, expires_at=expires_at)
+            return replace(document, refresh_at=now + STALE_COPY_REFRESH_S)
+        if document and now <= document.stale_until:
+            expires_at = min(now + STALE_COPY_LIFE_S, document.stale_until)
+            return replace(document, stale=True, refresh_at=now + STALE_COPY_REFRESH_S, expires_at=expires_at)
         return None
 
     async def get(
-        self, question: Question[T], *, ahead: bool = False, anew: bool = False, progress: Progress = silent
+        self,
+        request: UpstreamRequest[T],
+        *,
+        refresh_ahead: bool = False,
+        bypass_cache: bool = False,
+        progress: Progress = silent,
     ) -> Document[T]:
         """The answer, fresh; where NWS fails or is slow, the last good one if young enough, marked as stale.
 
         `ahead` asks anew already when the answer is about to expire, `anew` in any case.
         """
-        if refusal := self._refusals.get(question.url):
-            self.metrics.cache("hit", question.name)
+        if refusal := self._refusals.get(request.url):
+            self.metrics.cache("hit", request.name)
             raise refusal.with_traceback(None)  # it is raised again and again: its traceback would only grow
-        document: Document[T] | None = self._cache.get(question.url)
-        if document and not anew and self.clock() < (document.refresh_at if ahead else document.expires_at):
-            self.metrics.cache("hit", question.name)
+        document: Document[T] | None = self._cache.get(request.url)
+        if (
+            document
+            and not bypass_cache
+            and self.clock() < (document.refresh_at if refresh_ahead else document.expires_at)
+        ):
+            self.metrics.cache("hit", request.name)
             return document
-        self.metrics.cache("refresh" if ahead else "miss", question.name)
-        spare = self.spare(question)
-        flight = self._flights.get(question.url)
+        self.metrics.cache("refresh" if refresh_ahead else "miss", request.name)
+        stale_copy = self.stale_copy(request)
+        flight = self._flights.get(request.url)
         if flight is None or flight.stopped:
-            flight = self._launch(question)
-        flight.kept |= spare is not None
+            flight = self._launch(request)
+        flight.kept |= stale_copy is not None
         try:
-            with anyio.fail_after(self._patience_s if spare else None):
+            with anyio.fail_after(self._patience_s if stale_copy else None):
                 return await flight.wait(progress)
         except (UpstreamError, TimeoutError):
-            if spare is None:
+            if stale_copy is None:
                 raise
-            return spare
+            return stale_copy
 
-    def _launch(self, question: Question[T]) -> Flight[Document[T]]:
-        flight: Flight[Document[T]] = self.start(lambda: self._ask(question, flight))
-        self._flights[question.url] = flight
-        if note := NOTES.get(question.name):
+    def _launch(self, request: UpstreamRequest[T]) -> Flight[Document[T]]:
+        flight: Flight[Document[T]] = self.start(lambda: self._ask(request, flight))
+        self._flights[request.url] = flight
+        if note := NOTES.get(request.name):
             flight.tell(note)
         return flight
 
-    async def _ask(self, question: Question[T], flight: Flight[Document[T]]) -> Document[T]:
+    async def _ask(self, request: UpstreamRequest[T], flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self._document(question, await self.host.ask(question, flight.tell))
+            document = await self._document(request, await self.host.ask(request, flight.tell))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
-                log.warning("%s: %s", httpx.URL(question.url).raw_path.decode(), error)
-            since = self._failing.get(question.url, self.clock() - error.since_s)
-            self._failing[question.url] = since
+                log.warning("%s: %s", httpx.URL(request.url).raw_path.decode(), error)
+            since = self._failing.get(request.url, self.clock() - error.since_s)
+            self._failing[request.url] = since
             error.since_s = self.clock() - since
             raise
         except WeatherError as refusal:
-            self._refusals[question.url] = refusal
+            self._refusals[request.url] = refusal
             raise
         finally:
-            if self._flights.get(question.url) is flight:
-                del self._flights[question.url]
-        self._failing.pop(question.url, None)
+            if self._flights.get(request.url) is flight:
+                del self._flights[request.url]
+        self._failing.pop(request.url, None)
         if document.size <= self._cache.maxsize:
-            self._cache[question.url] = document
+            self._cache[request.url] = document
         return document
 
-    async def _document(self, question: Question[T], reply: Reply) -> Document[T]:
+    async def _document(self, request: UpstreamRequest[T], reply: Reply) -> Document[T]:
         """Reads what is large in a thread, one at a time: readers are pure, and two would hold up the loop."""
         if reply.size > LARGE_BYTES:
-            digest = await anyio.to_thread.run_sync(question.read, reply.body, limiter=self._reading)
+            data = await anyio.to_thread.run_sync(request.read, reply.body, limiter=self._reading)
         else:
-            digest = question.read(reply.body)
+            data = request.read(reply.body)
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
-        _, life_s, _ = sorted((*question.lives_s, max_age_s))
+        _, life_s, _ = sorted((*request.ttl_bounds_s, max_age_s))
         now = self.clock()
         return Document(
-            digest,
+            data,
             fetched=self.host.now(),
             refresh_at=now + REFRESH_AHEAD * life_s,
             expires_at=now + life_s,
-            spoils_at=now + question.stale_s,
+            stale_until=now + request.stale_s,
             simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
             size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
         )

@@ -13,16 +13,16 @@ from typing import Any
 
 from weather.serving.current import configuration, connection, limits
 
-__all__ = ["configuration", "connection", "hosts", "limits", "mend", "unmended"]
+__all__ = ["configuration", "connection", "hosts", "install", "limits", "unmended"]
 
 KNOWN = "0.18"
 _problem = ""
 
 
-def mend() -> None:
+def install() -> None:
     """All of them, or none."""
     global _problem
-    _problem = _mend()
+    _problem = _install()
 
 
 def unmended() -> str:
@@ -35,7 +35,7 @@ def hosts() -> list[str]:
     return [bind.rsplit(":", 1)[0] for bind in configuration.get().bind if not bind.startswith("unix:")]
 
 
-def _mend() -> str:
+def _install() -> str:
     try:
         found = version("hypercorn")
         if not found.startswith(f"{KNOWN}."):

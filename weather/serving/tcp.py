@@ -39,7 +39,7 @@ class Connection(TCPServer):
         """An event: set when the server begins to stop, before it waits for its connections."""
         return self.context.terminated
 
-    def leave(self, grace_s: float) -> None:
+    def extend_graceful_timeout(self, grace_s: float) -> None:
         """Raises `graceful_timeout` to at least `grace_s` seconds."""
         self.config.graceful_timeout = max(self.config.graceful_timeout, grace_s)
 

@@ -49,14 +49,14 @@ class Stream(WSStream):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.compression = False
-        self._told = self._deaf = self._held = self._stuck = False
-        self._heard = True
+        self._disconnect_sent = self._discarding = self._backpressured = self._stuck = False
+        self._pong_seen = True
         self._code: int = CloseCode.ABNORMAL_CLOSURE
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         self._served = cast(Connection, connection.get())
         self._served.stream = self
 
-    def agree(self, most: int, *, compression: bool) -> None:
+    def configure(self, most: int, *, compression: bool) -> None:
         """A message has at most so many characters; compression is accepted where it is offered."""
         self.buffer.max_length, self.compression = most, compression
         self._served.forget()
@@ -65,8 +65,8 @@ class Stream(WSStream):
     async def handle(self, event: Event) -> None:
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
         if type(event) is Data and self.handshake.accepted:  # isinstance() asks its ABC
-            if not (self._deaf or self._over.done()):
-                self._heard = True
+            if not (self._discarding or self._over.done()):
+                self._pong_seen = True
                 self.connection.receive_data(event.data)
                 await self._handle_events()
         elif isinstance(event, StreamClosed):
@@ -83,9 +83,9 @@ class Stream(WSStream):
 
     def _tell(self, code: int, reason: str, ended: str) -> None:
         """The app gets this next, and nothing after it: what it has not read by now, nobody would see answered."""
-        if self._told or self.app_put is None:
+        if self._disconnect_sent or self.app_put is None:
             return
-        self._told = True
+        self._disconnect_sent = True
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
@@ -105,7 +105,7 @@ class Stream(WSStream):
         for event in self.connection.events():
             if isinstance(event, CloseConnection):
                 await self._closed(event)
-            elif self._told or self.state is not ASGIWebsocketState.CONNECTED:
+            elif self._disconnect_sent or self.state is not ASGIWebsocketState.CONNECTED:
                 pass  # Nobody listens any more.
             elif isinstance(event, Message):
                 if self.buffer.length + len(event.data) > self.buffer.max_length:
@@ -122,15 +122,15 @@ class Stream(WSStream):
                 try:
                     self._queue.put_nowait(message)
                 except asyncio.QueueFull:
-                    self._held = True
+                    self._backpressured = True
                     await self._queue.put(message)
-                    self._held = False
+                    self._backpressured = False
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
 
     async def _closed(self, event: CloseConnection) -> None:
         if self.connection.state is ConnectionState.OPEN:  # by what breaks the RFC
-            self._deaf = True
+            self._discarding = True
             if event.code == CloseCode.MESSAGE_TOO_BIG:  # once it is inflated
                 await self._too_big()
                 return
@@ -156,7 +156,7 @@ class Stream(WSStream):
         """hypercorn writes a close frame to a peer that reads nothing for as long as that takes."""
         if message is None:
             await self._finish()
-        elif self._told:
+        elif self._disconnect_sent:
             pass
         elif message["type"] == "websocket.close":
             self._stuck = True  # also where this is cancelled
@@ -187,8 +187,8 @@ class Stream(WSStream):
     async def _send_pings(self) -> None:
         """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
         interval_s = self.config.websocket_ping_interval or 0
-        while (self._heard or self._held) and not self._over.done():
-            self._heard = False
+        while (self._pong_seen or self._backpressured) and not self._over.done():
+            self._pong_seen = False
             await self._send_wsproto_event(Ping())
             await asyncio.wait([self._over], timeout=interval_s)
         if not self._over.done():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from .faults import Problem
 from .map import AREAS, covered, within, zones_at
 from .messages import Hazard, former, message, reference
-from .world import POINT, Json, Question
+from .world import POINT, Json, SimulatedRequest
 
 NEVER_ALERTED, ALWAYS_ALERTED = "VT", "CA"
 ZONE = f"({'|'.join(AREAS)})[CZ]\\d{{3}}"
@@ -22,25 +22,25 @@ UPDATES = ("gone", "listed", "again")
 ENDS = ("CAN", "UPG", "lapses", "Cancel", "replaced", "EXP", "replacedBy", "expires")
 
 
-def alerts(question: Question) -> Json:
-    point, zones, areas = (question.query[name] for name in ("point", "zone", "area"))
+def alerts(request: SimulatedRequest) -> Json:
+    point, zones, areas = (request.query[name] for name in ("point", "zone", "area"))
     asked = [name for name, given in (("area", areas is not AREAS), ("point", point), ("zone", zones)) if given]
     if len(asked) > 1:
         message = f'Query parameter "{asked[0]}" is incompatible with "{asked[1]}"'
         raise Problem("BadRequest", message, parameter=f"query.{asked[0]}")
     if point:
-        features = alerts_at(question, point[0])
+        features = alerts_at(request, point[0])
     elif zones:
-        features = alerts_in(question, checked(zones[0]))
+        features = alerts_in(request, checked(zones[0]))
     else:
-        features = [alert for area in areas for alert in alerts_of(question, area)]
-    statuses, every = question.query["status"], question.faults.alerts_every_s
-    changed = datetime.fromtimestamp(question.now // every * every, UTC) if every else question.hour
+        features = [alert for area in areas for alert in alerts_of(request, area)]
+    statuses, every = request.query["status"], request.faults.alerts_every_s
+    changed = datetime.fromtimestamp(request.now // every * every, UTC) if every else request.hour
     return {
         "type": "FeatureCollection",
         "features": [alert for alert in features if alert["properties"]["status"].lower() in statuses],
         "title": "Current watches, warnings, and advisories",
-        "updated": max(changed, question.hour).isoformat(),
+        "updated": max(changed, request.hour).isoformat(),
     }
 
 
@@ -52,14 +52,14 @@ def checked(given: str) -> list[str]:
     return codes
 
 
-def alerts_in(question: Question, codes: list[str]) -> list[Json]:
+def alerts_in(request: SimulatedRequest, codes: list[str]) -> list[Json]:
     """Those that name one of the codes: as NWS has it, an alert for a forecast zone does not name its county."""
     areas = dict.fromkeys(code[:2] for code in codes)
-    found = (alert for area in areas for alert in alerts_of(question, area))
+    found = (alert for area in areas for alert in alerts_of(request, area))
     return [alert for alert in found if not set(codes).isdisjoint(alert["properties"]["geocode"]["UGC"])]
 
 
-def alerts_at(question: Question, given: str) -> list[Json]:
+def alerts_at(request: SimulatedRequest, given: str) -> list[Json]:
     """Those of the point's zones, but for those with a polygon that it is not in."""
     match = re.fullmatch(POINT, given, re.ASCII)
     if not match:
@@ -67,7 +67,7 @@ def alerts_at(question: Question, given: str) -> list[Json]:
     lat, lon = map(float, match.groups())
     if not covered(lat, lon):
         raise Problem("InvalidParameter", "point")
-    found = alerts_in(question, [*zones_at(lat, lon).values()])
+    found = alerts_in(request, [*zones_at(lat, lon).values()])
     return [alert for alert in found if holds_at(alert["geometry"], lat, lon)]
 
 
@@ -79,24 +79,24 @@ def holds_at(polygon: Json | None, lat: float, lon: float) -> bool:
     return within(((south, north, west, east),), lat, lon)
 
 
-def alerts_of(question: Question, area: str) -> list[Json]:
+def alerts_of(request: SimulatedRequest, area: str) -> list[Json]:
     """1 to 5, or as many as are set, in one area of three, and what is listed though it is over. The first is for all
     the forecast zones of the area; one in about 15 is a Test, never the first. The last is `passing`, if any is.
     """
-    dice = question.dice("alerts", area, question.hour)
+    dice = request.dice("alerts", area, request.hour)
     quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
     if area == NEVER_ALERTED or (quiet and area != ALWAYS_ALERTED):
         return []
-    count = question.faults.alerts_features or few
-    lasting = count - bool(question.faults.alerts_every_s)
-    issued = [lasts(question, area, number, dice) for number in range(lasting)]
-    return issued + (passing(question, area, alone=not issued) if lasting < count else [])
+    count = request.faults.alerts_features or few
+    lasting = count - bool(request.faults.alerts_every_s)
+    issued = [lasts(request, area, number, dice) for number in range(lasting)]
+    return issued + (passing(request, area, alone=not issued) if lasting < count else [])
 
 
-def lasts(question: Question, area: str, number: int, dice: random.Random) -> Json:
+def lasts(request: SimulatedRequest, area: str, number: int, dice: random.Random) -> Json:
     """Sent up to 12 hours before the hour; holds for at least 2 after it."""
-    sent = question.hour - timedelta(minutes=dice.randint(10, 720))
-    ends = question.hour + timedelta(hours=dice.randint(2, 48))
+    sent = request.hour - timedelta(minutes=dice.randint(10, 720))
+    ends = request.hour + timedelta(hours=dice.randint(2, 48))
     hazard = Hazard.drawn(dice, area, number + 1, (sent, ends), whole=number == 0)
     chance, status = dice.random(), "Test" if number and dice.random() < 1 / 15 else "Actual"
     if chance < 1 / 3:
@@ -104,20 +104,20 @@ def lasts(question: Question, area: str, number: int, dice: random.Random) -> Js
     elif hazard.event.name == "Small Craft Advisory" and chance < 2 / 3:  # in force all the same: it has not ended
         hazard = replace(hazard, expires=sent + timedelta(minutes=5))
     action = dice.choice(("NEW", "NEW", "CON", "EXT", "EXA"))
-    references = [] if action == "NEW" else [former(question, dice, sent)]
-    return message(question, hazard, dice, sent, action, references, status=status)
+    references = [] if action == "NEW" else [former(request, dice, sent)]
+    return message(request, hazard, dice, sent, action, references, status=status)
 
 
-def passing(question: Question, area: str, *, alone: bool) -> list[Json]:
+def passing(request: SimulatedRequest, area: str, *, alone: bool) -> list[Json]:
     """What is listed of an event, which is issued, updated and over in three windows of `alerts_every_s`.
 
     In each window another alert is in force, or none: never none where it is `alone` in its area, which then is for the
     whole of it, or where the number of alerts is set.
     """
-    every = question.faults.alerts_every_s
-    window = int(question.now // every)
+    every = request.faults.alerts_every_s
+    window = int(request.now // every)
     chain, step = divmod(window + AREAS.index(area), 3)
-    dice, number = question.dice("passing", area, chain), 5000 + chain % 2000 * 2
+    dice, number = request.dice("passing", area, chain), 5000 + chain % 2000 * 2
     end, left = ENDS[chain % len(ENDS)], UPDATES[chain % len(UPDATES)]
     start = datetime.fromtimestamp((window - step) * every, UTC)
     issued, updated, over = (start + timedelta(seconds=n * every) for n in range(3))
@@ -128,24 +128,24 @@ def passing(question: Question, area: str, *, alone: bool) -> list[Json]:
         hazard = replace(hazard, ends=None, expires=over)
     if not hazard.event.vtec:  # no number tells what a message is about
         end, left = {"UPG": "replaced"}.get(end, end), {"again": "listed"}.get(left, left)
-    first = message(question, hazard, dice, issued)
-    second = message(question, hazard, dice, updated, "CON", [] if left == "again" else [reference(first)])
+    first = message(request, hazard, dice, issued)
+    second = message(request, hazard, dice, updated, "CON", [] if left == "again" else [reference(first)])
     if step == 0:
         return [first]
     if step == 1:
         return [second] if left == "gone" else [first, second]
     other = Hazard.drawn(dice, area, number + 1, (over, later), whole=alone)
-    successor = message(question, other, dice, over, "NEW", [reference(second)] if end == "replaced" else [])
+    successor = message(request, other, dice, over, "NEW", [reference(second)] if end == "replaced" else [])
     if end == "replacedBy":
         second["properties"] |= {"replacedBy": successor["id"], "replacedAt": over.isoformat()}
     past: Json = {"urgency": "Past", "expires": over.isoformat()}
     clear: Json = {**past, "response": "AllClear"}
     listed = [second]
     if end in ("CAN", "EXP"):
-        listed = [message(question, hazard, dice, over, end, [reference(second)] if end == "EXP" else [], **clear)]
+        listed = [message(request, hazard, dice, over, end, [reference(second)] if end == "EXP" else [], **clear)]
     elif end == "UPG":
-        listed = [second, message(question, hazard, dice, over, end, expired=[reference(second)], **past)]
+        listed = [second, message(request, hazard, dice, over, end, expired=[reference(second)], **past)]
     elif end == "Cancel":
-        listed += [message(question, hazard, dice, over, "CAN", [reference(second)], messageType="Cancel", **clear)]
+        listed += [message(request, hazard, dice, over, "CAN", [reference(second)], messageType="Cancel", **clear)]
     replaces = end in ("UPG", "replaced", "replacedBy")
-    return listed + ([successor] if replaces or alone or question.faults.alerts_features else [])
+    return listed + ([successor] if replaces or alone or request.faults.alerts_features else [])

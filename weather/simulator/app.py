@@ -2,7 +2,7 @@
 
 It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six endpoints:
 points, forecast, hourly forecast, stations, latest observation, and active alerts by `area`, `zone` or `point`.
-With one SIMULATOR_SEED the same question within one hour of the clock (alerts: within SIMULATOR_ALERTS_EVERY_S) has the
+With one SIMULATOR_SEED the same request within one hour of the clock (alerts: within SIMULATOR_ALERTS_EVERY_S) has the
 same answer, byte for byte; only the correlation ids differ.
 
 Served on its own by `hypercorn weather.simulator:app`, or in a process by `httpx.ASGITransport(Simulator())`.
@@ -30,7 +30,7 @@ from . import world
 from .alerts import alerts
 from .faults import Fate, Faults, FaultsError, Problem
 from .map import AREAS
-from .world import HOUR, Json, Question
+from .world import HOUR, Json, SimulatedRequest
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -47,7 +47,7 @@ class Endpoint(NamedTuple):
     """`max_age` and `s_maxage` in seconds; `modified` leads to the time for Last-Modified in the answer."""
 
     path: str
-    answer: Callable[[Question], Json]
+    answer: Callable[[SimulatedRequest], Json]
     max_age: int
     s_maxage: int
     modified: str = ""
@@ -65,7 +65,7 @@ ENDPOINTS = {
 }
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     body: bytes
     headers: dict[str, str]
@@ -154,10 +154,10 @@ class Simulator:
             answer = spoilt(fate)
             if answer is None:
                 endpoint = allowed(scope["method"], name)
-                question = Question(base, args, chosen(query, endpoint.parameters), now, self.faults)
-                answer = right(endpoint, question, headers.get("if-modified-since"), fate.status == 304)
+                request = SimulatedRequest(base, args, chosen(query, endpoint.parameters), now, self.faults)
+                answer = right(endpoint, request, headers.get("if-modified-since"), fate.status == 304)
         except Problem as problem:
-            answer = Answer(problem.status, dump(problem.body(base, correlation)), PROBLEM_HEADERS | problem.headers)
+            answer = Response(problem.status, dump(problem.body(base, correlation)), PROBLEM_HEADERS | problem.headers)
         self.requests[name, answer.status] += 1
         fields = {**answer.headers, "vary": VARY, "x-correlation-id": correlation, "x-server-id": "weather-simulator"}
         if fate.retry_after is not None:
@@ -166,13 +166,13 @@ class Simulator:
         await deliver(answer._replace(headers=fields), fate.body, scope["method"] == "HEAD", receive, send)
 
 
-def spoilt(fate: Fate) -> Answer | None:
+def spoilt(fate: Fate) -> Response | None:
     """The CDN's answer, which knows nothing of JSON; raises Problem for the service's own; None: all is well."""
     if fate.body in ("html", "type") or fate.status in (403, 429):
         status = 200 if fate.body == "type" else fate.status or 403
         title = {403: "Access Denied", 429: "Too Many Requests"}.get(status, "Service Unavailable")
         page = f"<HTML><HEAD>\n<TITLE>{title}</TITLE>\n</HEAD><BODY>\n<H1>{title}</H1>\n</BODY></HTML>\n"
-        return Answer(status, page.encode(), {"content-type": "text/html"})
+        return Response(status, page.encode(), {"content-type": "text/html"})
     if fate.problem:
         raise Problem(fate.problem, "The grid point")
     if fate.status == 503:
@@ -190,9 +190,9 @@ def allowed(method: str, name: str) -> Endpoint:
     return ENDPOINTS[name]
 
 
-def right(endpoint: Endpoint, question: Question, since: str | None, unchanged: bool) -> Answer:
+def right(endpoint: Endpoint, request: SimulatedRequest, since: str | None, unchanged: bool) -> Response:
     """200, or 304 for a request with If-Modified-Since (`since`) if that is the last change, or `unchanged` says so."""
-    body = endpoint.answer(question)
+    body = endpoint.answer(request)
     headers = {
         "content-type": "application/geo+json",
         "cache-control": f"public, max-age={endpoint.max_age}, s-maxage={endpoint.s_maxage}",
@@ -201,15 +201,15 @@ def right(endpoint: Endpoint, question: Question, since: str | None, unchanged: 
         modified = datetime.fromisoformat(body["properties"][endpoint.modified])
         headers["last-modified"] = format_datetime(modified, usegmt=True)
     if since is not None and (unchanged or since == headers.get("last-modified")):
-        return Answer(304, b"", headers)
-    return Answer(200, dump(body), headers)
+        return Response(304, b"", headers)
+    return Response(200, dump(body), headers)
 
 
 def dump(body: Json) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-async def deliver(answer: Answer, body: str, head: bool, receive: Receive, send: Send) -> None:
+async def deliver(answer: Response, body: str, head: bool, receive: Receive, send: Send) -> None:
     """Sends the answer, or half of it: `cut` ends there, `hang` waits there for the client to go away."""
     fields = dict(answer.headers)
     if answer.status != 304:

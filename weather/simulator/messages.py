@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from .map import AREAS, MOST_ZONES, PLACES, WATERS, ZONES, zone_code, zones_at
-from .world import Json, Question
+from .world import Json, SimulatedRequest
 
 SENDER = "simulator@example.invalid"
 DESCRIPTION = """Simulated: nothing in it describes real weather.
@@ -112,10 +112,10 @@ def reference(alert: Json) -> Json:
     return {"@id": said["@id"], "identifier": said["id"], "sender": SENDER, "sent": said["sent"]}
 
 
-def former(question: Question, dice: random.Random, sent: datetime) -> Json:
+def former(request: SimulatedRequest, dice: random.Random, sent: datetime) -> Json:
     """A reference to a message that is listed no longer."""
     identifier = drawn_id(dice)
-    url = f"{question.base}/alerts/{identifier}"
+    url = f"{request.base}/alerts/{identifier}"
     return {"@id": url, "identifier": identifier, "sender": SENDER, "sent": sent.isoformat()}
 
 
@@ -124,7 +124,7 @@ def drawn_id(dice: random.Random) -> str:
 
 
 def message(
-    question: Question,
+    request: SimulatedRequest,
     hazard: Hazard,
     dice: random.Random,
     sent: datetime,
@@ -141,7 +141,7 @@ def message(
     place = CITIES.get(area)
     office = place.station[0] + place.cwa if place else "KWNM"  # of all waters, the Ocean Prediction Center
     identifier = drawn_id(dice)
-    url = f"{question.base}/alerts/{identifier}"
+    url = f"{request.base}/alerts/{identifier}"
     codes = list(dict.fromkeys(zone_code(area, event.kind, number) for number in hazard.numbers))
     where = "; ".join(f"{PARTS[int(code[3:]) % len(PARTS)]} {area} {code[2:]}" for code in codes)
     gone = [f"{each['sender']},{each['identifier']},{each['sent']}" for each in expired]
@@ -155,7 +155,7 @@ def message(
         "id": identifier,
         "areaDesc": where,
         "geocode": {"SAME": [f"0{number}{code[3:]}" for code in codes], "UGC": codes},
-        "affectedZones": [f"{question.base}/zones/{event.kind}/{code}" for code in codes],
+        "affectedZones": [f"{request.base}/zones/{event.kind}/{code}" for code in codes],
         "references": [*references],
         "sent": local.isoformat(),
         "effective": local.isoformat(),

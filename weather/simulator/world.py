@@ -1,4 +1,4 @@
-"""The documents of the simulated National Weather Service, all weather invented. Each is a function of the question."""
+"""The documents of the simulated National Weather Service, all weather invented. Each is a function of the request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
 @dataclass(frozen=True)
-class Question:
+class SimulatedRequest:
     """One request to one endpoint: `base` (scheme and host) to build links with, `args` from the path, the values of
     each parameter in `query`, `now` in Unix time."""
 
@@ -64,8 +64,8 @@ def feature(url: str, properties: Json, lat: float, lon: float) -> Json:
     return {"id": url, "type": "Feature", "geometry": geometry, "properties": {"@id": url, **properties}}
 
 
-def point(question: Question) -> Json:
-    given, base = question.args[0], question.base
+def point(request: SimulatedRequest) -> Json:
+    given, base = request.args[0], request.base
     match = re.fullmatch(POINT, given, re.ASCII)
     if not match:
         raise Problem("BadRequest", f"Does not match the regex pattern ^{POINT}$", parameter="path.point")
@@ -75,7 +75,7 @@ def point(question: Question) -> Json:
     lat, lon = map(float, match.groups())
     if not covered(lat, lon):
         raise Problem("InvalidPoint", given)
-    place, cell = nearest(lat, lon)[0], cell_of(lat, lon, question.faults.renumber)
+    place, cell = nearest(lat, lon)[0], cell_of(lat, lon, request.faults.renumber)
     grid = f"{base}/gridpoints/{cell.office}/{cell.x},{cell.y}"
     zones = {kind: f"{base}/zones/{kind}/{code}" for kind, code in zones_at(lat, lon).items()}
     properties = {
@@ -96,39 +96,39 @@ def point(question: Question) -> Json:
     return feature(f"{base}/points/{given}", properties, lat, lon)
 
 
-def asked_cell(question: Question) -> Cell:
-    office, x, y = question.args
-    cell = named_cell(office, x, y, question.faults.renumber)
+def asked_cell(request: SimulatedRequest) -> Cell:
+    office, x, y = request.args
+    cell = named_cell(office, x, y, request.faults.renumber)
     if cell is None:
         raise Problem("NotFound", f"Grid point {office}/{x},{y}")
     return cell
 
 
-def forecast(question: Question) -> Json:
-    here, now = forecast_cell(question)
-    return forecast_of(question, [period(question, here, n, *half) for n, half in enumerate(halves(now), 1)])
+def forecast(request: SimulatedRequest) -> Json:
+    here, now = forecast_cell(request)
+    return forecast_of(request, [period(request, here, n, *half) for n, half in enumerate(halves(now), 1)])
 
 
-def hourly(question: Question) -> Json:
-    here, now = forecast_cell(question)
-    return forecast_of(question, [hour(question, here, n, now + timedelta(hours=n)) for n in range(HOURS)])
+def hourly(request: SimulatedRequest) -> Json:
+    here, now = forecast_cell(request)
+    return forecast_of(request, [hour(request, here, n, now + timedelta(hours=n)) for n in range(HOURS)])
 
 
-def forecast_of(question: Question, periods: list[Json]) -> Json:
-    updated = question.forecast_hour.isoformat()
+def forecast_of(request: SimulatedRequest, periods: list[Json]) -> Json:
+    updated = request.forecast_hour.isoformat()
     properties = {"units": "us", "generatedAt": updated, "updateTime": updated, "periods": periods}
     return {"type": "Feature", "geometry": None, "properties": properties}
 
 
-def forecast_cell(question: Question) -> tuple[Cell, datetime]:
+def forecast_cell(request: SimulatedRequest) -> tuple[Cell, datetime]:
     """With its local time, on the hour."""
-    here = asked_cell(question)
+    here = asked_cell(request)
     lat, lon = centre(here)
     if marine(lat, lon):
         raise Problem("MarineForecastNotSupported")
-    if question.faults.expired_grid:
+    if request.faults.expired_grid:
         raise Problem("ForecastGridExpired")
-    return here, question.forecast_hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone))
+    return here, request.forecast_hour.astimezone(ZoneInfo(nearest(lat, lon)[0].zone))
 
 
 def halves(now: datetime) -> Iterator[tuple[str, datetime, datetime]]:
@@ -141,9 +141,9 @@ def halves(now: datetime) -> Iterator[tuple[str, datetime, datetime]]:
         name = f"{start:%A}" if start.hour == 6 else "Tonight" if n == 0 else f"{start:%A} Night"
 
 
-def period(question: Question, here: Cell, number: int, name: str, start: datetime, end: datetime) -> Json:
+def period(request: SimulatedRequest, here: Cell, number: int, name: str, start: datetime, end: datetime) -> Json:
     is_day = end.hour == 18
-    dice = question.dice(here, end.date(), is_day)
+    dice = request.dice(here, end.date(), is_day)
     temperature = round(usual_fahrenheit(centre(here)[0], end - timedelta(hours=3)) + dice.uniform(-6, 6))
     by_day, by_night, icon, chance = dice.choice(SKIES)
     short, low = by_day if is_day else by_night, dice.choice((0, 2, 5, 5, 10, 15))
@@ -162,33 +162,33 @@ def period(question: Question, here: Cell, number: int, name: str, start: dateti
         "probabilityOfPrecipitation": quantity("percent", None if chance < 20 and dice.random() < 0.4 else chance),
         "windSpeed": wind,
         "windDirection": direction,
-        "icon": f"{question.base}/icons/land/{'day' if is_day else 'night'}/{icon}?size=medium",
+        "icon": f"{request.base}/icons/land/{'day' if is_day else 'night'}/{icon}?size=medium",
         "shortForecast": short,
         "detailedForecast": f"Simulated. {short}, with a {'high' if is_day else 'low'} near {temperature}."
         f" Wind {direction or 'calm,'} {wind}. Chance of precipitation is {chance}%.",
     }
 
 
-def hour(question: Question, here: Cell, number: int, start: datetime) -> Json:
+def hour(request: SimulatedRequest, here: Cell, number: int, start: datetime) -> Json:
     """Of the half day that it is in, with a temperature of its own; without a name and a sentence, as NWS has it."""
     end = start + timedelta(hours=1)
     half = next(halves(start))
-    whole = period(question, here, number + 1, "", start, half[2])
-    temperature = round(usual_fahrenheit(centre(here)[0], start) + question.dice(here, start).uniform(-2, 2))
+    whole = period(request, here, number + 1, "", start, half[2])
+    temperature = round(usual_fahrenheit(centre(here)[0], start) + request.dice(here, start).uniform(-2, 2))
     own = {
         "endTime": end.isoformat(),
         "temperature": temperature,
         "dewpoint": quantity("degC", (temperature - 40) / 1.8),
-        "relativeHumidity": quantity("percent", question.dice(here, end).randint(40, 95)),
+        "relativeHumidity": quantity("percent", request.dice(here, end).randint(40, 95)),
         "detailedForecast": "",
     }
     return whole | own
 
 
-def stations(question: Question) -> Json:
+def stations(request: SimulatedRequest) -> Json:
     """The airports of the nearest cities, the nearest first."""
-    places = nearest(*centre(asked_cell(question)), count=5)
-    urls = [f"{question.base}/stations/{place.station}" for place in places]
+    places = nearest(*centre(asked_cell(request)), count=5)
+    urls = [f"{request.base}/stations/{place.station}" for place in places]
     features = [
         feature(url, {"stationIdentifier": place.station, "name": place.airport}, place.lat, place.lon)
         for url, place in zip(urls, places, strict=True)
@@ -196,20 +196,20 @@ def stations(question: Question) -> Json:
     return {"type": "FeatureCollection", "features": features, "observationStations": urls}
 
 
-def observation(question: Question) -> Json:
+def observation(request: SimulatedRequest) -> Json:
     """On the hour, except at one station in 20 some hours late; at one in 20 the thermometer is broken."""
-    place = STATIONS.get(question.args[0])
+    place = STATIONS.get(request.args[0])
     if place is None:
-        raise Problem("NotFound", f"Station {question.args[0]}")
-    habits = question.dice("habits", place.station)
+        raise Problem("NotFound", f"Station {request.args[0]}")
+    habits = request.dice("habits", place.station)
     late, broken = habits.random() < 0.05, habits.random() < 0.05
-    taken = question.hour - timedelta(hours=habits.randint(3, 6) if late else 0)
+    taken = request.hour - timedelta(hours=habits.randint(3, 6) if late else 0)
     local = taken.astimezone(ZoneInfo(place.zone))
-    dice = question.dice(place.station, taken)
+    dice = request.dice(place.station, taken)
     by_day, by_night, *_ = dice.choice(SKIES[:4])
     celsius = (usual_fahrenheit(place.lat, local) + dice.uniform(-6, 6) - 32) / 1.8
     wind = dice.choice((0, 5.5, 11.2, 18.4, 27.7))
-    station = f"{question.base}/stations/{place.station}"
+    station = f"{request.base}/stations/{place.station}"
     properties = {
         "station": station,
         "stationId": place.station,

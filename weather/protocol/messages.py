@@ -48,7 +48,7 @@ class Notification(Struct):
 
 
 @dataclass(slots=True)
-class Work:
+class PendingRequest:
     """What is done about a request that is not answered yet."""
 
     method: str

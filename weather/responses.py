@@ -8,20 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from weather.asgi import Scope, Send
 from weather.errors import Refusal
-from weather.session.access import Scope
-from weather.session.messages import Notify
-from weather.session.screen import Send
-from weather.session.sessions import Sessions
+from weather.metrics import Metrics
 
 JSON = "application/json"
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
+
+Notify = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger("weather")
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """`events` sends messages, in place of a body."""
 
     body: bytes
@@ -31,18 +31,18 @@ class Answer:
     events: Callable[[Notify], Awaitable[None]] | None = None
 
     @classmethod
-    def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """`content` as JSON."""
         return cls(json.dumps(content).encode(), status, headers=headers or {})
 
 
-def refused(scope: Scope, refusal: Refusal, sessions: Sessions) -> Answer:
+def refused(scope: Scope, refusal: Refusal, metrics: Metrics) -> Response:
     """Counted, and logged as far as it tells more than that somebody lost the way."""
     transport, what = ("websocket", "handshake") if scope["type"] == "websocket" else ("http", "request")
-    sessions.metrics.refused(refusal.reason, transport)
+    metrics.refused(refusal.reason, transport)
     level = logging.DEBUG if what == "request" and refusal.reason in ASTRAY else logging.WARNING
     log.log(level, "%s refused", what, extra={"fields": {"reason": refusal.reason, "peer": peer(scope)}})
-    return Answer.of({"error": refusal.reason, "message": str(refusal)}, refusal.status, refusal.headers)
+    return Response.of({"error": refusal.reason, "message": str(refusal)}, refusal.status, refusal.headers)
 
 
 def peer(scope: Scope) -> str:
@@ -50,15 +50,15 @@ def peer(scope: Scope) -> str:
     return f"{host}:{port}"
 
 
-async def respond(scope: Scope, send: Send, answer: Answer, more: Mapping[str, str] | None = None) -> None:
+async def respond(scope: Scope, send: Send, response: Response, more: Mapping[str, str] | None = None) -> None:
     """In place of a handshake, by the ASGI extension websocket.http.response."""
     kind = "http" if scope["type"] == "http" else "websocket.http"
     lines = {
-        "content-type": answer.content_type,
-        "content-length": str(len(answer.body)),
-        **answer.headers,
+        "content-type": response.content_type,
+        "content-length": str(len(response.body)),
+        **response.headers,
         **(more or {}),
     }
     raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
-    await send({"type": f"{kind}.response.start", "status": answer.status, "headers": raw})
-    await send({"type": f"{kind}.response.body", "body": answer.body})
+    await send({"type": f"{kind}.response.start", "status": response.status, "headers": raw})
+    await send({"type": f"{kind}.response.body", "body": response.body})

@@ -78,7 +78,7 @@ Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split()
 CODES = f"{', '.join(sorted(AREAS))}"
 
 
-class Question(BaseModel):
+class ToolInput(BaseModel):
     """Where: `place`, or both coordinates. Once it is `located` both are known of a place, which has its full name."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -94,19 +94,19 @@ class Question(BaseModel):
     )
 
 
-class Weather(Question):
+class WeatherArgs(ToolInput):
     units: Annotated[Units, BeforeValidator(_system)] = Field(
         "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
     )
 
 
-class Forecast(Weather):
+class ForecastArgs(WeatherArgs):
     hourly: Annotated[bool, BeforeValidator(_boolean)] = Field(
         False, description="true for the next 48 hours one by one, false for half days"
     )
 
 
-class Alerts(Question):
+class AlertsArgs(ToolInput):
     state: Annotated[str, AfterValidator(area_code)] = Field(
         NOTHING,
         description="a two-letter code of a US state, territory or marine area, such as CA, or its full name",
@@ -175,23 +175,27 @@ NEW_NAMES = (
     ("hurricane local", "tropical cyclone local"),
 )
 
-TAKES: Mapping[str, type[Question]] = {"get-weather": Weather, "get-forecast": Forecast, "get-alerts": Alerts}
+TAKES: Mapping[str, type[ToolInput]] = {
+    "get-weather": WeatherArgs,
+    "get-forecast": ForecastArgs,
+    "get-alerts": AlertsArgs,
+}
 
 
-def understood(tool: str, arguments: Mapping[str, Any]) -> Question:
+def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
     """Raises BadArgument, with all faults of the call."""
     takes = TAKES[tool]
     given = {name: value for name, value in arguments.items() if not _left_out(value)}
     faults = []
     try:
-        question = takes.model_validate(given)
+        asked = takes.model_validate(given)
     except ValidationError as invalid:
         kinds = {str(error["loc"][0]): error["type"] for error in invalid.errors()}
         faults = [_fault(takes, tool, name, given[name], kind) for name, kind in kinds.items()]
     faults += _faults_of_where(takes, {CALLED.get(name.lower(), name.lower()) for name in given})
     if faults:
         raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
-    return question
+    return asked
 
 
 def _left_out(value: object) -> bool:
@@ -199,7 +203,7 @@ def _left_out(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _fault(takes: type[Question], tool: str, name: str, value: object, kind: str) -> BadArgument:
+def _fault(takes: type[ToolInput], tool: str, name: str, value: object, kind: str) -> BadArgument:
     fields = takes.model_fields
     if kind == "string_too_long":
         return BadArgument(name, shortened(json.dumps(value)), f"at most {MOST_CHARACTERS} characters long")
@@ -216,7 +220,7 @@ def _fault(takes: type[Question], tool: str, name: str, value: object, kind: str
     return BadArgument(shortened(name), "not known", expected)
 
 
-def _faults_of_where(takes: type[Question], given: set[str]) -> Iterator[BadArgument]:
+def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[BadArgument]:
     """Of a place, the state or the coordinates may be told too: `located` checks that they agree."""
     fields = takes.model_fields
     ways = [way for way in WAYS if fields.keys() >= set(way)]
@@ -230,28 +234,28 @@ def _faults_of_where(takes: type[Question], given: set[str]) -> Iterator[BadArgu
         yield BadArgument(name, "missing", str(fields[name].description))
 
 
-def located(question: Question, places: Places) -> tuple[Question, str]:
+def located(asked: ToolInput, places: Places) -> tuple[ToolInput, str]:
     """With the coordinates and the full name of its place, and what was taken for that; raises BadArgument.
 
     Alerts of a place that is a state are those of the state.
     """
-    state = question.state if isinstance(question, Alerts) else None
-    area = _area(question.place) if isinstance(question, Alerts) else None
+    state = asked.state if isinstance(asked, AlertsArgs) else None
+    area = _area(asked.place) if isinstance(asked, AlertsArgs) else None
     try:
         if area and area == state:
-            return question.model_copy(update={"place": None}), ""
-        place = _in_state(question.place, state, places) if state else places.find(question.place)
+            return asked.model_copy(update={"place": None}), ""
+        place = _in_state(asked.place, state, places) if state else places.find(asked.place)
     except BadArgument:
-        if area is None or state or question.latitude is not None:
+        if area is None or state or asked.latitude is not None:
             raise
-        return question.model_copy(update={"place": None, "state": area}), ""
-    if question.latitude is not None and question.longitude is not None:
-        apart_km = _apart_km(place, question.latitude, question.longitude)
+        return asked.model_copy(update={"place": None, "state": area}), ""
+    if asked.latitude is not None and asked.longitude is not None:
+        apart_km = _apart_km(place, asked.latitude, asked.longitude)
         if apart_km > NEAR_KM:
-            got = f"{place.name}, {apart_km:.0f} km from {question.latitude}, {question.longitude}"
+            got = f"{place.name}, {apart_km:.0f} km from {asked.latitude}, {asked.longitude}"
             raise BadArgument("place", got, "near latitude and longitude, or given without them")
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
-    return question.model_copy(update=where | ({"state": None} if state else {})), place.note
+    return asked.model_copy(update=where | ({"state": None} if state else {})), place.note
 
 
 def _area(said: str) -> str | None:

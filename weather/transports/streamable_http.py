@@ -17,15 +17,15 @@ from typing import Any, TypeVar
 import anyio
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 
+from weather.access import Access
+from weather.asgi import Receive, Scope, Send, header
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal, shortened
 from weather.nws import silent
-from weather.session import legacy, messages, modern
-from weather.session.access import Access, Scope, header
-from weather.session.http import JSON, Answer, peer, respond
-from weather.session.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
-from weather.session.screen import Receive, Send
-from weather.session.sessions import RETRY, Sessions
+from weather.protocol import legacy, messages, modern
+from weather.protocol.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
+from weather.responses import JSON, Response, peer, respond
+from weather.transports.sessions import RETRY, Sessions
 
 EVENTS = "text/event-stream"
 BODY_TIMEOUT_S, BEAT_S, END_TIMEOUT_S = 5 * SECONDS, 15 * SECONDS, 1 * SECONDS
@@ -42,10 +42,10 @@ T = TypeVar("T")
 log = logging.getLogger("weather")
 
 
-async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Answer | None:
+async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Response | None:
     """None when it has answered already, or the client is gone; raises Refusal."""
     if scope["method"] == "OPTIONS":
-        return Answer(b"", headers=PREFLIGHT | ALLOW)
+        return Response(b"", headers=PREFLIGHT | ALLOW)
     if scope["method"] != "POST":
         raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
     await access.authorize(scope)
@@ -58,9 +58,11 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
                 room.reschedule(None)
             answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
             if answer and answer.events:
-                await _stream(receive, send, answer.events, access.shared(scope), settings.mcp_send_timeout_seconds)
+                await _stream(
+                    receive, send, answer.events, access.cors_headers(scope), settings.mcp_send_timeout_seconds
+                )
             elif answer:
-                await respond(scope, send, answer, access.shared(scope))
+                await respond(scope, send, answer, access.cors_headers(scope))
             return None
     if answer:
         return None
@@ -69,7 +71,7 @@ async def mcp(scope: Scope, receive: Receive, send: Send, sessions: Sessions, ac
     raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
 
 
-async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Answer | None:
+async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Response | None:
     """None when the client is gone; raises Refusal."""
     started, answers, hub = perf_counter(), sessions.answers, sessions.subscriptions
     call = messages.plain_call(body)
@@ -77,10 +79,10 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
     try:
         request = messages.message(body)
         if not isinstance(request, Request):
-            return Answer(b"", 202)
+            return Response(b"", 202)
         if modern.speaks(request) or version == messages.VERSION:
             era = modern
-            _check_mirrors(scope, version, request)
+            _check_request_metadata(scope, version, request)
         elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
             spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
@@ -89,12 +91,12 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
             _note(scope, request)
             text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
         elif text is None and ("progressToken" in request.meta or request.method == "subscriptions/listen"):
-            return Answer(b"", events=partial(_events, sessions, request))
+            return Response(b"", events=partial(_events, sessions, request))
         elif text is None:
             text = await _unless_gone(receive, partial(modern.work, answers, hub, request, silent, "http"))
     except InvalidMessage as invalid:
-        return Answer(messages.error(invalid).encode(), _status(invalid, era))
-    return None if text is None else Answer(text.encode())
+        return Response(messages.error(invalid).encode(), _status(invalid, era))
+    return None if text is None else Response(text.encode())
 
 
 def _note(scope: Scope, request: Request) -> None:
@@ -127,7 +129,7 @@ def _version(scope: Scope) -> str:
     return _one(scope, "mcp-protocol-version")
 
 
-def _check_mirrors(scope: Scope, version: str, request: Request) -> None:
+def _check_request_metadata(scope: Scope, version: str, request: Request) -> None:
     """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
     said = {"MCP-Protocol-Version": request.meta.get(messages.META["version"], version), "Mcp-Method": request.method}
     if request.method in ("tools/call", "resources/read", "prompts/get"):

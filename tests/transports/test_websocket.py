@@ -36,10 +36,12 @@ from tests.raw import (
     request,
     text,
 )
+from weather.access import Admission
 from weather.areas import AREAS
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.session import Admission, Session, Sessions, build_server
+from weather.protocol import build_server
+from weather.transports import Session, Sessions
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 NONE = object()  # no id in the answer
@@ -499,7 +501,7 @@ async def test_a_session_is_idle_from_its_last_message_on():
     messages, told = anyio.create_memory_object_stream(10)
     sent, events = anyio.create_memory_object_stream(10)
     settings = Settings.read(nws_api_base="simulator", mcp_idle_timeout_seconds=100, mcp_initialize_timeout_seconds=9)
-    answers = SimpleNamespace(known=lambda key: None, nws=None)
+    answers = SimpleNamespace(lookup_key=lambda key: None, nws=None)
     sessions = Sessions(settings, Metrics(), answers, build_server(answers, settings))
     scope = {"type": "websocket", "headers": []}
     session = Session(sessions, Admission(None, None), scope, told.receive, sent.send)
@@ -552,7 +554,9 @@ def test_a_session_ends_when_its_token_does(tmp_path, issuer):
             closed = short.closed()
             assert (closed.code, closed.reason) == (1008, "the token has expired")
             assert time.time() >= jwt.decode(expiring, options={"verify_signature": False})["exp"]
-            eventually(lambda: gauges(server.port).get('mcp_sessions_total{ended="token_expired"}') == 1, "counted")
+            eventually(
+                lambda: gauges(server.port).get('mcp_sessions_ended_total{ended="token_expired"}') == 1, "counted"
+            )
             assert long.ask("ping")["result"] == {}
         assert expiring not in server.log
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from weather import questions, report
+from weather import inputs, report
 from weather.errors import BadAnswer, NoForecast
 from weather.nws import Location
 from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
@@ -248,10 +248,10 @@ def endless(**fields):
 def test_a_forecast_of_texts_without_end_is_short_enough_to_be_read(hourly):
     hours = [(NOON + timedelta(hours=number)).isoformat() for number in range(300)]
     body = forecast(*(endless(startTime=begin, endTime=end) for begin, end in pairwise(hours)))
-    digest = read_hourly(NOON - timedelta(hours=1), body) if hourly else read_forecast(body)
-    asked = questions.Forecast.model_construct(place=None, units="us", hourly=hourly)
+    data = read_hourly(NOON - timedelta(hours=1), body) if hourly else read_forecast(body)
+    asked = inputs.ForecastArgs.model_construct(place=None, units="us", hourly=hourly)
     freshness = report.Freshness("live", NOON, stale=False, now=NOON)
-    answer = report.forecast_answer(asked, read_here(point(timeZone="x" * 300_000)), digest, freshness)
+    answer = report.forecast_answer(asked, read_here(point(timeZone="x" * 300_000)), data, freshness)
     assert len(answer.text) + len(answer.words) < 100_000
     assert len(answer.structured.periods) == (48 if hourly else 30)
 
@@ -268,16 +268,16 @@ def test_a_wind_without_end_is_a_bad_answer(speed):
 
 def test_hours_that_are_not_over_are_kept_and_have_no_day_or_night():
     ends = [NOON + timedelta(hours=number) for number in range(-3, 90)]
-    digest = read_hourly(NOON, forecast(*(period(name="", endTime=end.isoformat()) for end in ends)))
-    assert [hour.end_time for hour in digest.periods] == ends[4:64]
-    assert {hour.is_daytime for hour in digest.periods} == {None}
+    data = read_hourly(NOON, forecast(*(period(name="", endTime=end.isoformat()) for end in ends)))
+    assert [hour.end_time for hour in data.periods] == ends[4:64]
+    assert {hour.is_daytime for hour in data.periods} == {None}
     assert read_hourly(NOON, forecast(period(name="", endTime="never"))).periods[0].name == "this period"
 
 
 def test_of_hours_that_are_all_over_the_last_is_kept():
     ends = [NOON - timedelta(hours=number) for number in (3, 2, 1)]
-    digest = read_hourly(NOON, forecast(*(period(endTime=end.isoformat()) for end in ends)))
-    assert [hour.end_time for hour in digest.periods] == ends[-1:]
+    data = read_hourly(NOON, forecast(*(period(endTime=end.isoformat()) for end in ends)))
+    assert [hour.end_time for hour in data.periods] == ends[-1:]
 
 
 @pytest.mark.parametrize(
@@ -574,9 +574,9 @@ def test_the_worst_the_most_urgent_and_the_soonest_over_come_first():
         alert("8", severity="Unknown", urgency="Immediate"),
         alert("9", severity="Minor", urgency="Immediate"),
     ]
-    digest = read_alerts(alerts(*reversed(order)))
-    assert [one.id for one in digest.alerts] == list("123456789")
-    assert digest.issued == NOON - timedelta(minutes=1)
+    data = read_alerts(alerts(*reversed(order)))
+    assert [one.id for one in data.alerts] == list("123456789")
+    assert data.issued == NOON - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tests.raw import INITIALIZE, TIMEOUT_S, Raw, answering, call, eventually, g
 from weather.areas import AREAS
 from weather.errors import Unavailable
 from weather.metrics import Metrics
-from weather.nws import Alert, AlertDigest
-from weather.session.subscriptions import Subscription, Subscriptions
+from weather.nws import Alert, AlertsData
+from weather.protocol.subscriptions import Subscription, Subscriptions
 
 PREFIX = "io.modelcontextprotocol/"
 CA, NY = "weather://alerts/CA", "weather://alerts/NY"
@@ -34,15 +34,13 @@ class Alerts:
         self.nws, self.forgotten, self.ahead = self, [], []
         self.forget_alerts = self.forgotten.append
 
-    async def alerts(self, area, *, ahead):
-        self.ahead.append(ahead)
+    async def alerts(self, area, *, refresh_ahead):
+        self.ahead.append(refresh_ahead)
         self.asked[area] += 1
         if self.error:
             raise self.error
         alerts = tuple(Alert(id=each, event="Flood", over_at=self.ends.get(each)) for each in self.ids.get(area, ()))
-        return SimpleNamespace(
-            refresh_at=self.clock() + self.pace_s, stale=self.stale, digest=AlertDigest(alerts=alerts)
-        )
+        return SimpleNamespace(refresh_at=self.clock() + self.pace_s, stale=self.stale, data=AlertsData(alerts=alerts))
 
     def now(self):
         return datetime.now(UTC)
@@ -101,7 +99,7 @@ async def test_a_change_of_the_set_is_told_and_nothing_else(before, after, told)
 @pytest.mark.anyio
 @pytest.mark.parametrize("way", ["error", "stale"])
 async def test_an_outage_is_no_change_and_what_differs_after_it_is_told(way, monkeypatch):
-    monkeypatch.setattr("weather.session.subscriptions.AGAIN_S", PACE_S)
+    monkeypatch.setattr("weather.protocol.subscriptions.AGAIN_S", PACE_S)
     async with opened() as (nws, hub):
         subscription, sent = listener()
         nws.ids["CA"] = ["a"]
@@ -139,7 +137,7 @@ async def test_what_the_clock_ends_is_told_once_and_at_once_in_an_outage_too(sta
 @pytest.mark.anyio
 @pytest.mark.parametrize("way", ["error", "stale"])
 async def test_who_subscribes_in_an_outage_is_told_what_comes_after_it(way, monkeypatch):
-    monkeypatch.setattr("weather.session.subscriptions.AGAIN_S", PACE_S)
+    monkeypatch.setattr("weather.protocol.subscriptions.AGAIN_S", PACE_S)
     async with opened() as (nws, hub):
         subscription, sent = listener()
         nws.error, nws.stale = Unavailable("down") if way == "error" else None, way == "stale"

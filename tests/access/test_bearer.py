@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.conftest import Clock
 from tests.raw import TIMEOUT_S, answering
+from weather.access.bearer import is_among
+from weather.access.handshake import Access
 from weather.config import Settings
 from weather.errors import Refusal, SettingError
-from weather.session.access import Access
-from weather.session.bearer import is_among
 
 pytestmark = pytest.mark.anyio
 

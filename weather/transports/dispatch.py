@@ -1,4 +1,4 @@
-"""The screen around the `receive` and `send` that the SDK is given.
+"""The dispatcher around the `receive` and `send` that the SDK is given.
 
 It parses each message once, into a type; answers itself what must not reach the SDK or needs no session (bad messages,
 unknown methods, a call whose answer is ready); holds back the sender while too much is at work; and passes on the rest
@@ -7,7 +7,7 @@ unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
@@ -18,15 +18,13 @@ from msgspec import UNSET
 from websockets.frames import CloseCode
 
 from weather.answers import Answers
+from weather.asgi import Message, Receive, Send
 from weather.errors import InvalidMessage
-from weather.session import legacy, messages, modern
-from weather.session.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
-from weather.session.sessions import Sessions
-from weather.session.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
+from weather.protocol import legacy, messages, modern
+from weather.protocol.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
+from weather.protocol.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
+from weather.transports.sessions import Sessions
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Close = Callable[[int, str, str], None]
 
 
@@ -36,7 +34,7 @@ class State(Enum):
     READY = auto()
 
 
-class Screen:
+class Dispatcher:
     """`close` ends the session: with code, reason, and a name for it. Times are of `perf_counter`; `stateless` says
     that the new era was spoken.
     """
@@ -48,8 +46,8 @@ class Screen:
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._changed: anyio.Event | None = None
         self.state = State.NEW
-        self.in_flight: dict[RequestId, messages.Work] = {}
-        self.streams: dict[RequestId, messages.Work] = {}
+        self.in_flight: dict[RequestId, messages.PendingRequest] = {}
+        self.streams: dict[RequestId, messages.PendingRequest] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.client = ""
         self.calls = self.errors = self.sending = 0
@@ -73,17 +71,17 @@ class Screen:
             text = event.get("text")
             if text is None:
                 self._close(CloseCode.UNSUPPORTED_DATA, "MCP messages are text: send JSON in text frames", "binary")
-            elif (call := messages.plain_call(text)) and (reply := self._ready(call)):
+            elif (call := messages.plain_call(text)) and (reply := self._cached_reply(call)):
                 self.calls += 1
                 await self.write(reply)
             elif await self._passes(text, call):
                 return event
 
-    def _ready(self, call: Call) -> str | None:
+    def _cached_reply(self, call: Call) -> str | None:
         """Once it is known how the client speaks, and who it is."""
         if call.id in self.in_flight or not (self.stateless or self.state is State.READY):
             return None
-        return at_once(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
+        return cached_reply(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
 
     async def _passes(self, text: str, call: Call | None) -> bool:
         """True for a message that the SDK shall see."""
@@ -104,7 +102,7 @@ class Screen:
 
     async def _requested(self, request: Request, key: Any) -> bool:
         """None is taken up while the server goes down: with always one more at work, the session would not end."""
-        if self._hub.over.is_set():
+        if self._hub.shutting_down.is_set():
             return False
         era = modern if modern.speaks(request) else legacy
         if problem := self._problem(request, era):
@@ -119,7 +117,7 @@ class Screen:
         if reply:
             await self.write(reply)
             return False
-        work = messages.Work(request.method)
+        work = messages.PendingRequest(request.method)
         if request.method == "subscriptions/listen":
             work.uris = len(modern.wanted(request))
             if work.uris + sum(other.uris for other in self.streams.values()) > MOST_SUBSCRIPTIONS:
@@ -136,7 +134,7 @@ class Screen:
             self.client = messages.named(request.params["clientInfo"])
         return era is legacy
 
-    async def _work(self, request: Request, work: messages.Work) -> None:
+    async def _work(self, request: Request, work: messages.PendingRequest) -> None:
         """At work until its answer is written: a client that does not read is held back."""
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
             with work.scope as scope:
@@ -149,7 +147,7 @@ class Screen:
                 await self.write(reply)
         self._done(request.id)
 
-    def _done(self, request_id: RequestId) -> messages.Work | None:
+    def _done(self, request_id: RequestId) -> messages.PendingRequest | None:
         if self._changed:
             self._changed.set()
         return self.in_flight.pop(request_id, None) or self.streams.pop(request_id, None)
@@ -215,9 +213,9 @@ class Screen:
                 self.sent_at = perf_counter()
 
 
-def at_once(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:
+def cached_reply(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:
     """The hot path: a call is known by the name of its tool and the bytes of its arguments."""
-    ready, meta = answers.known(call.key), call.params.meta
+    ready, meta = answers.lookup_key(call.key), call.params.meta
     if ready is None:
         return None
     if meta is UNSET or not meta.modern:

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import UNSET
 
 from weather import __version__
-from weather.answers import Answers, Ready
+from weather.answers import Answers, CachedResult
 from weather.config import MINUTES
 from weather.errors import InvalidMessage, shortened
+from weather.inputs import TAKES
 from weather.nws import silent
-from weather.questions import TAKES
-from weather.session import messages, resources
-from weather.session.messages import (
+from weather.protocol import messages, resources
+from weather.protocol.messages import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -30,7 +30,7 @@ from weather.session.messages import (
     Request,
     RequestId,
 )
-from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
+from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, call, instructions
 
 UNSUPPORTED_VERSION = -32022
@@ -70,14 +70,14 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
                 raise _invalid(request, f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
             if not isinstance(arguments, dict):
                 raise _invalid(request, "arguments: should be an object")
-            ready = answers.known(key) or answers.ready(name, arguments, key)
+            ready = answers.lookup_key(key) or answers.lookup(name, arguments, key)
             return reply(answers, request.id, ready, transport, started) if ready else None
         case "resources/list" | "resources/templates/list":
             return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
         case "completion/complete":
             return messages.result(request.id, _complete(resources.completed(request)))
         case "resources/read":
-            ready = resources.ready(answers, request, INVALID_PARAMS)
+            ready = resources.lookup(answers, request, INVALID_PARAMS)
             return _read(answers, request, ready) if ready else None
         case "subscriptions/listen":
             wanted(request)
@@ -92,7 +92,7 @@ def _arguments(request: Request) -> Any:
     return {} if found is None else found
 
 
-def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str, started: float) -> str:
+def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float) -> str:
     answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
     return messages.result(request_id, _complete(ready.json))
 
@@ -134,7 +134,7 @@ async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify)
         await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
         for subscription in subscriptions:
             hub.add(subscription)
-        await hub.over.wait()
+        await hub.shutting_down.wait()
     finally:
         hub.streams -= 1
         for subscription in subscriptions:
@@ -154,7 +154,7 @@ def wanted(request: Request) -> dict[str, str]:
     raise _invalid(request, "notifications: an object, in it resourceSubscriptions: a list of URIs.")
 
 
-def _read(answers: Answers, request: Request, ready: Ready) -> str:
+def _read(answers: Answers, request: Request, ready: CachedResult) -> str:
     life_s = max(0.0, ready.expires_at - answers.clock())
     return messages.result(request.id, _complete(resources.contents(request, ready), _cached(life_s)))
 

@@ -16,12 +16,12 @@ from mcp.server.lowlevel import Server
 from websockets.frames import CloseCode
 
 from weather import serving
+from weather.access import is_loopback
 from weather.answers import Answers
 from weather.config import SECONDS, Settings
 from weather.errors import Refusal, counted
 from weather.metrics import Metrics
-from weather.session.access import is_loopback
-from weather.session.subscriptions import Subscriptions
+from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from weather.serving.tcp import Connection
@@ -77,7 +77,7 @@ class Sessions:
         self._open.discard(session)
         self.metrics.ended(ended)
 
-    async def keep(self, tasks: TaskGroup) -> None:
+    async def run_clock(self, tasks: TaskGroup) -> None:
         """The one clock of the process: closes sessions whose time is up, and measures how late the loop is."""
         self._tasks = tasks
         while True:
@@ -107,12 +107,12 @@ class Sessions:
         elif not (self.settings.checks_tokens or all(map(is_loopback, serving.hosts()))):
             log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
 
-    def meet(self, served: Connection | None) -> None:
+    def on_connection(self, served: Connection | None) -> None:
         """To be told what serves each request and handshake, if that is mended; looks at the first."""
         if served and not self._met:
             self._met = True
             self.start(self._drain, served)
-            served.leave(self.settings.mcp_grace_seconds + CLOSING_S)
+            served.extend_graceful_timeout(self.settings.mcp_grace_seconds + CLOSING_S)
 
     @contextmanager
     def request(self, patience_s: float) -> Iterator[asyncio.Timeout]:
@@ -120,7 +120,7 @@ class Sessions:
 
         Raises Refusal. It is not anyio's, which would take a twentieth of the whole answer's time.
         """
-        if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_requests:
+        if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_concurrent_requests:
             raise Refusal(503, "capacity", "There is no room for another request now.", RETRY)
         room = asyncio.timeout(patience_s)
         self._requests.add(room)
@@ -133,7 +133,7 @@ class Sessions:
         """Calls at work have their grace; a session is closed as soon as none of its calls is."""
         await served.going_down.wait()
         log.info("going down: %s open", counted(len(self._open), "session"))
-        self.subscriptions.over.set()
+        self.subscriptions.shutting_down.set()
         served.cut_slow_readers()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
         for room in self._requests:

@@ -31,14 +31,17 @@ from tests.raw import (
     text,
 )
 from weather import __version__
-from weather.answers import Ready
+from weather.access import Access
+from weather.answers import CachedResult
 from weather.areas import AREAS
 from weather.config import Settings
 from weather.errors import InvalidMessage
 from weather.metrics import Metrics
-from weather.session import Access, Sessions, build_server, mcp, modern
-from weather.session.messages import Request, Work
-from weather.session.screen import Screen
+from weather.protocol import build_server, modern
+from weather.protocol.messages import PendingRequest, Request
+from weather.transports import Sessions
+from weather.transports.dispatch import Dispatcher
+from weather.transports.streamable_http import handle
 
 # schema/2026-07-28/schema.json of the specification, as it is.
 DEFINITIONS = json.loads((Path(__file__).parent.parent / "data" / "mcp-2026-07-28.json").read_text())["$defs"]
@@ -56,7 +59,7 @@ ABSENT = object()
 TOOLS = ["get-weather", "get-forecast", "get-alerts"]
 OVER_HTTP = IN_FLIGHT.replace("websocket", "http")
 APP = "https://app.example"
-READY = Ready('{"content":[]}', "get-alerts", "ok", 0, 0)
+READY = CachedResult('{"content":[]}', "get-alerts", "ok", 0, 0)
 
 
 @cache
@@ -326,7 +329,7 @@ def test_both_eras_are_served_on_one_connection(server):
 
 @pytest.mark.parametrize("key", ["io.modelcontextprotocol/related-task", "com.example/x", "progressToken"])
 def test_metadata_that_sessions_have_do_not_make_a_request_stateless(server, key):
-    """`related-task` is of 2025-11-25. Ready or not, the answer is of the session."""
+    """`related-task` is of 2025-11-25. CachedResult or not, the answer is of the session."""
     with Raw(server.port) as raw:
         raw.initialize()
         for _ in range(2):
@@ -543,11 +546,11 @@ async def test_a_send_that_fails_harms_no_one_else():
     answers = SimpleNamespace(answer=answer, metrics=Metrics())
     settings = Settings.read(nws_api_base="simulator")
     sessions = SimpleNamespace(answers=answers, start=None, settings=settings, subscriptions=None)
-    screen = Screen(sessions, None, gone, None)
-    screen.in_flight[1] = work = Work("tools/call")
+    dispatcher = Dispatcher(sessions, None, gone, None)
+    dispatcher.in_flight[1] = work = PendingRequest("tools/call")
     with anyio.fail_after(TIMEOUT_S):
-        await screen._work(Request(1, "tools/call", alerts(1, {})["params"]), work)
-    assert not screen.in_flight
+        await dispatcher._work(Request(1, "tools/call", alerts(1, {})["params"]), work)
+    assert not dispatcher.in_flight
 
 
 # HTTP alone
@@ -648,7 +651,7 @@ def test_who_leaves_cancels(slow, shut, areas, meta):
 
 @pytest.mark.anyio
 async def test_who_does_not_read_a_stream_takes_no_room_for_good():
-    """The slots of MCP_MAX_REQUESTS are few."""
+    """The slots of MCP_MAX_CONCURRENT_REQUESTS are few."""
     message = alerts(1, {"state": "CA"}, progressToken=1)
 
     async def answer(*_):
@@ -665,7 +668,9 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
         return await anyio.sleep_forever()
 
     settings = Settings.read(nws_api_base="simulator", nws_deadline_seconds=0.1, mcp_send_timeout_seconds=0.1)
-    answers = SimpleNamespace(known=lambda _: None, ready=lambda *_: None, answer=answer, metrics=Metrics(), nws=None)
+    answers = SimpleNamespace(
+        lookup_key=lambda _: None, lookup=lambda *_: None, answer=answer, metrics=Metrics(), nws=None
+    )
     sessions = Sessions(settings, answers.metrics, answers, build_server(answers, settings))
     headers = {"host": "localhost", "content-type": "application/json", **mirrors(message)}
     scope = {
@@ -675,7 +680,7 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     }
     with anyio.fail_after(TIMEOUT_S):
-        assert await mcp(scope, receive, stuck, sessions, Access(settings)) is None
+        assert await handle(scope, receive, stuck, sessions, Access(settings)) is None
 
 
 def test_a_cancel_in_a_message_is_taken_and_means_nothing(server):
@@ -765,8 +770,8 @@ def test_answered(row, key):
     answers = SimpleNamespace(
         settings=Settings.read(nws_api_base="simulator"),
         metrics=Metrics(),
-        known=lambda _: None,
-        ready=lambda _, arguments, __: READY if arguments.get("state") == "CA" else None,
+        lookup_key=lambda _: None,
+        lookup=lambda _, arguments, __: READY if arguments.get("state") == "CA" else None,
     )
     asked = Request(message["id"], message["method"], message["params"])
     if isinstance(expected, int):

@@ -19,11 +19,11 @@ from weather.answers import Answers
 from weather.config import SECONDS
 from weather.errors import WeatherError
 from weather.metrics import Metrics
-from weather.nws import AlertDigest
+from weather.nws import AlertsData
 
 AGAIN_S = 5 * SECONDS
 SHORTEST_S = 0.1 * SECONDS
-AT_ONCE = 10
+NOTIFY_BATCH = 10
 MOST_SUBSCRIPTIONS = MOST_STREAMS = 100  # of a connection
 UNKNOWN = frozenset([("",)])
 MOST = f"At most {MOST_SUBSCRIPTIONS} resources can be subscribed to at once."
@@ -70,7 +70,7 @@ class Subscriptions:
     def __init__(self, answers: Answers, metrics: Metrics, start: Callable[..., Any]) -> None:
         self._answers, self._metrics, self._start = answers, metrics, start
         self._areas: dict[str, _Area] = {}
-        self.over = anyio.Event()
+        self.shutting_down = anyio.Event()
         self.streams = 0
         metrics.subscriptions.set_function(lambda: self.open)
         metrics.streams.set_function(lambda: self.streams)
@@ -102,13 +102,13 @@ class Subscriptions:
         """What NWS changes is told, and what the clock ends. An outage is no change; what differs after it is told, and
         so is the first answer after none.
         """
-        nws, listed, told = self._answers.nws, AlertDigest(alerts=()), None
+        nws, listed, told = self._answers.nws, AlertsData(alerts=()), None
         with area.watch:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await nws.alerts(code, ahead=told is not None)  # at first what others read, too
-                    listed = listed if alerts.stale and told is not None else alerts.digest
+                    alerts = await nws.alerts(code, refresh_ahead=told is not None)  # at first what others read, too
+                    listed = listed if alerts.stale and told is not None else alerts.data
                     now = nws.now()
                     active = listed.in_force_at(now)
                     ends_s = ((alert.over_at - now).total_seconds() for alert in active if alert.over_at)
@@ -127,6 +127,6 @@ class Subscriptions:
         async with anyio.create_task_group() as tasks:
             for number, subscription in enumerate(subscribers):
                 tasks.start_soon(subscription.tell, self._metrics)
-                if number % AT_ONCE == 0:
+                if number % NOTIFY_BATCH == 0:
                     await anyio.lowlevel.checkpoint()  # Others have their turn.
         self._metrics.notified.observe(perf_counter() - changed_at)

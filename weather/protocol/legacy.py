@@ -23,14 +23,14 @@ from mcp.server.websocket import websocket_server
 from pydantic import ValidationError
 
 from weather import __version__
-from weather.answers import Answers, Ready
+from weather.answers import Answers, CachedResult
 from weather.config import Settings
 from weather.errors import InvalidMessage, shortened
+from weather.inputs import TAKES
 from weather.nws import Progress, silent
-from weather.questions import TAKES
-from weather.session import messages, resources
-from weather.session.messages import INVALID_PARAMS, METHOD_NOT_FOUND, Request, RequestId
-from weather.session.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
+from weather.protocol import messages, resources
+from weather.protocol.messages import INVALID_PARAMS, METHOD_NOT_FOUND, Request, RequestId
+from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import DEFINITIONS, KNOWN, LISTING, NAME, TITLE, call, instructions
 
 SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
@@ -40,7 +40,7 @@ NOT_FOUND = -32002
 
 log = logging.getLogger("weather.session")
 
-in_flight: ContextVar[Mapping[RequestId, messages.Work]] = ContextVar("in_flight")
+in_flight: ContextVar[Mapping[RequestId, messages.PendingRequest]] = ContextVar("in_flight")
 """The requests of the session that a task works for; not set over HTTP, where a request is a session."""
 
 
@@ -62,12 +62,12 @@ def params(request: Request) -> Any:
 def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
     """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
     method = request.method
-    if method == "tools/call" and (ready := answers.known(key)):
+    if method == "tools/call" and (ready := answers.lookup_key(key)):
         return reply(answers, request.id, ready, transport, started)
     if method in SUBSCRIBING and transport == "http":
         raise InvalidMessage(METHOD_NOT_FOUND, "Subscribing needs a WebSocket, or a newer revision.", request.id)
     if method == "resources/read" and isinstance(request.params.get("uri"), str):
-        ready = resources.ready(answers, request, NOT_FOUND)
+        ready = resources.lookup(answers, request, NOT_FOUND)
         return messages.result(request.id, resources.contents(request, ready)) if ready else None
     asked = params(request)
     if method == "tools/list" and request.params.get("cursor") is None:
@@ -76,7 +76,7 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
         return messages.result(request.id, resources.listed(request))
     if method == "completion/complete":
         return messages.result(request.id, resources.completed(request))
-    if method == "tools/call" and (ready := answers.ready(asked.name, asked.arguments or {}, key)):
+    if method == "tools/call" and (ready := answers.lookup(asked.name, asked.arguments or {}, key)):
         return reply(answers, request.id, ready, transport, started)
     return None
 
@@ -102,7 +102,7 @@ def subscribed(
     return messages.result(request.id, "{}")
 
 
-def reply(answers: Answers, request_id: RequestId, ready: Ready, transport: str, started: float) -> str:
+def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float) -> str:
     answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
     return messages.result(request_id, ready.json)
 
@@ -118,7 +118,7 @@ async def over_websocket(server: Server[None, Any], scope: Any, receive: Any, se
     to_come, failed = [first, {"type": "websocket.connect"}], False
 
     def received() -> Awaitable[Any]:
-        return _at_once(to_come.pop()) if to_come else receive()
+        return _immediately(to_come.pop()) if to_come else receive()
 
     with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
         warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
@@ -149,12 +149,12 @@ async def over_http(server: Server[None, Any], version: str, body: bytes) -> str
     run = partial(server.run, initialization_options=_options(server, subscribe=False), stateless=True)
     async with transport.connect() as (read, write), anyio.create_task_group() as tasks:
         tasks.start_soon(run, read, write)
-        await transport.handle_request(scope, lambda: _at_once(request), send)
+        await transport.handle_request(scope, lambda: _immediately(request), send)
         tasks.cancel_scope.cancel()
     return titled(b"".join(event.get("body", b"") for event in sent).decode())
 
 
-async def _at_once(event: Any) -> Any:
+async def _immediately(event: Any) -> Any:
     return event
 
 
@@ -168,7 +168,7 @@ def build_server(answers: Answers, settings: Settings) -> Server[None, Any]:
         return types.ServerResult(types.ListToolsResult(tools=DEFINITIONS))
 
     async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
-        """Cancelled, it ends with a result that the screen drops: a cancelled request is not answered."""
+        """Cancelled, it ends with a result that the dispatcher drops: a cancelled request is not answered."""
         name, result, session = request.params.name, '{"content":[]}', in_flight.get(None)
         if name not in TAKES:
             raise _invalid_params(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")

@@ -1,7 +1,7 @@
 """One WebSocket is one MCP session.
 
-The protocol is the SDK's, behind the screen: `websocket_server` and `Server.run`, which begin with the first message
-that they are needed for.
+The dispatcher answers what needs no session. The SDK's `websocket_server` and `Server.run` begin with the first message
+that needs one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import anyio
 from websockets.frames import CloseCode
 
 from weather import serving
+from weather.access import Admission
+from weather.asgi import Receive, Scope, Send
 from weather.config import SECONDS
-from weather.session import legacy
-from weather.session.access import Admission, Scope
-from weather.session.http import peer
-from weather.session.screen import Receive, Screen, Send, State
-from weather.session.sessions import Sessions
+from weather.protocol import legacy
+from weather.responses import peer
+from weather.transports.dispatch import Dispatcher, State
+from weather.transports.sessions import Sessions
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
 
@@ -33,7 +34,7 @@ class Session:
     def __init__(self, sessions: Sessions, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         self._sessions, self._admission, self._settings = sessions, admission, sessions.settings
         self._scope, self._receive, self._send = scope, receive, send
-        self._screen = Screen(sessions, receive, send, self.close)
+        self._dispatcher = Dispatcher(sessions, receive, send, self.close)
         self._opened_at = time.perf_counter()
         self._life = anyio.CancelScope()
         self._ending: tuple[int, str, str] | None = None
@@ -41,36 +42,38 @@ class Session:
 
     @property
     def in_flight(self) -> int:
-        return len(self._screen.in_flight)
+        return len(self._dispatcher.in_flight)
 
     async def run(self) -> None:
         if (served := serving.connection.get()) and served.stream:
-            served.stream.agree(self._settings.mcp_max_message_bytes, compression=self._settings.mcp_compression)
-        legacy.in_flight.set(self._screen.in_flight)
+            served.stream.configure(self._settings.mcp_max_message_bytes, compression=self._settings.mcp_compression)
+        legacy.in_flight.set(self._dispatcher.in_flight)
         try:
             with self._life:
-                self._screen.gone = (await self._receive())["type"] != "websocket.connect"
-                if not self._screen.gone:
+                self._dispatcher.gone = (await self._receive())["type"] != "websocket.connect"
+                if not self._dispatcher.gone:
                     await self._send({"type": "websocket.accept", "subprotocol": self._admission.subprotocol})
                     await self._serve()
         except anyio.get_cancelled_exc_class():
             self.close(CloseCode.SERVICE_RESTART, "the server is going down", "shutdown")
             raise
         finally:
-            self._screen.end()
+            self._dispatcher.end()
             code, reason, ended = self._ending or (CloseCode.NORMAL_CLOSURE, "", "client")
-            if not self._screen.gone:
+            if not self._dispatcher.gone:
                 with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                     await self._send({"type": "websocket.close", "code": code, "reason": reason})
             self._sessions.discard(self, ended)
             self._log(code, ended)
 
     async def _serve(self) -> None:
-        screen = self._screen
-        first = await screen.receive()
-        if screen.gone:
+        dispatcher = self._dispatcher
+        first = await dispatcher.receive()
+        if dispatcher.gone:
             return
-        if not await legacy.over_websocket(self._sessions.server, self._scope, screen.receive, screen.send, first):
+        if not await legacy.over_websocket(
+            self._sessions.server, self._scope, dispatcher.receive, dispatcher.send, first
+        ):
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
     def close(self, code: int, reason: str, ended: str) -> None:
@@ -80,16 +83,16 @@ class Session:
             self._life.cancel()
 
     def check(self, now: float) -> None:
-        screen, settings = self._screen, self._settings
-        initialized = screen.stateless or screen.state is State.READY
+        dispatcher, settings = self._dispatcher, self._settings
+        initialized = dispatcher.stateless or dispatcher.state is State.READY
         if not initialized and now - self._opened_at > settings.mcp_initialize_timeout_seconds:
             reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
             self.close(CloseCode.POLICY_VIOLATION, reason, "not_initialized")
-        elif screen.sending and now - screen.sent_at > settings.mcp_send_timeout_seconds:
+        elif dispatcher.sending and now - dispatcher.sent_at > settings.mcp_send_timeout_seconds:
             self.close(
                 CloseCode.POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading"
             )
-        elif not screen.busy and now - screen.received_at > settings.mcp_idle_timeout_seconds:
+        elif not dispatcher.busy and now - dispatcher.received_at > settings.mcp_idle_timeout_seconds:
             self.close(CloseCode.NORMAL_CLOSURE, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
             self.close(CloseCode.POLICY_VIOLATION, "the token has expired", "token_expired")
@@ -98,10 +101,10 @@ class Session:
         fields = {
             "session": next(_numbers),
             "peer": peer(self._scope),
-            "client": self._screen.client,
+            "client": self._dispatcher.client,
             "seconds": round(time.perf_counter() - self._opened_at, 3),
-            "calls": self._screen.calls,
-            "errors": self._screen.errors,
+            "calls": self._dispatcher.calls,
+            "errors": self._dispatcher.errors,
             "ended": ended,
             "code": code,
         }

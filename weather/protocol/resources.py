@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
-from weather.answers import Answers, Ready
+from weather.answers import Answers, CachedResult
 from weather.areas import AREAS
 from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
-from weather.session.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
+from weather.protocol.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
 
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
 NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
@@ -65,12 +65,12 @@ def _asked(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
     raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {ALERTS} and {FORECAST}.", missing)
 
 
-def ready(answers: Answers, request: Request, missing: int) -> Ready | None:
+def lookup(answers: Answers, request: Request, missing: int) -> CachedResult | None:
     """What is ready of a `resources/read`; raises InvalidMessage."""
-    return answers.ready(*_asked(request, missing))
+    return answers.lookup(*_asked(request, missing))
 
 
-async def read(answers: Answers, request: Request, missing: int) -> Ready:
+async def read(answers: Answers, request: Request, missing: int) -> CachedResult:
     """Raises InvalidMessage, also where the Weather Service does not answer."""
     try:
         return await answers.answer(*_asked(request, missing))
@@ -80,7 +80,7 @@ async def read(answers: Answers, request: Request, missing: int) -> Ready:
         raise InvalidMessage(INTERNAL_ERROR, str(error), request.id) from None
 
 
-def contents(request: Request, ready: Ready) -> str:
+def contents(request: Request, ready: CachedResult) -> str:
     """The result of `resources/read`: the structured content of the tool's result."""
     uri = json.dumps(request.params["uri"])
     return f'{{"contents":[{{"uri":{uri},"mimeType":"application/json","text":{ready.text}}}]}}'

@@ -21,7 +21,7 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from tests.conftest import serving
 from tests.raw import CLIENT_INFO, INITIALIZE, TIMEOUT_S, Raw, answering, call, configured, eventually, gated, gauges
 from tests.raw import request as message
-from tests.session.test_session import (
+from tests.transports.test_websocket import (
     BAD_ARGUMENTS,
     IDS,
     INVALID_PARAMS,
@@ -110,7 +110,7 @@ def http(plain):
 @pytest.mark.anyio
 async def test_the_sdks_client_initializes_lists_calls_and_is_told_of_errors(plain):
     """Each tool twice: what is built and what is ready are the same."""
-    ready = gauges(plain.port)["mcp_ready_answers_total"]
+    ready = gauges(plain.port)["mcp_answer_cache_hits_total"]
     with anyio.fail_after(TIMEOUT_S):
         async with (
             streamable_http_client(f"{plain.http}/mcp") as (read, write, session_id),
@@ -130,7 +130,7 @@ async def test_the_sdks_client_initializes_lists_calls_and_is_told_of_errors(pla
                 built, again = [await session.call_tool(name, arguments) for _ in range(2)]
                 assert not built.isError
                 assert built == again
-            assert gauges(plain.port)["mcp_ready_answers_total"] == ready + len(CALLS)
+            assert gauges(plain.port)["mcp_answer_cache_hits_total"] == ready + len(CALLS)
             bad = await session.call_tool("get-alerts", {"state": "XX"})
             assert bad.isError
             assert "two-letter code" in bad.content[0].text
@@ -264,7 +264,7 @@ REFUSED = {
 def test_what_is_no_mcp_is_refused_and_counted(plain, row):
     """Its body is not waited for: hypercorn closes a connection where it has not come by then."""
     method, headers, status, reason, told = row
-    counted = f'mcp_refusals_total{{reason="{reason}",transport="http"}}'
+    counted = f'mcp_rejected_total{{reason="{reason}",transport="http"}}'
     before = gauges(plain.port).get(counted, 0)
     with closing(Client(plain)) as client:
         client.request(method, "/mcp", PING, HEADERS | headers)
@@ -393,13 +393,13 @@ def test_a_connection_serves_hundreds_of_requests(http):
         assert http.sock is first
 
 
-# Work
+# PendingRequest
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory, gate):
     """A server with room for three requests, whose upstream answers when the gate is opened."""
-    with served(tmp_path_factory.mktemp("slow"), MCP_MAX_REQUESTS="3", **gate.settings) as started:
+    with served(tmp_path_factory.mktemp("slow"), MCP_MAX_CONCURRENT_REQUESTS="3", **gate.settings) as started:
         yield started
 
 
@@ -666,7 +666,12 @@ def test_without_an_issuer_nothing_is_told(http, path):
 
 def test_calls_are_counted_as_http(http, plain):
     def counts():
-        names = ("mcp_calls_total", "mcp_call_duration_seconds_count", "mcp_ready_answers_total", "mcp_sessions_open")
+        names = (
+            "mcp_calls_total",
+            "mcp_call_duration_seconds_count",
+            "mcp_answer_cache_hits_total",
+            "mcp_sessions_open",
+        )
         return {name: value for name, value in gauges(plain.port).items() if name.startswith(names)}
 
     before = counts()
@@ -678,7 +683,7 @@ def test_calls_are_counted_as_http(http, plain):
         'mcp_calls_total{outcome="argument_error",tool="get-alerts",transport="http"}': 1,
         'mcp_call_duration_seconds_count{outcome="ok",tool="get-alerts",transport="http"}': 2,
         'mcp_call_duration_seconds_count{outcome="argument_error",tool="get-alerts",transport="http"}': 1,
-        "mcp_ready_answers_total": 1,
+        "mcp_answer_cache_hits_total": 1,
     }
 
 

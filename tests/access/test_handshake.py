@@ -2,9 +2,10 @@
 
 import pytest
 
+from weather.access import Access, Admission, check_host_and_origin
+from weather.access.handshake import check_request_line, negotiate
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.session.access import Access, Admission, check_host_and_origin, check_request_line, negotiate
 
 pytestmark = pytest.mark.anyio
 

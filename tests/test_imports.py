@@ -1,0 +1,54 @@
+"""Imports point down: each room uses only what stands below it."""
+
+import ast
+
+import pytest
+
+from tests.conftest import ROOT
+
+# From the top down. What stands in one line may not import each other, but for files of one folder.
+LAYERS = (
+    ("app",),
+    ("transports", "console"),
+    ("access",),
+    ("protocol",),
+    ("tools",),
+    ("answers",),
+    ("report",),
+    ("words", "inputs"),
+    ("places",),
+    ("gazetteer", "nws"),
+    ("responses", "serving", "logs"),
+    ("metrics", "areas", "asgi", "config"),
+    ("errors",),
+)
+RANK = {room: number for number, layer in enumerate(LAYERS) for room in layer}
+ALONE = ("simulator", "client")  # They import nothing of the server.
+MODULES = [ROOT / "app.py", *(ROOT / "weather").rglob("*.py")]
+
+
+def room_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] != "weather" else parts[1]
+
+
+def imported(path):
+    """The rooms of `weather` that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("weather"):
+            name = node.module.split(".")
+            yield from [name[1]] if name[1:] else (alias.name for alias in node.names if alias.name != "__version__")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    room = room_of(path)
+    for other in set(imported(path)) - {room}:
+        assert room not in ALONE, other
+        if other not in ALONE:
+            assert RANK[room] < RANK[other], other
+
+
+def test_every_room_has_its_place():
+    rooms = {room_of(path) for path in MODULES} - set(ALONE) - {"__init__"}
+    assert rooms == set(RANK)

@@ -1,0 +1,23 @@
+"""The types of ASGI, the headers of a scope, and the paths where MCP is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+WEBSOCKET_PATH, HTTP_PATH = "/ws", "/mcp"
+
+
+def header(scope: Scope, name: bytes) -> list[bytes]:
+    """Returns the values of every header line of that name. The scope keeps them by name after the first look-up."""
+    by_name = scope.get("weather.headers")
+    if by_name is None:
+        scope["weather.headers"] = by_name = {}
+        for key, value in scope["headers"]:
+            by_name.setdefault(key.lower(), []).append(value)
+    return list(by_name.get(name, ()))
