@@ -19,7 +19,7 @@ LAYERS = (
     ("places",),
     ("gazetteer", "nws"),
     ("responses", "serving", "logs"),
-    ("metrics", "areas", "asgi", "config"),
+    ("metrics", "areas", "asgi", "config", "events"),
     ("errors",),
 )
 RANK = {room: number for number, layer in enumerate(LAYERS) for room in layer}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from weather.areas import AREAS
 from weather.errors import BadArgument
-from weather.gazetteer import DATA, Gazetteer, Line, key_of
+from weather.gazetteer import DATA, Gazetteer, Line, distance_km, key_of
 from weather.inputs import located, understood
-from weather.places import Places, _km
+from weather.places import Places
 
 LINES = [
     Line("=ny", "NY", "Elm, NY", "Ash County", 90000, 42, -74.5),
@@ -198,7 +198,7 @@ TRUE = {
 @pytest.mark.parametrize(("said", "where"), TRUE.items())
 def test_a_place_is_where_it_is(real, said, where):
     found = real.find(said)
-    assert _km(found, Line("", "", "", "", 0, *where)) < 6, found
+    assert distance_km((found.latitude, found.longitude), where) < 6, found
 
 
 @pytest.mark.parametrize(

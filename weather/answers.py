@@ -1,4 +1,4 @@
-"""The answers of the tools: built once per refresh, turned into bytes once, and kept ready until they expire."""
+"""The results of the tools: built and serialized once per refresh, and cached until they expire."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRY_REFRESH_S = 5 * SECONDS
 OBSERVATION_PATIENCE_S = 1 * SECONDS
 NO_OBSERVATION_S = 60 * SECONDS
 ENTRY_BYTES = 1024
-MOST_KNOWN = 10_000
+MOST_KEYS = 10_000
 
 Key = tuple[Any, ...]
 
@@ -36,7 +36,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class CachedResult:
-    """A result as JSON in ASCII, what its calls count as, and until when it may be sent, by the clock of NWS."""
+    """A `CallToolResult` as JSON in ASCII. `outcome` is its label in the metrics: "ok" or "stale".
+
+    `refresh_at` and `expires_at` are in seconds on `NWS.clock`.
+    """
 
     json: str
     tool: str
@@ -46,13 +49,13 @@ class CachedResult:
 
     @cached_property
     def text(self) -> str:
-        """The structured content as a text, in JSON itself."""
+        """The structured content as a JSON string that holds JSON, for the text of a resource."""
         structured = self.json.partition(',"structuredContent":')[2].rpartition(',"isError":')[0]
         return json.dumps(structured)
 
 
-class Asked(NamedTuple):
-    """A args; `key` is the same for all its spellings. `note` says what was taken for the place."""
+class Query(NamedTuple):
+    """A validated call. `key` is the same for all spellings of the arguments; `note` says what place was assumed."""
 
     key: Key
     tool: str
@@ -61,6 +64,16 @@ class Asked(NamedTuple):
 
 
 class Answers:
+    """Answers tool calls from a cache of finished results, or builds a result from NWS's data.
+
+    * `lookup` and `lookup_key` return a cached result without waiting, or None.
+    * `answer` waits for a result, at most `NWS_DEADLINE_SECONDS`, and raises WeatherError.
+
+    Concurrent calls for the same thing share one build. A result expires as soon as a document of NWS that it is made
+    of expires, or a period or alert in it ends. A call in the last tenth of that time gets the cached result and starts
+    a refresh. At most `MCP_ANSWER_CACHE_BYTES` are cached, least recently used out first.
+    """
+
     def __init__(self, nws: NWS, settings: Settings, metrics: Metrics) -> None:
         self.nws, self.settings, self.metrics = nws, settings, metrics
         self.clock = nws.clock
@@ -68,110 +81,113 @@ class Answers:
         self._cache: LRUCache[Key, CachedResult] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         metrics.answer_cache_bytes.set_function(lambda: self._cache.currsize)
         self._building: dict[Key, Flight[CachedResult]] = {}
-        self._asked_by_key: dict[Key, Asked] = {}
-        self._turn = anyio.Lock()  # Long answers are built one at a time; between two, the loop serves everybody else.
+        self._queries_by_key: dict[Key, Query] = {}
+        self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
     def lookup_key(self, key: Key) -> CachedResult | None:
-        """The answer to a call that came with this key before, when it needs no waiting."""
-        asked = self._asked_by_key.get(key)
-        return None if asked is None else self._cached(asked)
+        """The cached result of the call that `lookup` last got with this key; else None."""
+        query = self._queries_by_key.get(key)
+        return None if query is None else self._cached(query)
 
     def lookup(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> CachedResult | None:
-        """The answer, when it needs no waiting; from now on it is known by `key`, if any."""
+        """The cached result of a call, else None, also for invalid arguments. Stores the call for `lookup_key`."""
         if tool not in TAKES:
             return None
         try:
-            asked = self._asked(tool, arguments)
-        except BadArgument:  # for `answer` to refuse
+            query = self._query(tool, arguments)
+        except BadArgument:  # `answer` raises it again.
             return None
         if key:
-            if len(self._asked_by_key) >= MOST_KNOWN:
-                self._asked_by_key.clear()
-            self._asked_by_key[key] = asked
-        return self._cached(asked)
+            if len(self._queries_by_key) >= MOST_KEYS:
+                self._queries_by_key.clear()
+            self._queries_by_key[key] = query
+        return self._cached(query)
 
     async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> CachedResult:
-        """Raises WeatherError, within the deadline."""
+        """The result of a call; `progress` gets a note for each wait. Raises WeatherError, within the deadline.
+
+        `tool` must be a key of `TAKES`.
+        """
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                asked = self._asked(tool, arguments)
-                return self._cached(asked) or await self._build(asked).wait(progress)
+                query = self._query(tool, arguments)
+                return self._cached(query) or await self._build(query).wait(progress)
         except TimeoutError:
             raise TooSlow(deadline_s) from None
 
     def forget_alerts(self, state: str) -> None:
-        """What is ready of them; the next call builds it of the documents as they are now."""
+        """Drops the cached alerts of a state, so that the next call builds them from the current documents."""
         for key in [key for key in self._cache if key[0] == "get-alerts" and state in key]:
             del self._cache[key]
 
-    def _asked(self, tool: str, arguments: Mapping[str, Any]) -> Asked:
+    def _query(self, tool: str, arguments: Mapping[str, Any]) -> Query:
         args, note = understood(tool, arguments), ""
         if args.place is not None:
             args, note = located(args, self.places)
-        return Asked((tool, note, *args.__dict__.values()), tool, args, note)
+        return Query((tool, note, *args.__dict__.values()), tool, args, note)
 
-    def _cached(self, asked: Asked) -> CachedResult | None:
-        """An entry in use is refreshed before it expires."""
-        ready = self._cache.get(asked.key)
-        if ready is None:
+    def _cached(self, query: Query) -> CachedResult | None:
+        """Starts a refresh if the result expires soon."""
+        result = self._cache.get(query.key)
+        if result is None:
             return None
         now = self.clock()
-        if now >= ready.expires_at:
+        if now >= result.expires_at:
             return None
-        if now >= ready.refresh_at:
-            ready.refresh_at = now + RETRY_REFRESH_S
-            self._build(asked, refresh_ahead=True)
-        return ready
+        if now >= result.refresh_at:
+            result.refresh_at = now + RETRY_REFRESH_S
+            self._build(query, refresh_ahead=True)
+        return result
 
-    def _build(self, asked: Asked, *, refresh_ahead: bool = False) -> Flight[CachedResult]:
-        building = self._building.get(asked.key)
+    def _build(self, query: Query, *, refresh_ahead: bool = False) -> Flight[CachedResult]:
+        building = self._building.get(query.key)
         if building and not building.stopped:
             return building
         flight: Flight[CachedResult] = self.nws.start(
-            lambda: self._built(asked, flight, refresh_ahead), kept=refresh_ahead
+            lambda: self._run_build(query, flight, refresh_ahead), kept=refresh_ahead
         )
-        self._building[asked.key] = flight
+        self._building[query.key] = flight
         return flight
 
-    async def _built(self, asked: Asked, flight: Flight[CachedResult], refresh_ahead: bool) -> CachedResult:
+    async def _run_build(self, query: Query, flight: Flight[CachedResult], refresh_ahead: bool) -> CachedResult:
         async def progress(note: str) -> None:
             flight.tell(note)
 
         try:
-            ready = await self._ask(asked, refresh_ahead, progress)
+            result = await self._fetch(query, refresh_ahead, progress)
         finally:
-            if self._building.get(asked.key) is flight:
-                del self._building[asked.key]
-        if _size(ready) <= self._cache.maxsize:
-            self._cache[asked.key] = ready
-        return ready
+            if self._building.get(query.key) is flight:
+                del self._building[query.key]
+        if _size(result) <= self._cache.maxsize:
+            self._cache[query.key] = result
+        return result
 
-    async def _ask(self, asked: Asked, refresh_ahead: bool, progress: Progress) -> CachedResult:
-        match asked.input:
+    async def _fetch(self, query: Query, refresh_ahead: bool, progress: Progress) -> CachedResult:
+        match query.input:
             case AlertsArgs() as args:
-                return await self._alerts(asked, args, refresh_ahead, progress)
+                return await self._alerts(query, args, refresh_ahead, progress)
             case ForecastArgs() as args:
-                return await self._forecast(asked, args, refresh_ahead, progress)
+                return await self._forecast(query, args, refresh_ahead, progress)
             case WeatherArgs() as args:
-                return await self._weather(asked, args, refresh_ahead, progress)
-        raise AssertionError(asked)
+                return await self._weather(query, args, refresh_ahead, progress)
+        raise AssertionError(query)
 
     async def _forecast(
-        self, asked: Asked, args: ForecastArgs, refresh_ahead: bool, progress: Progress
+        self, query: Query, args: ForecastArgs, refresh_ahead: bool, progress: Progress
     ) -> CachedResult:
         latitude, longitude, hourly = args.latitude, args.longitude, args.hourly
         point, forecast = await self.nws.forecast(
             latitude, longitude, hourly=hourly, refresh_ahead=refresh_ahead, progress=progress
         )
-        async with self._turn:
+        async with self._rendering:
             freshness = self._freshness(forecast)
-            answer = report.forecast_answer(args, point.data, forecast.data, freshness, asked.note)
-            return self._kept(asked.tool, answer, forecast, point)
+            answer = report.forecast_answer(args, point.data, forecast.data, freshness, query.note)
+            return self._result(query.tool, answer, forecast, point)
 
-    async def _alerts(self, asked: Asked, args: AlertsArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
-        """Of a place in its zones; at its very point where NWS knows none, or does not say."""
+    async def _alerts(self, query: Query, args: AlertsArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
+        """Asks by the zones of a place, and by its coordinates if NWS gives or accepts no zones."""
         where: Where = args.state or (args.latitude, args.longitude)
         zones, others = None, []
         if args.place:
@@ -186,11 +202,11 @@ class Answers:
             if not zones:
                 raise
             zones, alerts = None, await self.nws.alerts(where, refresh_ahead=refresh_ahead, progress=progress)
-        async with self._turn:
-            answer = report.alerts_answer(args, alerts.data, self._freshness(alerts), zones, asked.note)
-            return self._kept(asked.tool, answer, alerts, *others)
+        async with self._rendering:
+            answer = report.alerts_answer(args, alerts.data, self._freshness(alerts), zones, query.note)
+            return self._result(query.tool, answer, alerts, *others)
 
-    async def _weather(self, asked: Asked, args: WeatherArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
+    async def _weather(self, query: Query, args: WeatherArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
         latitude, longitude = args.latitude, args.longitude
         point = await self.nws.point(latitude, longitude, refresh_ahead=refresh_ahead, progress=progress)
         observing = self.nws.start(lambda: self.nws.observation(point, refresh_ahead=refresh_ahead))
@@ -198,7 +214,7 @@ class Answers:
             point, forecast = await self.nws.forecast(
                 latitude, longitude, point=point, refresh_ahead=refresh_ahead, progress=progress
             )
-        except BaseException:  # cancellation too: nobody will wait for the observation
+        except BaseException:  # also cancellation: nobody waits for the observation now
             observing.stop()
             raise
         observation = None
@@ -208,35 +224,33 @@ class Answers:
                 observation = await observing.wait()
         except WeatherError:
             log.debug("no observation", exc_info=True)
-        seen, freshness = observation.data if observation else None, self._freshness(forecast)
-        answer = report.weather_answer(args, point.data, forecast.data, seen, freshness, asked.note)
+        observed, freshness = observation.data if observation else None, self._freshness(forecast)
+        answer = report.weather_answer(args, point.data, forecast.data, observed, freshness, query.note)
         if observation:
-            return self._kept(asked.tool, answer, forecast, point, observation)
-        ready, now = self._kept(asked.tool, answer, forecast, point), self.clock()
-        again_s = RETRY_REFRESH_S if patience.cancelled_caught else REFRESH_AHEAD * NO_OBSERVATION_S
-        ready.refresh_at = min(ready.refresh_at, now + again_s)
-        ready.expires_at = min(ready.expires_at, now + NO_OBSERVATION_S)
-        return ready
+            return self._result(query.tool, answer, forecast, point, observation)
+        result, now = self._result(query.tool, answer, forecast, point), self.clock()
+        retry_s = RETRY_REFRESH_S if patience.cancelled_caught else REFRESH_AHEAD * NO_OBSERVATION_S
+        result.refresh_at = min(result.refresh_at, now + retry_s)
+        result.expires_at = min(result.expires_at, now + NO_OBSERVATION_S)
+        return result
 
     def _freshness(self, document: Document[Any]) -> Freshness:
         source: report.Source = "simulated" if document.simulated else "live"
         return Freshness(source, document.fetched, document.stale, self.nws.now())
 
-    def _kept(self, tool: str, answer: Rendered, document: Document[Any], *others: Document[Any]) -> CachedResult:
-        """The answer for as long as all that it was made of lives, and what it says holds; it is stale when `document`
-        is.
-        """
+    def _result(self, tool: str, answer: Rendered, document: Document[Any], *others: Document[Any]) -> CachedResult:
+        """Expires with the first of the documents, or at `answer.until`. `document` says whether it is stale."""
         content = [{"type": "text", "text": text} for text in (answer.text, answer.words)]
         structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
-        ttl_bounds_s = (answer.until - self.nws.now()).total_seconds() if answer.until else math.inf
+        until_s = (answer.until - self.nws.now()).total_seconds() if answer.until else math.inf
         return CachedResult(
             f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',
             tool,
             "stale" if document.stale else "ok",
-            refresh_at=min(part.refresh_at for part in (document, *others)),
-            expires_at=min(self.clock() + ttl_bounds_s, *(part.expires_at for part in (document, *others))),
+            refresh_at=min(used.refresh_at for used in (document, *others)),
+            expires_at=min(self.clock() + until_s, *(used.expires_at for used in (document, *others))),
         )
 
 
-def _size(ready: CachedResult) -> int:
-    return len(ready.json) + ENTRY_BYTES
+def _size(result: CachedResult) -> int:
+    return len(result.json) + ENTRY_BYTES

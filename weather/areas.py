@@ -1,4 +1,4 @@
-"""The areas that `/alerts/active?area=` knows: postal codes, and marine codes of NWS Directive 10-302."""
+"""The codes that `/alerts/active?area=` accepts: postal ones, and the marine ones of NWS Directive 10-302."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AREAS = {
 
 
 def area_code(text: str) -> str:
-    """The code that a code or a name means, whatever its case, dots, commas and outer blanks; raises ValueError."""
+    """The code for a code or a name. Case, dots, commas and blanks do not matter. Raises ValueError."""
     if code := _CODES.get(_plain(text)):
         return code
     raise ValueError
@@ -39,7 +39,7 @@ def _plain(text: str) -> str:
     return "".join(text.replace(".", "").replace(",", " ").lower().split())
 
 
-# Abbreviations of before postal codes, and what else people write.
+# Abbreviations older than the postal codes, and other common spellings.
 _ALSO = {
     "AL": "ala", "AK": "alas", "AZ": "ariz", "AR": "ark", "CA": "calif cal", "CO": "colo", "CT": "conn",
     "DC": "washingtondc", "DE": "del", "FL": "fla", "FM": "micronesia fsm", "GM": "gulf gulfofamerica",
@@ -50,5 +50,5 @@ _ALSO = {
     "VI": "virginislands usvi usvirginislands unitedstatesvirginislands", "WA": "wash",
     "WI": "wis wisc", "WV": "wva wvirginia", "WY": "wyo",
 }  # fmt: skip
-_CODES = {_plain(said): code for code, name in AREAS.items() for said in (code, name)}
-_CODES |= {said: code for code, also in _ALSO.items() for said in also.split()}
+_CODES = {_plain(text): code for code, name in AREAS.items() for text in (code, name)}
+_CODES |= {text: code for code, also in _ALSO.items() for text in also.split()}

@@ -1,4 +1,4 @@
-"""Every environment variable this server reads, once, at start."""
+"""Reads the environment variables of the server, once at start."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MIB = 1024 * KIB
 
 def split_commas(value: str) -> list[str]:
     parts = [part.strip() for part in value.split(",") if part.strip()]
-    if value and not parts:  # That would open the server by mistake.
+    if value and not parts:  # An empty list of tokens or origins would open the server by mistake.
         raise ValueError("a list with commas, or unset")
     return parts
 
 
 def check_token(token: str) -> str:
-    if not token.isascii() or any(map(str.isspace, token)):  # No client could send it.
+    if not token.isascii() or any(map(str.isspace, token)):  # No client could send such a token in a header.
         raise ValueError
     return token
 
@@ -46,11 +46,11 @@ def requires_jwks(value: str | None, info: ValidationInfo) -> str | None:
 
 
 def unknown_variables(*known: str) -> Iterator[str]:
-    """A sentence for each variable that begins as one of these names does, and is none of them."""
+    """A sentence for each variable with a prefix of this server that is neither one of these nor the client's."""
     right = [name.upper() for name in known]
     for variable in sorted(os.environ):
         name = variable.upper()
-        if name.startswith(("MCP_", "NWS_", "SIMULATOR_")) and name not in (*right, "MCP_TOKEN"):  # the client's
+        if name.startswith(("MCP_", "NWS_", "SIMULATOR_")) and name not in (*right, "MCP_TOKEN"):
             near = get_close_matches(name, right, 1)
             yield f"{variable} is no setting of this server" + "".join(f"; {nearest} is" for nearest in near)
 
@@ -60,7 +60,7 @@ COMMAS = (NoDecode, BeforeValidator(split_commas))
 
 
 class Settings(BaseSettings):
-    """One field per environment variable, named as it is in upper case; a description says what it should be."""
+    """One field for each environment variable, with its name in lower case. Descriptions complete "should be ..."."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", validate_default=False)
 
@@ -120,9 +120,9 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, **overrides: object) -> Self:
-        """The settings of this process; raises SettingError for the first that cannot be used.
+        """The settings of this process. Raises SettingError for the first invalid one.
 
-        A variable that is set to nothing is as none, but for those that keep unknown_variables out.
+        An empty variable counts as unset, but an empty `MCP_AUTH_...` is an error: it would open the server by mistake.
         """
         for field in cls.model_fields:
             if field.startswith("mcp_auth_") and os.environ.get(field.upper()) == "":
@@ -135,8 +135,8 @@ class Settings(BaseSettings):
         except ValidationError as invalid:
             error = invalid.errors()[0]
         field = str(error["loc"][0])
-        said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        expected = cls.model_fields[field].description or said
+        reason = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        expected = cls.model_fields[field].description or reason
         secret = "tokens" in field or (field.endswith(("_url", "_base")) and "@" in error["input"])
         raise SettingError(field.upper(), "***" if secret else error["input"], expected)
 
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
 
     @property
     def in_words(self) -> str:
-        """For the log: of a URL the host alone, without what it may hold beside."""
+        """A summary for the log. Of the URL it has the host only, since a URL may hold a password."""
         source = "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
         tokens = "checked" if self.checks_tokens else "not checked"
         return f"weather from {source}, tokens {tokens}, at most {counted(self.mcp_max_sessions, 'session')}"

@@ -1,19 +1,20 @@
-"""Every exception this project raises on purpose.
+"""The exceptions of this server, and the helpers that word them.
 
 * SettingError                 a setting cannot be used; the process does not start
-* Refusal                      a handshake that may not pass, with the HTTP answer that says so
-* InvalidMessage               a message that is none, or asks what cannot be: a JSON-RPC error
-* WeatherError                 a tool call cannot be answered; `str()` is what the caller reads
-  + BadArgument                the caller can mend the call
+* Refusal                      a rejected handshake or request, with the HTTP response to send
+* InvalidMessage               an invalid message or request, with the JSON-RPC error to send
+* WeatherError                 a tool call failed; the caller reads its `str()`
+  + BadArgument                the caller can correct the call
+    + BadArguments             several faults of one call
   + NotCovered                 NWS has no data for the place
   + NoForecast                 NWS knows the place and has no forecast for it
-    + Withdrawn                the link to its forecast leads nowhere any more
-  + UpstreamError              NWS did not answer, or not with weather
-    + BadAnswer                what came is not what NWS documents
-    + Outdated                 every period of the forecast that came is over
+    + Withdrawn                the link to its forecast gives 404
+  + UpstreamError              NWS did not answer, or not with usable data
+    + BadAnswer                the response does not have the documented shape
+    + Outdated                 all periods of the forecast are over
     + Unavailable              errors, refused connections, an outage
-    + Rejected                 a 4xx that nobody foresaw
-    + TooSlow                  no answer within the deadline of the call
+    + Rejected                 a 4xx without a meaning of its own
+    + TooSlow                  no response within the deadline of the call
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 AGAIN = "Try again in a minute."
 SHOWN = 60
+UNITS_S = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 
 
 @dataclass(eq=False)
@@ -38,7 +40,7 @@ class SettingError(Exception):
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """A refused handshake or request: `reason` is its name in logs and metrics, `message` is for the client."""
+    """`reason` is a label for logs and metrics; the client gets `message` as the body of the HTTP response."""
 
     status: int
     reason: str
@@ -51,7 +53,7 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class InvalidMessage(Exception):
-    """`code` is JSON-RPC's; `request_id` is that of the request, if it has one that can be used."""
+    """`code`, `message` and `data` are of the JSON-RPC error; `request_id` is None if the message has no usable id."""
 
     code: int
     message: str
@@ -63,7 +65,7 @@ class InvalidMessage(Exception):
 
 
 class WeatherError(Exception):
-    """Its text is shown to the caller: no URL, no exception's name. It will hold for `lasts_s`."""
+    """The caller reads its text, so it holds no URL and no exception's name. It may be cached for `lasts_s` seconds."""
 
     lasts_s = 3600.0
 
@@ -74,8 +76,6 @@ class BadArgument(WeatherError):
 
 
 class BadArguments(BadArgument):
-    """Several of one call: a sentence for each."""
-
     def __init__(self, faults: Iterable[BadArgument]) -> None:
         WeatherError.__init__(self, " ".join(map(str, faults)))
 
@@ -100,14 +100,14 @@ class Withdrawn(NoForecast):
 
 
 class UpstreamError(WeatherError):
-    """The weather is unknown: NWS `did` something, for `since_s` seconds by now; asking again later may help."""
+    """`did` completes the sentence "NWS ...". It has lasted for `since_s` seconds; `again` says when to retry."""
 
     def __init__(self, did: str, since_s: float = 0.0, again: str = AGAIN) -> None:
         super().__init__(did)
         self.did, self.since_s, self.again = did, since_s, again
 
     def __str__(self) -> str:
-        lasting = f" (for {_duration(self.since_s)} now)" if self.since_s >= 1 else ""
+        lasting = f" (for {duration(self.since_s)} now)" if self.since_s >= 1 else ""
         return f"The National Weather Service {self.did}{lasting}. {self.again}"
 
 
@@ -118,7 +118,7 @@ class BadAnswer(UpstreamError):
 
 class Outdated(UpstreamError):
     def __init__(self, age_s: float) -> None:
-        super().__init__(f"gave a forecast whose periods are all over: it is {_duration(age_s)} old")
+        super().__init__(f"gave a forecast whose periods are all over: it is {duration(age_s)} old")
 
 
 class Unavailable(UpstreamError):
@@ -136,21 +136,20 @@ class TooSlow(UpstreamError):
         super().__init__(f"did not answer within {counted(deadline_s, 'second')}")
 
 
-def _duration(seconds: float) -> str:
-    count, unit = (seconds, "second") if seconds < 120 else (seconds / 60, "minute")
-    count, unit = (count, unit) if seconds < 7200 else (seconds / 3600, "hour")
-    count, unit = (count, unit) if seconds < 172_800 else (seconds / 86_400, "day")
-    return counted(round(count), unit)
+def duration(seconds: float, smallest: str = "second") -> str:
+    """ "95 seconds", "26 hours": in whole units, the largest of which at least two have passed."""
+    unit = next(unit for unit, size_s in UNITS_S.items() if seconds >= 2 * size_s or unit == smallest)
+    return counted(int(seconds / UNITS_S[unit]), unit)
 
 
 def counted(number: float, what: str) -> str:
     """ "1 session", "2 sessions"."""
-    told = f"{number:g}" if isinstance(number, float) else str(number)
-    return f"{told} {what}{'' if number == 1 else 's'}"
+    digits = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{digits} {what}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, most: int = SHOWN) -> str:
-    """At most so many printable characters of what a client sent."""
+    """Text of a client as at most `most` printable ASCII characters."""
     plain = text.encode("ascii", "backslashreplace").decode()
     plain = "".join(character if character.isprintable() else "?" for character in plain)
     return plain if len(plain) <= most else plain[: most - 3] + "..."

@@ -1,4 +1,4 @@
-"""The file of places: sorted lines, mapped into memory at the first look-up, in which a name is found by halving."""
+"""Binary search in places.tsv, whose lines are sorted by key. The file is mapped into memory at the first look-up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import cached_property
+from math import asin, cos, radians, sin, sqrt
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from string import ascii_lowercase
@@ -18,14 +19,17 @@ LONG = {
     **{"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"},
     **{"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"},
 }
-START = 3  # letters in which a name is searched for with one letter wrong; behind them its neighbours are compared
+START = 3  # A typo in the first letters is found by trying all edits; one behind them, among the neighbours.
 NEIGHBOURS = 100
 LIKE = 0.8
+EARTH_KM = 6371.0
 
 
 class Line(NamedTuple):
-    """`apart` is the county, or what else tells a town from its namesakes, or an airport's name; `key` is `key_of` a
-    name. An airport's `population` is -1, and 0 is unknown.
+    """One line of the file, for one name of a place.
+
+    `key` is `key_of` the name. `apart` distinguishes namesakes, mostly by the county; for an airport it is the name.
+    `population` is 0 if unknown and -1 for an airport. Coordinates are in degrees.
     """
 
     key: str
@@ -45,11 +49,16 @@ class Line(NamedTuple):
         return cls(key, state, name, apart, int(population), float(latitude), float(longitude))
 
     @property
+    def point(self) -> tuple[float, float]:
+        return self.latitude, self.longitude
+
+    @property
     def airport(self) -> bool:
         return self.population < 0
 
     @property
     def other_name(self) -> bool:
+        """True if `key` is not of `name` but of another name of the same place."""
         return key_of(self.name.rpartition(", ")[0]) != self.key
 
 
@@ -65,19 +74,23 @@ class Gazetteer:
             return mmap(file.fileno(), 0, access=ACCESS_READ)
 
     def lines(self, key: str) -> Iterator[Line]:
+        """All lines of a key, in the order of the file."""
         for text in self._from(self._start(key)):
             if not text.startswith(f"{key}\t"):
                 break
             yield Line.of(text)
 
     def like(self, key: str, state: str) -> list[Line]:
-        """Of names that differ in a few letters, the likest first. A few ms at most."""
+        """Lines whose names differ in a few letters, the most similar first, in any state if `state` is "".
+
+        Takes a few ms at most.
+        """
         keys = self._like_behind(key) or dict.fromkeys(self._like_at_start(key), LIKE)
         found = [line for near in keys for line in self.lines(near) if not line.airport and state in ("", line.state)]
         return sorted(found, key=lambda line: (-keys[line.key], -line.population))
 
     def _like_behind(self, key: str) -> dict[str, float]:
-        """Neighbours in the file that begin alike, and how like they are."""
+        """Keys near `key` in the file with the same first letters, and their similarity from LIKE to 1."""
         start, head, found = self._start(key), key[:START], {}
         matcher = SequenceMatcher(None, "", key, autojunk=False)
         for texts in (self._from(start), self._before(start)):
@@ -91,7 +104,7 @@ class Gazetteer:
         return {near: ratio for near, ratio in found.items() if ratio >= LIKE}
 
     def _like_at_start(self, key: str) -> set[str]:
-        """Names with one letter too many, missing, wrong, or changed with the next in the first few."""
+        """Keys that differ by one edit in the first letters: a letter more, less, replaced, or swapped."""
         found: set[str] = set()
         for at in range(min(START, len(key)) + 1):
             head, tail = key[:at], key[at:]
@@ -101,7 +114,7 @@ class Gazetteer:
         return found
 
     def _start(self, key: str) -> int:
-        """Of the first line that sorts at `key` or behind it."""
+        """The offset of the first line whose key is not less than `key`."""
         data = self.data
 
         def key_at(position: int) -> bytes:
@@ -126,10 +139,17 @@ class Gazetteer:
 
 
 def key_of(*words: str) -> str:
-    """Without accents, blanks and signs: "Coeur d'Alene" is "Coeur D Alene", "St. Louis" is "Saint Louis"."""
+    """The search key: without accents, blanks and signs, abbreviations written out ("St. Louis" → "saintlouis")."""
     return "".join(LONG.get(word, word) for word in words_of(" ".join(words)))
 
 
 def words_of(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.findall("[a-z0-9]+", re.sub("['`]", "", plain))
+
+
+def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """The great-circle distance of two points in degrees, latitude first (haversine)."""
+    north, south = radians(one[0]), radians(other[0])
+    half = sin((north - south) / 2) ** 2 + cos(north) * cos(south) * sin(radians(one[1] - other[1]) / 2) ** 2
+    return 2 * EARTH_KM * asin(sqrt(half))

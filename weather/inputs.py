@@ -1,33 +1,32 @@
-"""What the tools take: names and arguments → questions, or a sentence that says what would be right.
+"""Validates the arguments of the tools; each fault becomes a sentence that says what would be right.
 
-What plainly means something is taken: null and "" for what is left out, numbers and booleans as strings, any case.
+Accepts what can mean only one thing: null and "" for an argument left out, numbers and booleans as strings, any case.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from weather import events
 from weather.areas import AREAS, area_code
 from weather.errors import BadArgument, BadArguments, shortened
+from weather.gazetteer import distance_km
 from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
 from weather.places import Place, Places
 
 MOST_ALERTS = 200
 MOST_FAULTS = 10
 MOST_CHARACTERS = 100
-NOTHING: Any = None  # what is not given
-WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of saying where
+NOTHING: Any = None  # the value of an argument left out
+WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of giving a location
 NEAR_KM = 50.0
-EARTH_KM = 6371.0
 CALLED = {"lat": "latitude", "lng": "longitude", "lon": "longitude", "long": "longitude", "area": "state"}
 CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code", "zipcode"), "place")
 HINTS = {"state": "part of place, such as Boston, MA", "zone": "left out: of a place, all its zones are asked"}
@@ -40,7 +39,7 @@ def _rounded(degrees: float) -> float:
 
 
 def _number(value: object) -> object:
-    """JSON Schema's "integer" holds 5.0 too (JSON Schema 2020-12, validation, 6.1.1)."""
+    """A string as a number, and 5.0 as 5: JSON Schema counts it as an integer (2020-12, validation, 6.1.1)."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,9}(\.\d{0,20})?\s*°?\s*", value, re.ASCII):
         value = float(value.replace("°", ""))
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -50,9 +49,9 @@ def _boolean(value: object) -> object:
     return WORDS.get(str(value).strip().lower(), value)
 
 
-def _system(value: object) -> object:
-    word = value.strip().lower() if isinstance(value, str) else value
-    return SYSTEMS.get(word, word) if isinstance(word, str) else word
+def _units(value: object) -> object:
+    name = value.strip().lower() if isinstance(value, str) else value
+    return SYSTEMS.get(name, name) if isinstance(name, str) else name
 
 
 def _capitalized(value: object) -> object:
@@ -60,7 +59,7 @@ def _capitalized(value: object) -> object:
 
 
 def _zip_code(value: object) -> object:
-    """Sent as a number, it has lost its zeros."""
+    """Restores the zeros that a ZIP code sent as a number has lost."""
     number = _number(value) if isinstance(value, float) else value
     if type(number) is int or (isinstance(number, str) and re.fullmatch(r"\s*\d{3,4}\s*", number, re.ASCII)):
         return f"{int(number):05}"
@@ -68,18 +67,18 @@ def _zip_code(value: object) -> object:
 
 
 def _event(text: str) -> str:
-    if not _words(text):
+    if not events.words_in(text):
         raise ValueError
     return text
 
 
 Degrees = Annotated[float, BeforeValidator(_number), AfterValidator(_rounded)]
 Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split())), AfterValidator(_event)]
-CODES = f"{', '.join(sorted(AREAS))}"
+CODES = ", ".join(sorted(AREAS))
 
 
 class ToolInput(BaseModel):
-    """Where: `place`, or both coordinates. Once it is `located` both are known of a place, which has its full name."""
+    """The location that all tools take: `place`, or both coordinates in degrees. `located` fills in the rest."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -95,7 +94,7 @@ class ToolInput(BaseModel):
 
 
 class WeatherArgs(ToolInput):
-    units: Annotated[Units, BeforeValidator(_system)] = Field(
+    units: Annotated[Units, BeforeValidator(_units)] = Field(
         "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
     )
 
@@ -127,53 +126,20 @@ class AlertsArgs(ToolInput):
 
     @property
     def kind(self) -> str:
+        """The filters as the end of a sentence; "" without any."""
         severity = f" of severity {self.severity} or worse" if self.severity else ""
-        today = [new for old, new in NEW_NAMES if self.event and _words(old) <= _words(self.event)]
-        named = f' with "{self.event}" in the name' + (f" (today: {' or '.join(today)})" if today else "")
-        return severity + (named if self.event else "")
+        if not self.event:
+            return severity
+        current = events.current_names(self.event)
+        return f'{severity} with "{self.event}" in the name' + (f" (today: {' or '.join(current)})" if current else "")
 
     def means(self, alert: Alert) -> bool:
-        """Whether its severity counts, and its name has the words of one part of `event`."""
+        """True if the alert has the severity or a worse one, and its name matches `event`; see `is_civil`."""
         least = len(SEVERITIES) if self.severity in (None, "Unknown") else SEVERITIES.index(self.severity)
         if not is_civil(alert) and severity_rank(alert) > least:
             return False
-        name = _words(alert.event)
-        return not self.event or any(wanted <= name for wanted in _wanted(self.event))
+        return not self.event or events.matches(self.event, alert.event)
 
-
-@lru_cache(4096)
-def _words(text: str) -> frozenset[str]:
-    """Each without its ending: "Advisories" is "Advisory", "tornadoes" "tornado", "flooding" "flood"."""
-    words = (re.sub(r"(?<=[^s]{3})s$", "", word) for word in re.findall(r"[^\W_]+", text.lower()))
-    return frozenset(re.sub(r"y$", "i", re.sub(r"(?<=.{3})e$|(?<=.{4})ing$", "", word)) for word in words)
-
-
-@lru_cache(1024)
-def _wanted(event: str) -> tuple[frozenset[str], ...]:
-    """For each part of a list, the words to look for: those that are said, and those of NWS's names of today. In
-    "tornado watch or warning" the last part is a tornado warning.
-    """
-    found: list[frozenset[str]] = []
-    for part in re.split(r"[,;/|]", event):
-        hazard: frozenset[str] = frozenset()
-        for said in filter(None, map(_words, re.split(r"\b(?:or|and)\b", part))):
-            wanted = said - IDLE_WORDS
-            wanted = wanted | hazard if wanted <= KINDS else wanted
-            hazard = wanted - KINDS
-            found += [wanted, *(wanted - _words(old) | _words(new) for old, new in NEW_NAMES if _words(old) <= wanted)]
-    return tuple(found)
-
-
-IDLE_WORDS = _words("a active alert all any every for of the weather")
-KINDS = _words("watch warning advisory statement")
-# Old and new: names that NWS gave up (Service Change Notices 23-44 of October 2024 and 24-88 of March 2025).
-NEW_NAMES = (
-    ("excessive heat", "extreme heat"),
-    ("wind chill", "extreme cold"),
-    ("wind chill", "cold weather"),
-    ("hard freeze", "freeze"),
-    ("hurricane local", "tropical cyclone local"),
-)
 
 TAKES: Mapping[str, type[ToolInput]] = {
     "get-weather": WeatherArgs,
@@ -183,23 +149,23 @@ TAKES: Mapping[str, type[ToolInput]] = {
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
-    """Raises BadArgument, with all faults of the call."""
+    """The validated arguments. Raises BadArgument, or BadArguments with all faults of the call."""
     takes = TAKES[tool]
     given = {name: value for name, value in arguments.items() if not _left_out(value)}
     faults = []
     try:
-        asked = takes.model_validate(given)
+        args = takes.model_validate(given)
     except ValidationError as invalid:
         kinds = {str(error["loc"][0]): error["type"] for error in invalid.errors()}
         faults = [_fault(takes, tool, name, given[name], kind) for name, kind in kinds.items()]
     faults += _faults_of_where(takes, {CALLED.get(name.lower(), name.lower()) for name in given})
     if faults:
         raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
-    return asked
+    return args
 
 
 def _left_out(value: object) -> bool:
-    """Some clients send null, or nothing in quotes, for every argument that is not given."""
+    """Some clients send null or "" for every argument that they leave out."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -213,15 +179,15 @@ def _fault(takes: type[ToolInput], tool: str, name: str, value: object, kind: st
             near = get_close_matches(value.title(), AREAS.values(), 1)
             expected += f", such as {near[0]}" if near else "; or else, for a city, give place"
         return BadArgument(name, shortened(json.dumps(value)), expected)
-    called = CALLED.get(name.lower(), name.lower())
-    if called in fields:
-        return BadArgument(shortened(name), "not known", f"called {called} here")
-    expected = HINTS.get(called, f"left out: {tool} takes {', '.join(fields)}")
+    right_name = CALLED.get(name.lower(), name.lower())
+    if right_name in fields:
+        return BadArgument(shortened(name), "not known", f"called {right_name} here")
+    expected = HINTS.get(right_name, f"left out: {tool} takes {', '.join(fields)}")
     return BadArgument(shortened(name), "not known", expected)
 
 
 def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[BadArgument]:
-    """Of a place, the state or the coordinates may be told too: `located` checks that they agree."""
+    """State or coordinates may come with a place: `located` checks that they agree."""
     fields = takes.model_fields
     ways = [way for way in WAYS if fields.keys() >= set(way)]
     first, *others = (" and ".join(way) for way in ways)
@@ -234,50 +200,42 @@ def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[BadArg
         yield BadArgument(name, "missing", str(fields[name].description))
 
 
-def located(asked: ToolInput, places: Places) -> tuple[ToolInput, str]:
-    """With the coordinates and the full name of its place, and what was taken for that; raises BadArgument.
+def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
+    """Looks the place up: the input with its full name and coordinates, and a note of what was assumed.
 
-    Alerts of a place that is a state are those of the state.
+    In alerts, a place that names a state becomes `state`. Raises BadArgument.
     """
-    state = asked.state if isinstance(asked, AlertsArgs) else None
-    area = _area(asked.place) if isinstance(asked, AlertsArgs) else None
+    state = args.state if isinstance(args, AlertsArgs) else None
+    area = _area(args.place) if isinstance(args, AlertsArgs) else None
     try:
         if area and area == state:
-            return asked.model_copy(update={"place": None}), ""
-        place = _in_state(asked.place, state, places) if state else places.find(asked.place)
+            return args.model_copy(update={"place": None}), ""
+        place = _in_state(args.place, state, places) if state else places.find(args.place)
     except BadArgument:
-        if area is None or state or asked.latitude is not None:
+        if area is None or state or args.latitude is not None:
             raise
-        return asked.model_copy(update={"place": None, "state": area}), ""
-    if asked.latitude is not None and asked.longitude is not None:
-        apart_km = _apart_km(place, asked.latitude, asked.longitude)
+        return args.model_copy(update={"place": None, "state": area}), ""
+    if args.latitude is not None and args.longitude is not None:
+        apart_km = distance_km((place.latitude, place.longitude), (args.latitude, args.longitude))
         if apart_km > NEAR_KM:
-            got = f"{place.name}, {apart_km:.0f} km from {asked.latitude}, {asked.longitude}"
+            got = f"{place.name}, {apart_km:.0f} km from {args.latitude}, {args.longitude}"
             raise BadArgument("place", got, "near latitude and longitude, or given without them")
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
-    return asked.model_copy(update=where | ({"state": None} if state else {})), place.note
+    return args.model_copy(update=where | ({"state": None} if state else {})), place.note
 
 
-def _area(said: str) -> str | None:
+def _area(name: str) -> str | None:
     with suppress(ValueError):
-        return area_code(said)
+        return area_code(name)
     return None
 
 
-def _in_state(said: str, state: str, places: Places) -> Place:
-    """The place as it is said, or with the state added to it; raises BadArgument."""
+def _in_state(name: str, state: str, places: Places) -> Place:
+    """Looks `name` up with the state added, then alone. Raises BadArgument for a place in another state."""
     try:
-        place = places.find(f"{said}, {state}")
+        place = places.find(f"{name}, {state}")
     except BadArgument:
-        place = places.find(said)
+        place = places.find(name)
     if not re.search(rf", {state}\b", place.name):
         raise BadArgument("state", f"{state}, and place is {place.name}", "left out, or the state that place is in")
     return place
-
-
-def _apart_km(place: Place, latitude: float, longitude: float) -> float:
-    """The great circle (haversine)."""
-    north, south = math.radians(place.latitude), math.radians(latitude)
-    east = math.radians(longitude - place.longitude)
-    half = math.sin((north - south) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(east / 2) ** 2
-    return 2 * EARTH_KM * math.asin(math.sqrt(half))

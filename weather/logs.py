@@ -1,4 +1,4 @@
-"""Log lines as text or JSON, one line each whatever a client sent."""
+"""Formats log records as text or JSON, on one line each, whatever a client sent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from weather.config import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Libraries that tell of each call speak only from WARNING on."""
+    """Configures the root logger. Libraries that log every call log only from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("hypercorn.error").addFilter(_handled_once)
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # A retry tells nothing but that it is one.
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # It logs every retry, without a cause.
     for name in ("mcp", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
@@ -39,7 +39,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Control characters and what is not ASCII appear escaped; a traceback follows on lines of its own."""
+    """Escapes control characters and non-ASCII ones. A traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = (f"{name}={json.dumps(value)}" for name, value in getattr(record, "fields", {}).items())

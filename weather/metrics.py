@@ -1,4 +1,4 @@
-"""The Prometheus series of this process. No label takes a value from a client."""
+"""The Prometheus metrics of this process. No label has a value that a client chooses."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Metrics(Collector):
             buckets=LAG_SECONDS,
             registry=registry,
         )
-        for series, *labels in (  # A rate is told of what began at zero.
+        for series, *labels in (  # rate() would miss an increment with which a series begins.
             (self._ended, ENDED),
             (self._refused, REFUSED, TRANSPORTS),
             (self._upstream, ENDPOINTS, ("200", "error")),
@@ -88,10 +88,10 @@ class Metrics(Collector):
                 series.labels(*values)
         self._of = cache(self._calls.labels)
         self.built = 0
-        """Calls that were worked on; all others were answered from ready bytes."""
+        """Calls that were not answered from the cache."""
 
     def called(self, tool: str, outcome: str, transport: str, seconds: float) -> None:
-        """A tools/call. Outcomes: ok, stale, argument_error, upstream_error, error, cancelled."""
+        """Records a tools/call. `outcome` is one of OUTCOMES, `transport` one of TRANSPORTS."""
         self._of(tool, outcome, transport).observe(seconds)
 
     def ended(self, how: str) -> None:
@@ -101,12 +101,13 @@ class Metrics(Collector):
         self._refused.labels(reason, transport).inc()
 
     def upstream(self, endpoint: str, status: str, seconds: float | None = None) -> None:
-        """`status` is HTTP's, `error` or `cancelled`; `seconds` are known when there was an answer or a failure."""
+        """Records a request to NWS. `status` is the HTTP status, "error" or "cancelled", which has no `seconds`."""
         self._upstream.labels(endpoint, status).inc()
         if seconds is not None:
             self._upstream_seconds.labels(endpoint).observe(seconds)
 
     def cache(self, result: str, endpoint: str) -> None:
+        """Records a look-up in the cache of documents: "hit", "miss" or "refresh"."""
         self._cache.labels(endpoint, result).inc()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""A name, a ZIP code, an airport's code or coordinates → where it is, by the file that weather/gazetteer.py reads."""
+"""Finds a place by its name, ZIP code, airport code or coordinates, in the file that gazetteer.py reads."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from math import cos, hypot, radians
 from pathlib import Path
 from typing import NamedTuple
 
 from weather.areas import area_code
 from weather.errors import BadArgument, shortened
-from weather.gazetteer import DATA, Gazetteer, Line, key_of, words_of
+from weather.gazetteer import DATA, Gazetteer, Line, distance_km, key_of, words_of
 
-GREAT = 100_000  # inhabitants of a city that is meant by its bare name, where its namesakes are a tenth of it at most
-SMALL = 1000  # inhabitants of a town that is hardly meant by its bare name
-UNKNOWN = 500  # inhabitants at most of a town for which no number is known
+GREAT = 100_000  # A city of this population needs no state, if its namesakes have at most a tenth of it.
+SMALL = 1000  # A town below this population needs its state.
+UNKNOWN = 500  # assumed where the population is not known
 MOST_NAMED = 10
 MOST_NEAREST = 5
 MOST_LIKE = 3
-ZIP_KM = 80  # how far from a town its ZIP codes are
+ZIP_KM = 80  # the greatest distance of a town from its ZIP codes
 COUNTRY = re.compile(
     r"(?:^|[\s,]+)(?:u\.?\s?s\.?(?:\s?a\.?)?|united\s+states(?:\s+of\s+america)?)[\s.]*$", re.IGNORECASE
 )
@@ -34,7 +33,7 @@ OR_ELSE = "or else give latitude and longitude"
 
 
 class Place(NamedTuple):
-    """A place of that `name` is this one again. `note` is a sentence about what was assumed, if anything."""
+    """Coordinates in degrees. `name` finds the same place again. `note` is a sentence on what was assumed, or ""."""
 
     name: str
     latitude: float
@@ -42,8 +41,8 @@ class Place(NamedTuple):
     note: str = ""
 
 
-class Said(NamedTuple):
-    """One way to read a name: `beside` is what else it tells, such as a county; `state` is a code of AREAS."""
+class Reading(NamedTuple):
+    """One way to read a name. `state` is a key of AREAS; `beside` holds the other words, such as a county."""
 
     town: list[str]
     state: str = ""
@@ -59,20 +58,19 @@ class Places:
         self.gazetteer = Gazetteer(source)
 
     def find(self, said: str) -> Place:
-        """Raises BadArgument, which names what would be found."""
+        """Raises BadArgument, which names places that would be found."""
         text = unicodedata.normalize("NFKD", said.replace("\u2212", "-")).encode("ascii", "ignore").decode()
         text = COUNTRY.sub("", f" {text.strip()}").strip()
         place = _point(text) or self._by_zip_code(said, text)
         if place is None and re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
             place = self._airport(said, text)
+        place = place or self._town(said, text) or self._airport(said, text)
         if place is None:
-            place = self._town(said, text)
-        if place is None and (place := self._airport(said, text)) is None:
             raise self._unknown(said, text)
         return place
 
     def _by_zip_code(self, said: str, text: str) -> Place | None:
-        """The ZIP code counts; a town and a state beside it have to fit."""
+        """The place of the ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
         match = next(reversed(list(ZIP_CODE.finditer(text))), None)
         line = next(self.gazetteer.lines(match[1]), None) if match else None
         if match is None or line is None:
@@ -82,17 +80,13 @@ class Places:
         found = next(filter(None, map(self._named, readings)), [])
         states = {reading.state for reading in readings if reading.state} | {_area(words_of(beside))} - {""}
         names = {key_of(*reading.town) for reading in readings if reading.state in ("", line.state)}
-        fits = key_of(line.name[:-10]) in names or any(_km(line, town) <= ZIP_KM for town in found)
+        fits = key_of(line.name[:-10]) in names or any(distance_km(line.point, town.point) <= ZIP_KM for town in found)
         contradicted = bool(states) and line.state not in states and key_of(beside) != key_of(line.name[:-10])
         if contradicted or (not fits and found):
             alone = f"{found[0].name} or {match[1]}" if found else match[1]
             raise BadArgument("place", f"{_quoted(said)}, whose ZIP code is that of {line.name}", f"{alone} alone")
-        note = (
-            ""
-            if found or not readings or _area(words_of(beside))
-            else f"Only the ZIP code of {_quoted(said)} was looked up."
-        )
-        return _place(line, note)
+        ignored = readings and not found and not _area(words_of(beside))
+        return _place(line, f"Only the ZIP code of {_quoted(said)} was looked up." if ignored else "")
 
     def _airport(self, said: str, text: str) -> Place | None:
         code = AIRPORT.fullmatch(text)
@@ -106,8 +100,8 @@ class Places:
                 return _in_state(said, found) if reading.state or reading.beside else self._bare(said, text, found)
         return None
 
-    def _named(self, reading: Said) -> list[Line]:
-        """The largest first; by another name where nothing has the name itself."""
+    def _named(self, reading: Reading) -> list[Line]:
+        """Lines of that name, the largest first; of places with another such name only if nothing else has it."""
         lines = [line for line in self.gazetteer.lines(key_of(*reading.town)) if reading.state in ("", line.state)]
         if reading.beside:
             lines += [line for line in self.gazetteer.lines("".join(reading.beside)) if line.airport]
@@ -120,8 +114,8 @@ class Places:
         small = not reading.state and own and own[0].population < SMALL <= lines[0].population
         return lines if small else own or lines
 
-    def _bare(self, said: str, text: str, found: list[Line]) -> Place | None:
-        """By a name without its state: that of a great city, or of the only town that is not small."""
+    def _bare(self, said: str, text: str, found: list[Line]) -> Place:
+        """For a name without a state: a great city, or the only town that is not small. Raises BadArgument."""
         first, *others = found
         area, great = _area(words_of(text)), first.population >= GREAT and _dwarfs(first, others)
         if area and not great:
@@ -129,7 +123,7 @@ class Places:
         if others and not great:
             raise _several(said, found, "told with its state, such as ")
         if first.other_name:
-            namesakes = self._named(Said(words_of(first.name.rpartition(", ")[0])))
+            namesakes = self._named(Reading(words_of(first.name.rpartition(", ")[0])))
             if len(namesakes) > 1 and not (first.population >= GREAT and _dwarfs(first, namesakes[1:])):
                 raise _several(said, namesakes, "told with its state, such as ")
         if not great and first.population < SMALL:
@@ -159,13 +153,13 @@ class Places:
         expected = f"a US city with its state, such as {such}, or a five-digit ZIP code; {OR_ELSE}"
         return BadArgument("place", f"{_quoted(said)}, which is not known", expected)
 
-    def _nearest(self, reading: Said) -> Iterator[Line]:
-        """Of the name in another county; of names like it; of the name in other states; the largest of the state."""
+    def _nearest(self, reading: Reading) -> Iterator[Line]:
+        """Suggestions, best first: another county; similar names; other states; the largest places of the state."""
         if reading.beside:
-            yield from self._named(Said(reading.town, reading.state))
+            yield from self._named(Reading(reading.town, reading.state))
         yield from self.gazetteer.like(key_of(*reading.town), reading.state)[:MOST_LIKE]
         if reading.state:
-            yield from self._named(Said(reading.town))
+            yield from self._named(Reading(reading.town))
             yield from self.gazetteer.lines(f"={reading.state.lower()}")
 
 
@@ -190,44 +184,44 @@ def _dwarfs(first: Line, others: Iterable[Line]) -> bool:
     return all(first.population >= 10 * max(other.population, UNKNOWN) for other in others)
 
 
-def _readings(text: str) -> list[Said]:
-    """A state may end each part between commas and brackets: the last part's, and the longest, is the likeliest."""
+def _readings(text: str) -> list[Reading]:
+    """The likeliest first. A state may end each part between commas and brackets: rather the last, and the longest."""
     parts = [words for part in re.split("[,;()]", text) if (words := words_of(part))]
     if not parts:
         return []
     if _area(_joined(parts)):
-        return [Said(_joined(parts))]
+        return [Reading(_joined(parts))]
     found = []
     for number in reversed(range(len(parts))):
         part = parts[number]
         for start in range(number == 0, len(part)):
             if state := _area(part[start:]):
                 rest = [*parts[:number], part[:start], *parts[number + 1 :]]
-                found.append(Said(rest[0], state, _joined(rest[1:])))
-    found.append(Said(parts[0], "", _joined(parts[1:])))
-    return [reading for said in found for reading in (said, *_without_of(said))]
+                found.append(Reading(rest[0], state, _joined(rest[1:])))
+    found.append(Reading(parts[0], "", _joined(parts[1:])))
+    return [each for reading in found for each in (reading, *_without_of(reading))]
 
 
 def _joined(parts: list[list[str]]) -> list[str]:
     return [word for part in parts for word in part]
 
 
-def _without_of(said: Said) -> Iterator[Said]:
-    """ "City of Boston" is Boston, and "Parsippany Township" Parsippany."""
-    match [word for word in said.town if word != "the"]:
+def _without_of(reading: Reading) -> Iterator[Reading]:
+    """Reads "City of Boston" as Boston, and "Parsippany Township" as Parsippany."""
+    match [word for word in reading.town if word != "the"]:
         case ["city" | "town" | "village" | "borough", "of", *town] if town:
-            yield said._replace(town=town)
+            yield reading._replace(town=town)
         case [*town, "township" | "town" | "village" | "cdp"] if town:
-            yield said._replace(town=town)
+            yield reading._replace(town=town)
 
 
 def _without_kind(words: list[str]) -> str:
-    """ "Orleans Parish" is Orleans."""
+    """ "Orleans Parish" → "orleans"."""
     return key_of(*(word for word in words if word not in COUNTY))
 
 
 def _area(words: list[str]) -> str:
-    """ "Washington State" and "State of Washington" are Washington."""
+    """The code of a state, also for "Washington State" and "State of Washington"; "" for none."""
     match words:
         case ["state" | "commonwealth", "of", *words] | [*words, "state"]:
             pass
@@ -238,12 +232,12 @@ def _area(words: list[str]) -> str:
 
 
 def _point(text: str) -> Place | None:
-    said = COORDINATES.fullmatch(text)
-    if said is None:
+    match = COORDINATES.fullmatch(text)
+    if match is None:
         return None
-    latitude, longitude = (round(float(number), 4) + 0.0 for number in (said[1], said[3]))
-    latitude = -latitude if said[2] in ("S", "s") else latitude
-    longitude = -longitude if said[4] in ("W", "w") else longitude
+    latitude, longitude = (round(float(number), 4) + 0.0 for number in (match[1], match[3]))
+    latitude = -latitude if match[2] in ("S", "s") else latitude
+    longitude = -longitude if match[4] in ("W", "w") else longitude
     within = abs(latitude) <= 90 and abs(longitude) <= 180
     return Place(f"{latitude}, {longitude}", latitude, longitude) if within else None
 
@@ -254,11 +248,6 @@ def _renamed(said: str, line: Line) -> bool:
 
 def _place(line: Line, note: str = "") -> Place:
     return Place(line.name, line.latitude, line.longitude, note)
-
-
-def _km(one: Line, other: Line) -> float:
-    east = (one.longitude - other.longitude + 540) % 360 - 180
-    return 111.2 * hypot(one.latitude - other.latitude, east * cos(radians(one.latitude)))
 
 
 def _quoted(said: str) -> str:

@@ -1,8 +1,7 @@
-"""What a tool answers: text for reading, and the same as structured content.
+"""Renders the data of NWS as the text and the structured content of a tool's result.
 
-The first text of an answer is a promise to programs that read it, with values as NWS sends them, line breaks included.
-The second says in words what else is in the structured content, but for what is there for programs only: an alert's id
-and the codes of its zones.
+Programs may rely on the form of the first text; its values are as NWS sends them, line breaks included. The second text
+has the rest of the structured content in words, except an alert's id and the codes of its zones.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from weather.words import labelled, moment
 MOST_HOURS = 48
 MOST_NAMED = 10
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
-BETWEEN = len("\n---\n\n200. ")
+SEPARATORS = len("\n---\n\n200. ")
 Source = Literal["live", "simulated"]
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """Where the data is from, and of when; `stale`: kept beyond its time, since NWS does not answer."""
+    """The source and age of the data. `stale`: it has expired, and NWS does not answer."""
 
     source: Source
     fetched: datetime
@@ -44,25 +43,23 @@ class Freshness:
         return max(0, int((self.now - self.fetched).total_seconds())) if self.stale else None
 
     def stamp(self, issued: datetime | None) -> dict[str, Any]:
-        """The fields that all structured content begins with; `issued` is NWS's own time."""
+        """The first fields of all structured content. `issued` is the time that NWS gives."""
         return {"issued": issued, "source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
 
     def said(self, issued: datetime | None, zone: tzinfo | None = None) -> str:
         return f"issued {moment(issued, zone)}; {self.source}" if issued else self.source
 
     def line(self, zone: tzinfo | None = None) -> list[str]:
-        """Stale: "As of 14:05 EST, 40 minutes ago: ...". Otherwise nothing."""
+        """["As of 14:05 EST, 40 minutes ago: ..."] if the data is stale, else []."""
         if self.age_seconds is None:
             return []
-        when, ago = words.clock(self.fetched, zone), words.ago(self.age_seconds // 60)
+        when, ago = words.clock(self.fetched, zone), words.ago(self.age_seconds)
         return [f"As of {when}, {ago}: the National Weather Service is not answering."]
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """`words` is a text to send after `text`, which programs read. From `until` on something in it is no longer so: a
-    period or an alert is over; None: nothing in it depends on the clock.
-    """
+    """`text` is the first text, `words` the second. At `until` a period or an alert in them ends; None: never."""
 
     text: str
     structured: CamelModel
@@ -116,88 +113,87 @@ class AlertsResult(_Dated):
 
 
 def coming(forecast: ForecastData, now: datetime) -> Sequence[tuple[Period, datetime | None]]:
-    """The periods that are not over, each with its end; raises Outdated where all are. One without an end is over when
-    the next begins.
-    """
+    """The periods that are not over, each with its end, which may be the next one's start. Raises Outdated if none."""
     starts = (period.start_time for period in forecast.periods[1:])
     ended = [(period, period.end_time or start) for period, start in zip_longest(forecast.periods, starts)]
-    found = [(period, end) for period, end in ended if end is None or end > now]
-    if not found:
+    left = [(period, end) for period, end in ended if end is None or end > now]
+    if not left:
         raise Outdated((now - (forecast.issued or ended[-1][1] or now)).total_seconds())
-    return found
+    return left
 
 
 def weather_answer(
-    asked: inputs.WeatherArgs,
+    args: inputs.WeatherArgs,
     point: Point,
     forecast: ForecastData,
-    seen: Observation | None,
+    observation: Observation | None,
     freshness: Freshness,
     note: str = "",
 ) -> Rendered:
     """Raises Outdated."""
     location, zone = point.location, words.zone(point.location.time_zone)
     current, until = coming(forecast, freshness.now)[0]
-    period, seen = current.said_in(asked.units), seen and seen.said_in(asked.units)
+    period, observation = current.said_in(args.units), observation and observation.said_in(args.units)
     conditions, wind = ("Conditions", period.short_forecast), ("Wind", words.wind(period))
     lines = [
         f"Weather forecast for {period.name}:",
         *labelled(("Temperature", words.temperature(period)), conditions, wind),
-        *(words.observed(seen, zone) if seen else ()),
+        *(words.observed(observation, zone) if observation else ()),
         *freshness.line(zone),
         *filter(None, (note,)),
     ]
     more = [
-        f"Weather for {words.where(asked.place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
+        f"Weather for {words.where(args.place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
         words.period_line(period, zone),
-        *([words.observation_line(seen, zone)] if seen else ()),
+        *([words.observation_line(observation, zone)] if observation else ()),
     ]
-    about = {"place": asked.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    return Rendered("\n".join(lines), WeatherResult(period=period, observation=seen, **about), "\n".join(more), until)
+    about = {"place": args.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
+    structured = WeatherResult(period=period, observation=observation, **about)
+    return Rendered("\n".join(lines), structured, "\n".join(more), until)
 
 
 def forecast_answer(
-    asked: inputs.ForecastArgs, point: Point, forecast: ForecastData, freshness: Freshness, note: str = ""
+    args: inputs.ForecastArgs, point: Point, forecast: ForecastData, freshness: Freshness, note: str = ""
 ) -> Rendered:
-    """Raises Outdated. Hours are named by their beginning, in the time zone of the place."""
+    """Names hours by their start in the place's time zone. Raises Outdated."""
     location, zone = point.location, words.zone(point.location.time_zone)
-    found = coming(forecast, freshness.now)[: MOST_HOURS if asked.hourly else None]
-    periods = tuple(period.said_in(asked.units) for period, _ in found)
-    if asked.hourly:
+    left = coming(forecast, freshness.now)[: MOST_HOURS if args.hourly else None]
+    periods = tuple(period.said_in(args.units) for period, _ in left)
+    if args.hourly:
         periods = tuple(words.named_hour(hour, zone) for hour in periods)
     keys = {"name", "temperature", "temperature_unit", "short_forecast"}
     text = json.dumps([period.model_dump(include=keys) for period in periods], indent=2)
     more = [
         *freshness.line(zone),
-        f"Forecast for {words.where(asked.place, location)}; {freshness.said(forecast.issued, zone)}.",
+        f"Forecast for {words.where(args.place, location)}; {freshness.said(forecast.issued, zone)}.",
         *filter(None, (note,)),
         *(words.period_line(period, zone) for period in periods),
     ]
-    about = {"place": asked.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    return Rendered(text, ForecastResult(periods=periods, **about), "\n".join(more), found[0][1])
+    about = {"place": args.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
+    return Rendered(text, ForecastResult(periods=periods, **about), "\n".join(more), left[0][1])
 
 
 def alerts_answer(
-    asked: inputs.AlertsArgs,
+    args: inputs.AlertsArgs,
     data: AlertsData,
     freshness: Freshness,
     zones: tuple[str, ...] | None = None,
     note: str = "",
 ) -> Rendered:
-    """What is in force now. Fewer than were asked for are shown where those would be too long."""
+    """The alerts in force now, at most `limit`, and fewer if the text would exceed MOST_TEXT."""
     active = data.in_force_at(freshness.now)
-    found: list[Alert] = []
+    matching: list[Alert] = []
     others: list[Alert] = []
     for alert in active:
-        (found if asked.means(alert) else others).append(alert)
-    texts = [(words.alert_text(alert), words.alert_line(alert)) for alert in found[: asked.limit]]
-    sizes = accumulate(len(text) + len(line) + BETWEEN for text, line in texts)
-    shown = found[: max(1, bisect(list(sizes), MOST_TEXT))]
-    counts = Counter(alert.severity or "Unknown" for alert in found)
-    where = _where(asked, zones)
-    text = "\n---\n".join(text for text, _ in texts[: len(shown)]) or f"No active alerts {where}{asked.kind}."
-    hidden, kinds = len(found) - len(shown), tuple(dict.fromkeys(alert.event for alert in others))
-    higher = f"with a higher limit (at most {MOST_ALERTS})" if len(shown) == asked.limit < MOST_ALERTS else None
+        (matching if args.means(alert) else others).append(alert)
+    texts = [(words.alert_text(alert), words.alert_line(alert)) for alert in matching[: args.limit]]
+    sizes = accumulate(len(text) + len(line) + SEPARATORS for text, line in texts)
+    shown = matching[: max(1, bisect(list(sizes), MOST_TEXT))]
+    counts = Counter(alert.severity or "Unknown" for alert in matching)
+    where = _where(args, zones)
+    text = "\n---\n".join(text for text, _ in texts[: len(shown)]) or f"No active alerts {where}{args.kind}."
+    hidden, kinds = len(matching) - len(shown), tuple(dict.fromkeys(alert.event for alert in others))
+    higher = f"with a higher limit (at most {MOST_ALERTS})" if len(shown) == args.limit < MOST_ALERTS else None
     lines = [
         text,
         *_left_out(hidden, f"not shown; ask {higher or 'for a severity, an event or a place'}"),
@@ -205,16 +201,16 @@ def alerts_answer(
         *freshness.line(),
         *filter(None, (note,)),
     ]
-    told = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
-    near = f", near {asked.latitude}, {asked.longitude}" if zones else ""
+    totals = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
+    near = f", near {args.latitude}, {args.longitude}" if zones else ""
     more = [
-        f"Alerts {where}{near}{asked.kind}, {freshness.said(data.issued)}: {told}; {len(shown)} shown.",
+        f"Alerts {where}{near}{args.kind}, {freshness.said(data.issued)}: {totals}; {len(shown)} shown.",
         *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
     ]
-    about = freshness.stamp(data.issued) | {"total": len(found), "shown": len(shown), "others": len(others)}
+    about = freshness.stamp(data.issued) | {"total": len(matching), "shown": len(shown), "others": len(others)}
     structured = AlertsResult(
-        **asked.model_dump(exclude={"limit"}),
-        state_name=AREAS[asked.state] if asked.state else None,
+        **args.model_dump(exclude={"limit"}),
+        state_name=AREAS[args.state] if args.state else None,
         zones=zones,
         note=note or None,
         other_events=kinds or None,
@@ -226,14 +222,14 @@ def alerts_answer(
     return Rendered("\n".join(lines), structured, "\n".join(more), until)
 
 
-def _where(asked: inputs.AlertsArgs, zones: tuple[str, ...] | None) -> str:
-    """What was asked: "for California", "for Elm, NY (zones NYZ001, NYC001)", "at the point 47.61, -122.33"."""
-    if asked.state and not asked.place:
-        return f"for {AREAS[asked.state]}"
+def _where(args: inputs.AlertsArgs, zones: tuple[str, ...] | None) -> str:
+    """The location in words: "for California", "for Elm, NY (zones NYZ001, NYC001)", "at the point 47.61, -122.33"."""
+    if args.state and not args.place:
+        return f"for {AREAS[args.state]}"
     if zones:
-        return f"for {asked.place} (zones {', '.join(zones)})"
-    point = f"{asked.latitude}, {asked.longitude}"
-    return f"at the point of {asked.place} ({point})" if asked.place else f"at the point {point}"
+        return f"for {args.place} (zones {', '.join(zones)})"
+    point = f"{args.latitude}, {args.longitude}"
+    return f"at the point of {args.place} ({point})" if args.place else f"at the point {point}"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The three tools as MCP shows them: definitions, and calls."""
+"""The definitions of the three MCP tools, and the calls of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Short(GenerateJsonSchema):
-    """Without titles that repeat the name, and without null: what is missing is left out."""
+    """Leaves out titles, which would repeat the names, and null: a field without a value is absent."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -84,19 +84,19 @@ LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True
 async def call(
     answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent, transport: str = "websocket"
 ) -> str:
-    """The result as JSON; never raises but for cancellation: what went wrong is in a result with `isError`."""
+    """The `CallToolResult` as JSON. Every error becomes a result with `isError`; only cancellation is raised."""
     started, outcome = time.perf_counter(), "cancelled"
     try:
-        ready = await answers.answer(name, arguments, progress)
-        outcome = ready.outcome
-        return ready.json
+        result = await answers.answer(name, arguments, progress)
+        outcome = result.outcome
+        return result.json
     except (BadArgument, NotCovered) as error:
         outcome = "argument_error"
         return _error(str(error))
     except WeatherError as error:
         outcome = "upstream_error"
         return _error(str(error))
-    except Exception:  # the one place where what nobody foresaw ends
+    except Exception:  # a bug must not end the session
         outcome = "error"
         log.exception("%s failed", name)
         return _error("Something went wrong in this server; its log tells what. Trying again may help.")

@@ -1,4 +1,4 @@
-"""What is kept → lines for reading. The labels and the order of the labelled lines are a promise to programs."""
+"""Formats data as lines of text. Programs may rely on the labels of the labelled lines and on their order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from weather.errors import duration
 from weather.nws import Alert, Location, Observation, Period
 
 DAY = "%a %b %d %H:%M"
-# By the end of a field's name; the empty one is the percent of a period.
+# By the suffix of a field's name; a percentage of a period has none.
 UNITS = {"_f": "°F", "_c": "°C", "_mph": " mph", "_kmh": " km/h", "_in_hg": " inHg", "_hpa": " hPa"}
 UNITS |= {"_miles": " miles", "_km": " km", "_percent": "%", "": "%"}
 MEASURES = {"wind_gust": "gusts", "wind_chill": "feels like (wind chill)", "heat_index": "feels like (heat index)"}
@@ -25,10 +26,10 @@ def facts(*pairs: tuple[str, str | None]) -> str:
     return ", ".join(f"{label} {value}".strip() for label, value in pairs if value)
 
 
-def counted(kept: Period | Observation, name: str) -> str | None:
-    """The number in a field of this name, whatever the units in which it is said."""
-    found = ((getattr(kept, name + ending, None), unit) for ending, unit in UNITS.items())
-    return next((f"{number:g}{unit}" for number, unit in found if number is not None), None)
+def measure(data: Period | Observation, name: str) -> str | None:
+    """The value of the field with its unit, in whichever system of units the data has it."""
+    values = ((getattr(data, name + suffix, None), unit) for suffix, unit in UNITS.items())
+    return next((f"{value:g}{unit}" for value, unit in values if value is not None), None)
 
 
 def temperature(period: Period) -> str | None:
@@ -42,18 +43,18 @@ def wind(period: Period) -> str | None:
 def where(place: str | None, location: Location) -> str:
     """ "Boston, MA (42.3521, -71.0707), near Boston, MA, times of America/New_York"."""
     point, near = f"{location.latitude}, {location.longitude}", filter(None, (location.city, location.state))
-    told = f"{place} ({point})" if place else point
+    named = f"{place} ({point})" if place else point
     times = location.time_zone if zone(location.time_zone) else None
-    return facts(("", told), ("near", ", ".join(near)), ("times of", times))
+    return facts(("", named), ("near", ", ".join(near)), ("times of", times))
 
 
 def named_hour(hour: Period, zone: tzinfo | None) -> Period:
-    """With a name, where NWS has none: "Tue Jan 15 18:00"."""
+    """Names an hour, which NWS does not: "Tue Jan 15 18:00"."""
     return hour.model_copy(update={"name": _day(hour.start_time, zone)}) if hour.start_time else hour
 
 
 def _day(time: datetime, zone: tzinfo | None) -> str:
-    """In the zone, where there is one; an hour that the clocks of that night show twice has its name."""
+    """Local time in the zone, if known. Adds the zone's name in the hour that occurs twice when clocks are set back."""
     local = time.astimezone(zone) if zone else time
     twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
     return f"{local:{DAY} %Z}" if twice else f"{local:{DAY}}"
@@ -64,54 +65,51 @@ def period_line(period: Period, zone: tzinfo | None = None) -> str:
     kind = {True: "high", False: "low", None: ""}[period.is_daytime]
     degrees = (kind, temperature(period)), ("temperature", period.temperature_trend)
     winds = ("wind", wind(period)), ("gusts", period.wind_gust)
-    rain = ("precipitation", counted(period, "probability_of_precipitation"))
-    damp = ("dew point", counted(period, "dewpoint")), ("humidity", counted(period, "relative_humidity"))
-    told = facts(*degrees, *winds, rain, *damp)
+    rain = ("precipitation", measure(period, "probability_of_precipitation"))
+    damp = ("dew point", measure(period, "dewpoint")), ("humidity", measure(period, "relative_humidity"))
+    values = facts(*degrees, *winds, rain, *damp)
     hours = " to ".join(_day(time, zone) for time in (period.start_time, period.end_time) if time)
     when = hours if hours.startswith(period.name) else facts(("", period.name), ("", hours))
     sentence = " ".join((period.detailed_forecast or period.short_forecast or "").split())
-    return f"{when}: {' '.join(filter(None, (told and f'{told}.', sentence))) or 'nothing told.'}"
+    return f"{when}: {' '.join(filter(None, (values and f'{values}.', sentence))) or 'nothing told.'}"
 
 
 def observed(seen: Observation, zone: tzinfo | None) -> Iterable[str]:
-    """No line at all when nothing was measured. The wind is told when its speed is known."""
-    if told := facts(("", counted(seen, "temperature")), ("", seen.text), ("", _wind(seen))):
-        yield f"Observed at {seen.name or seen.station} {clock(seen.time, zone)}: {told}"
+    """Yields one line, or none if nothing was measured. Wind is included if its speed is known."""
+    if values := facts(("", measure(seen, "temperature")), ("", seen.text), ("", _wind(seen))):
+        yield f"Observed at {seen.name or seen.station} {clock(seen.time, zone)}: {values}"
 
 
 def observation_line(seen: Observation, zone: tzinfo | None) -> str:
     """ "Elm Airport (KELM), Tue Jan 15 11:51 EST: 28°F, Cloudy, feels like (wind chill) 19°F, ..."."""
     air = _wind(seen) or (seen.wind_direction and f"wind {seen.wind_direction}")
-    measures = ((label, counted(seen, name)) for name, label in MEASURES.items())
-    told = facts(("", counted(seen, "temperature")), ("", seen.text), ("", air), *measures)
+    measures = ((label, measure(seen, name)) for name, label in MEASURES.items())
+    values = facts(("", measure(seen, "temperature")), ("", seen.text), ("", air), *measures)
     where = f"{seen.name} ({seen.station})" if seen.name else seen.station
-    return f"{where}, {moment(seen.time, zone)}: {told or 'nothing measured'}."
+    return f"{where}, {moment(seen.time, zone)}: {values or 'nothing measured'}."
 
 
 def _wind(seen: Observation) -> str | None:
-    speed = counted(seen, "wind_speed")
+    speed = measure(seen, "wind_speed")
     calm = not (seen.wind_speed_mph or seen.wind_speed_kmh)
     return speed and ("calm" if calm else " ".join(filter(None, ("wind", seen.wind_direction, speed))))
 
 
 def alert_text(alert: Alert) -> str:
-    """Times are local ones of the area, where NWS gives them so."""
+    """Keeps the UTC offset of each time, which NWS mostly sends as local time of the area."""
     values = {**alert.__dict__, "starts": moment(alert.onset), "ends": moment(alert.ends)}
     return "\n".join(labelled(*((name.capitalize(), values[name]) for name in LINES)))
 
 
 def alert_line(alert: Alert) -> str:
-    """The rest of an alert, without its codes: "Flood Watch: urgency Future, certainty Possible, ..."."""
+    """The fields that `alert_text` leaves out, except codes: "Flood Watch: urgency Future, certainty Possible, ..."."""
     terms = (("urgency", alert.urgency), ("certainty", alert.certainty), ("response", alert.response))
     times = (("sent", moment(alert.sent)), ("message expires", moment(alert.expires)))
     return f"{alert.event}: {facts(*terms, ('message', alert.message_type), *times)}"
 
 
-def ago(minutes: int) -> str:
-    if minutes < 1:
-        return "less than a minute ago"
-    count, unit = (minutes, "minute") if minutes < 120 else (minutes // 60, "hour")
-    return f"{count} {unit}{'s' if count > 1 else ''} ago"
+def ago(seconds: int) -> str:
+    return f"{duration(seconds, 'minute') if seconds >= 60 else 'less than a minute'} ago"
 
 
 def clock(time: datetime, zone: tzinfo | None) -> str:
@@ -119,12 +117,12 @@ def clock(time: datetime, zone: tzinfo | None) -> str:
 
 
 def moment(time: datetime | None, zone: tzinfo | None = None) -> str | None:
-    """With its own offset, where no zone is told."""
+    """In the zone if given, else with the offset of the time itself."""
     return f"{time.astimezone(zone) if zone else time:{DAY} %Z}" if time else None
 
 
 def zone(name: str | None) -> tzinfo | None:
-    """None for what is not the name of a zone; OSError is what `ZoneInfo("America")` raises, a directory."""
+    """None for an unknown name. `ZoneInfo("America")` raises OSError, since it is a directory."""
     try:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):

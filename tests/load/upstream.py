@@ -152,7 +152,7 @@ async def measured(run: Run, work: Callable[[int], Awaitable[Any]], entries: int
     """Bytes of memory and bytes counted by the caches, for each of the entries that `work` makes."""
 
     def counted() -> float:
-        return run.nws.upstream._cache.currsize + run.answers._ready.currsize
+        return run.nws.upstream._cache.currsize + run.answers._cache.currsize
 
     gc.collect()
     tracemalloc.start()
