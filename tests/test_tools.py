@@ -668,7 +668,7 @@ async def test_cancelled_calls_leave_no_queue_behind(world):
             leaving.cancel_scope.cancel()
     await settled()
     assert (world.answers._building, world.nws.upstream._flights) == ({}, {})
-    assert world.nws.host._rooms[0].statistics().tasks_waiting == 0
+    assert world.nws.host._limiters[0].statistics().tasks_waiting == 0
 
 
 # CachedResult when hot

@@ -153,7 +153,7 @@ class Answers:
 
     async def _run_build(self, query: Query, flight: Flight[CachedResult], refresh_ahead: bool) -> CachedResult:
         async def progress(note: str) -> None:
-            flight.tell(note)
+            flight.notify(note)
 
         try:
             result = await self._fetch(query, refresh_ahead, progress)

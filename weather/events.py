@@ -29,7 +29,7 @@ def _alternatives(query: str) -> tuple[frozenset[str], ...]:
 
     In "tornado watch or warning" the second part means a tornado warning.
     """
-    found: list[frozenset[str]] = []
+    alternatives: list[frozenset[str]] = []
     for part in re.split(r"[,;/|]", query):
         hazard: frozenset[str] = frozenset()
         for words in filter(None, map(words_in, re.split(r"\b(?:or|and)\b", part))):
@@ -37,8 +37,8 @@ def _alternatives(query: str) -> tuple[frozenset[str], ...]:
             wanted = wanted | hazard if wanted <= KINDS else wanted
             hazard = wanted - KINDS
             renamed = ((words_in(old), words_in(new)) for old, new in NEW_NAMES)
-            found += [wanted, *(wanted - old | new for old, new in renamed if old <= wanted)]
-    return tuple(found)
+            alternatives += [wanted, *(wanted - old | new for old, new in renamed if old <= wanted)]
+    return tuple(alternatives)
 
 
 IDLE_WORDS = words_in("a active alert all any every for of the weather")

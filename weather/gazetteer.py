@@ -86,12 +86,12 @@ class Gazetteer:
         Takes a few ms at most.
         """
         keys = self._like_behind(key) or dict.fromkeys(self._like_at_start(key), LIKE)
-        found = [line for near in keys for line in self.lines(near) if not line.airport and state in ("", line.state)]
-        return sorted(found, key=lambda line: (-keys[line.key], -line.population))
+        similar = [line for near in keys for line in self.lines(near) if not line.airport and state in ("", line.state)]
+        return sorted(similar, key=lambda line: (-keys[line.key], -line.population))
 
     def _like_behind(self, key: str) -> dict[str, float]:
         """Keys near `key` in the file with the same first letters, and their similarity from LIKE to 1."""
-        start, head, found = self._start(key), key[:START], {}
+        start, head, ratios = self._start(key), key[:START], {}
         matcher = SequenceMatcher(None, "", key, autojunk=False)
         for texts in (self._from(start), self._before(start)):
             for text, _ in zip(texts, range(NEIGHBOURS), strict=False):
@@ -99,19 +99,19 @@ class Gazetteer:
                 if not near.startswith(head):
                     break
                 matcher.set_seq1(near)
-                if near not in found and abs(len(near) - len(key)) <= 2 and matcher.quick_ratio() >= LIKE:
-                    found[near] = matcher.ratio()
-        return {near: ratio for near, ratio in found.items() if ratio >= LIKE}
+                if near not in ratios and abs(len(near) - len(key)) <= 2 and matcher.quick_ratio() >= LIKE:
+                    ratios[near] = matcher.ratio()
+        return {near: ratio for near, ratio in ratios.items() if ratio >= LIKE}
 
     def _like_at_start(self, key: str) -> set[str]:
         """Keys that differ by one edit in the first letters: a letter more, less, replaced, or swapped."""
-        found: set[str] = set()
+        keys: set[str] = set()
         for at in range(min(START, len(key)) + 1):
             head, tail = key[:at], key[at:]
             edits = {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
             edits |= {head + letter + rest for letter in ascii_lowercase for rest in (tail, tail[1:])}
-            found |= {edit for edit in edits if edit != key and next(self.lines(edit), None)}
-        return found
+            keys |= {edit for edit in edits if edit != key and next(self.lines(edit), None)}
+        return keys
 
     def _start(self, key: str) -> int:
         """The offset of the first line whose key is not less than `key`."""

@@ -16,7 +16,7 @@ def configure(settings: Settings) -> None:
     handler.setFormatter(JSONFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("hypercorn.error").addFilter(_handled_once)
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # It logs every retry, without a cause.
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # It logs only that there is a retry.
     for name in ("mcp", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 

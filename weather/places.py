@@ -57,19 +57,19 @@ class Places:
     def __init__(self, source: Path | bytes = DATA) -> None:
         self.gazetteer = Gazetteer(source)
 
-    def find(self, said: str) -> Place:
+    def find(self, query: str) -> Place:
         """Raises BadArgument, which names places that would be found."""
-        text = unicodedata.normalize("NFKD", said.replace("\u2212", "-")).encode("ascii", "ignore").decode()
+        text = unicodedata.normalize("NFKD", query.replace("\u2212", "-")).encode("ascii", "ignore").decode()
         text = COUNTRY.sub("", f" {text.strip()}").strip()
-        place = _point(text) or self._by_zip_code(said, text)
+        place = _point(text) or self._by_zip_code(query, text)
         if place is None and re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
-            place = self._airport(said, text)
-        place = place or self._town(said, text) or self._airport(said, text)
+            place = self._airport(query, text)
+        place = place or self._town(query, text) or self._airport(query, text)
         if place is None:
-            raise self._unknown(said, text)
+            raise self._unknown(query, text)
         return place
 
-    def _by_zip_code(self, said: str, text: str) -> Place | None:
+    def _by_zip_code(self, query: str, text: str) -> Place | None:
         """The place of the ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
         match = next(reversed(list(ZIP_CODE.finditer(text))), None)
         line = next(self.gazetteer.lines(match[1]), None) if match else None
@@ -77,27 +77,28 @@ class Places:
             return None
         beside = COUNTRY.sub("", text[: match.start()].rstrip(" ,")) + text[match.end() :]
         readings = _readings(beside)
-        found = next(filter(None, map(self._named, readings)), [])
+        towns = next(filter(None, map(self._named, readings)), [])
         states = {reading.state for reading in readings if reading.state} | {_area(words_of(beside))} - {""}
         names = {key_of(*reading.town) for reading in readings if reading.state in ("", line.state)}
-        fits = key_of(line.name[:-10]) in names or any(distance_km(line.point, town.point) <= ZIP_KM for town in found)
+        fits = key_of(line.name[:-10]) in names or any(distance_km(line.point, town.point) <= ZIP_KM for town in towns)
         contradicted = bool(states) and line.state not in states and key_of(beside) != key_of(line.name[:-10])
-        if contradicted or (not fits and found):
-            alone = f"{found[0].name} or {match[1]}" if found else match[1]
-            raise BadArgument("place", f"{_quoted(said)}, whose ZIP code is that of {line.name}", f"{alone} alone")
-        ignored = readings and not found and not _area(words_of(beside))
-        return _place(line, f"Only the ZIP code of {_quoted(said)} was looked up." if ignored else "")
+        if contradicted or (not fits and towns):
+            alone = f"{towns[0].name} or {match[1]}" if towns else match[1]
+            raise BadArgument("place", f"{_quoted(query)}, whose ZIP code is that of {line.name}", f"{alone} alone")
+        ignored = readings and not towns and not _area(words_of(beside))
+        return _place(line, f"Only the ZIP code of {_quoted(query)} was looked up." if ignored else "")
 
-    def _airport(self, said: str, text: str) -> Place | None:
+    def _airport(self, query: str, text: str) -> Place | None:
         code = AIRPORT.fullmatch(text)
         lines = self.gazetteer.lines(code[1].lower()) if code else ()
-        found = next((line for line in lines if line.airport), None)
-        return found and _place(found, f"{_short(said)} was taken for {found.apart}.")
+        airport = next((line for line in lines if line.airport), None)
+        return airport and _place(airport, f"{_short(query)} was taken for {airport.apart}.")
 
-    def _town(self, said: str, text: str) -> Place | None:
+    def _town(self, query: str, text: str) -> Place | None:
         for reading in _readings(text):
-            if found := self._named(reading):
-                return _in_state(said, found) if reading.state or reading.beside else self._bare(said, text, found)
+            if candidates := self._named(reading):
+                qualified = reading.state or reading.beside
+                return _in_state(query, candidates) if qualified else self._bare(query, text, candidates)
         return None
 
     def _named(self, reading: Reading) -> list[Line]:
@@ -114,44 +115,44 @@ class Places:
         small = not reading.state and own and own[0].population < SMALL <= lines[0].population
         return lines if small else own or lines
 
-    def _bare(self, said: str, text: str, found: list[Line]) -> Place:
+    def _bare(self, query: str, text: str, candidates: list[Line]) -> Place:
         """For a name without a state: a great city, or the only town that is not small. Raises BadArgument."""
-        first, *others = found
+        first, *others = candidates
         area, great = _area(words_of(text)), first.population >= GREAT and _dwarfs(first, others)
         if area and not great:
-            raise self._of_area(said, area)
+            raise self._of_area(query, area)
         if others and not great:
-            raise _several(said, found, "told with its state, such as ")
+            raise _several(query, candidates, "told with its state, such as ")
         if first.other_name:
             namesakes = self._named(Reading(words_of(first.name.rpartition(", ")[0])))
             if len(namesakes) > 1 and not (first.population >= GREAT and _dwarfs(first, namesakes[1:])):
-                raise _several(said, namesakes, "told with its state, such as ")
+                raise _several(query, namesakes, "told with its state, such as ")
         if not great and first.population < SMALL:
-            got = f"{_quoted(said)}, which only a small US place is called"
+            got = f"{_quoted(query)}, which only a small US place is called"
             raise BadArgument("place", got, f"told with its state, such as {first.name}; {OR_ELSE}")
-        which = f", the largest of {len(found)} places of that name" if others else ""
+        which = f", the largest of {len(candidates)} places of that name" if others else ""
         if not others and not first.other_name:
             which = ", the only US place of that name"
-        if key_of(said) == key_of(first.name):
+        if key_of(query) == key_of(first.name):
             return _place(first)
         not_state = ", and not for the state" if area not in ("", "DC") else ""
-        return _place(first, f"{_short(said)} was taken for {first.name}{which}{not_state}.")
+        return _place(first, f"{_short(query)} was taken for {first.name}{which}{not_state}.")
 
-    def _of_area(self, said: str, area: str) -> BadArgument:
+    def _of_area(self, query: str, area: str) -> BadArgument:
         largest = next(self.gazetteer.lines(f"={area.lower()}"), None)
         kind = "which is a state or territory" if largest else "which is a marine area"
         city = f"a city in it, such as {largest.name}" if largest else "a city with its state, such as Boston, MA"
-        return BadArgument("place", f"{_quoted(said)}, {kind}", f'{city}; or else, for its alerts, state "{area}"')
+        return BadArgument("place", f"{_quoted(query)}, {kind}", f'{city}; or else, for its alerts, state "{area}"')
 
-    def _unknown(self, said: str, text: str) -> BadArgument:
+    def _unknown(self, query: str, text: str) -> BadArgument:
         readings, area = _readings(text), _area(words_of(text))
         if area:
-            return self._of_area(said, area)
+            return self._of_area(query, area)
         readings = [reading for reading in readings if reading.state][:2] or readings[:1]
         names = list(dict.fromkeys(line.name for reading in readings for line in self._nearest(reading)))
         such = "; ".join(names[:MOST_NEAREST] or ["Boston, MA"])
         expected = f"a US city with its state, such as {such}, or a five-digit ZIP code; {OR_ELSE}"
-        return BadArgument("place", f"{_quoted(said)}, which is not known", expected)
+        return BadArgument("place", f"{_quoted(query)}, which is not known", expected)
 
     def _nearest(self, reading: Reading) -> Iterator[Line]:
         """Suggestions, best first: another county; similar names; other states; the largest places of the state."""
@@ -163,21 +164,21 @@ class Places:
             yield from self.gazetteer.lines(f"={reading.state.lower()}")
 
 
-def _in_state(said: str, found: list[Line]) -> Place:
-    first, *others = found
+def _in_state(query: str, candidates: list[Line]) -> Place:
+    first, *others = candidates
     if others and not _dwarfs(first, others):
-        raise _several(said, found, "one of ")
+        raise _several(query, candidates, "one of ")
     if first.airport:
         return _place(first, f"{first.name} is {first.apart}.")
     if others:
         names = "; ".join(line.name for line in others[:MOST_NAMED])
-        return _place(first, f"{first.name} is the largest of {len(found)} places of that name, beside {names}.")
-    return _place(first, f"{_short(said)} was taken for {first.name}." if _renamed(said, first) else "")
+        return _place(first, f"{first.name} is the largest of {len(candidates)} places of that name, beside {names}.")
+    return _place(first, f"{_short(query)} was taken for {first.name}." if _renamed(query, first) else "")
 
 
-def _several(said: str, found: list[Line], which: str) -> BadArgument:
-    names = "; ".join(line.name for line in found[:MOST_NAMED])
-    return BadArgument("place", f"{_quoted(said)}, the name of {len(found)} places", which + names)
+def _several(query: str, candidates: list[Line], which: str) -> BadArgument:
+    names = "; ".join(line.name for line in candidates[:MOST_NAMED])
+    return BadArgument("place", f"{_quoted(query)}, the name of {len(candidates)} places", which + names)
 
 
 def _dwarfs(first: Line, others: Iterable[Line]) -> bool:
@@ -191,15 +192,15 @@ def _readings(text: str) -> list[Reading]:
         return []
     if _area(_joined(parts)):
         return [Reading(_joined(parts))]
-    found = []
+    readings = []
     for number in reversed(range(len(parts))):
         part = parts[number]
         for start in range(number == 0, len(part)):
             if state := _area(part[start:]):
                 rest = [*parts[:number], part[:start], *parts[number + 1 :]]
-                found.append(Reading(rest[0], state, _joined(rest[1:])))
-    found.append(Reading(parts[0], "", _joined(parts[1:])))
-    return [each for reading in found for each in (reading, *_without_of(reading))]
+                readings.append(Reading(rest[0], state, _joined(rest[1:])))
+    readings.append(Reading(parts[0], "", _joined(parts[1:])))
+    return [each for reading in readings for each in (reading, *_without_of(reading))]
 
 
 def _joined(parts: list[list[str]]) -> list[str]:
@@ -242,17 +243,17 @@ def _point(text: str) -> Place | None:
     return Place(f"{latitude}, {longitude}", latitude, longitude) if within else None
 
 
-def _renamed(said: str, line: Line) -> bool:
-    return line.other_name and key_of(said) != key_of(line.name)
+def _renamed(query: str, line: Line) -> bool:
+    return line.other_name and key_of(query) != key_of(line.name)
 
 
 def _place(line: Line, note: str = "") -> Place:
     return Place(line.name, line.latitude, line.longitude, note)
 
 
-def _quoted(said: str) -> str:
-    return shortened(json.dumps(said))
+def _quoted(query: str) -> str:
+    return shortened(json.dumps(query))
 
 
-def _short(said: str) -> str:
-    return shortened(" ".join(said.split()))
+def _short(query: str) -> str:
+    return shortened(" ".join(query.split()))

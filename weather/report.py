@@ -46,7 +46,7 @@ class Freshness:
         """The first fields of all structured content. `issued` is the time that NWS gives."""
         return {"issued": issued, "source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
 
-    def said(self, issued: datetime | None, zone: tzinfo | None = None) -> str:
+    def provenance(self, issued: datetime | None, zone: tzinfo | None = None) -> str:
         return f"issued {moment(issued, zone)}; {self.source}" if issued else self.source
 
     def line(self, zone: tzinfo | None = None) -> list[str]:
@@ -143,7 +143,7 @@ def weather_answer(
         *filter(None, (note,)),
     ]
     more = [
-        f"Weather for {words.where(args.place, location)}; forecast {freshness.said(forecast.issued, zone)}.",
+        f"Weather for {words.where(args.place, location)}; forecast {freshness.provenance(forecast.issued, zone)}.",
         words.period_line(period, zone),
         *([words.observation_line(observation, zone)] if observation else ()),
     ]
@@ -165,7 +165,7 @@ def forecast_answer(
     text = json.dumps([period.model_dump(include=keys) for period in periods], indent=2)
     more = [
         *freshness.line(zone),
-        f"Forecast for {words.where(args.place, location)}; {freshness.said(forecast.issued, zone)}.",
+        f"Forecast for {words.where(args.place, location)}; {freshness.provenance(forecast.issued, zone)}.",
         *filter(None, (note,)),
         *(words.period_line(period, zone) for period in periods),
     ]
@@ -204,7 +204,7 @@ def alerts_answer(
     totals = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
     near = f", near {args.latitude}, {args.longitude}" if zones else ""
     more = [
-        f"Alerts {where}{near}{args.kind}, {freshness.said(data.issued)}: {totals}; {len(shown)} shown.",
+        f"Alerts {where}{near}{args.kind}, {freshness.provenance(data.issued)}: {totals}; {len(shown)} shown.",
         *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
     ]
     about = freshness.stamp(data.issued) | {"total": len(matching), "shown": len(shown), "others": len(others)}

@@ -74,25 +74,25 @@ def period_line(period: Period, zone: tzinfo | None = None) -> str:
     return f"{when}: {' '.join(filter(None, (values and f'{values}.', sentence))) or 'nothing told.'}"
 
 
-def observed(seen: Observation, zone: tzinfo | None) -> Iterable[str]:
+def observed(observation: Observation, zone: tzinfo | None) -> Iterable[str]:
     """Yields one line, or none if nothing was measured. Wind is included if its speed is known."""
-    if values := facts(("", measure(seen, "temperature")), ("", seen.text), ("", _wind(seen))):
-        yield f"Observed at {seen.name or seen.station} {clock(seen.time, zone)}: {values}"
+    if values := facts(("", measure(observation, "temperature")), ("", observation.text), ("", _wind(observation))):
+        yield f"Observed at {observation.name or observation.station} {clock(observation.time, zone)}: {values}"
 
 
-def observation_line(seen: Observation, zone: tzinfo | None) -> str:
+def observation_line(observation: Observation, zone: tzinfo | None) -> str:
     """ "Elm Airport (KELM), Tue Jan 15 11:51 EST: 28°F, Cloudy, feels like (wind chill) 19°F, ..."."""
-    air = _wind(seen) or (seen.wind_direction and f"wind {seen.wind_direction}")
-    measures = ((label, measure(seen, name)) for name, label in MEASURES.items())
-    values = facts(("", measure(seen, "temperature")), ("", seen.text), ("", air), *measures)
-    where = f"{seen.name} ({seen.station})" if seen.name else seen.station
-    return f"{where}, {moment(seen.time, zone)}: {values or 'nothing measured'}."
+    air = _wind(observation) or (observation.wind_direction and f"wind {observation.wind_direction}")
+    measures = ((label, measure(observation, name)) for name, label in MEASURES.items())
+    values = facts(("", measure(observation, "temperature")), ("", observation.text), ("", air), *measures)
+    where = f"{observation.name} ({observation.station})" if observation.name else observation.station
+    return f"{where}, {moment(observation.time, zone)}: {values or 'nothing measured'}."
 
 
-def _wind(seen: Observation) -> str | None:
-    speed = measure(seen, "wind_speed")
-    calm = not (seen.wind_speed_mph or seen.wind_speed_kmh)
-    return speed and ("calm" if calm else " ".join(filter(None, ("wind", seen.wind_direction, speed))))
+def _wind(observation: Observation) -> str | None:
+    speed = measure(observation, "wind_speed")
+    calm = not (observation.wind_speed_mph or observation.wind_speed_kmh)
+    return speed and ("calm" if calm else " ".join(filter(None, ("wind", observation.wind_direction, speed))))
 
 
 def alert_text(alert: Alert) -> str:

@@ -863,4 +863,4 @@ async def test_nothing_is_left_of_a_thousand_failures(clock):
             await outcome(upstream, item(f"{URL}/{number}"))
         gc.collect()
         assert (len(upstream._flights), upstream._cache.currsize) == (0, 0)
-        assert upstream.host._rooms[0].statistics().borrowed_tokens == 0
+        assert upstream.host._limiters[0].statistics().borrowed_tokens == 0

@@ -1,4 +1,4 @@
-"""The National Weather Service, api.weather.gov: asked once, kept as long as it says, given stale when it fails."""
+"""A client of the National Weather Service, api.weather.gov, with a cache, retries and a circuit breaker."""
 
 from weather.nws.api import NWS, Where
 from weather.nws.lifecycle import SEVERITIES, is_civil, severity_rank

@@ -1,4 +1,4 @@
-"""Which URL of the National Weather Service answers a request. Source: https://api.weather.gov, OpenAPI 2.0."""
+"""The endpoints of api.weather.gov. Source: https://api.weather.gov/openapi.json."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ from weather.nws.shapes import AlertsData, ForecastData, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
 
 OBSERVATION_FRESH = timedelta(hours=2)
-# The code of an area, the codes of zones and counties, or latitude and longitude.
+# An area's code, codes of zones and counties, or latitude and longitude in degrees.
 Where = str | tuple[str, ...] | tuple[float, float]
 
 
 class NWS(AsyncContextManagerMixin):
-    """All methods raise WeatherError. `now` is the time of day by `clock`; `start` runs work apart from its callers."""
+    """Fetches points, forecasts, observations and alerts. All of these methods raise WeatherError.
+
+    `clock` is monotonic, in seconds; `now()` is the UTC time by it; `start` is `Upstream.start`.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,10 @@ class NWS(AsyncContextManagerMixin):
         bypass_cache: bool = False,
         progress: Progress = silent,
     ) -> Document[Point]:
-        """The grid cell of a place, whose coordinates have at most four decimals."""
+        """The grid cell of a place, from `/points`. Coordinates are in degrees, with at most four decimals.
+
+        `bypass_cache` fetches in any case, `refresh_ahead` also if the cached document expires soon.
+        """
         url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
         read = partial(read_point, latitude, longitude)
         refusal = partial(_not_covered, (latitude, longitude))
@@ -79,8 +85,10 @@ class NWS(AsyncContextManagerMixin):
         refresh_ahead: bool = False,
         progress: Progress = silent,
     ) -> tuple[Document[Point], Document[ForecastData]]:
-        """The place (`point`, when it is known already) and its forecast. A link that leads nowhere is resolved anew
-        once; where that leads nowhere either, the last good forecast serves, and the link is left alone for a minute.
+        """The point (`point` if given) and its forecast, in half days or hours.
+
+        Looks a link that gives 404 up again once. If the new one gives 404 too, uses the last good forecast, and
+        requests neither link for a minute.
         """
         point = point or await self.point(latitude, longitude, refresh_ahead=refresh_ahead, progress=progress)
         first = request = self._forecast(point, hourly)
@@ -99,7 +107,7 @@ class NWS(AsyncContextManagerMixin):
         raise Withdrawn
 
     async def observation(self, point: Document[Point], *, refresh_ahead: bool = False) -> Document[Observation] | None:
-        """What the nearest station with a fresh observation measured."""
+        """The latest observation of the nearest station that has a fresh temperature; None if no station has."""
         if point.data.stations is None:
             return None
         link = self._here(point.data.stations)
@@ -118,8 +126,9 @@ class NWS(AsyncContextManagerMixin):
     async def alerts(
         self, where: Where, *, refresh_ahead: bool = False, progress: Progress = silent
     ) -> Document[AlertsData]:
-        """What holds in an area, in any of several zones, or at a very point. A point without any must be one that NWS
-        covers.
+        """The active alerts for an area, any of several zones, or a point.
+
+        Raises NotCovered for a point without alerts that NWS does not cover.
         """
         point, read = None, read_alerts
         match where:
@@ -127,9 +136,9 @@ class NWS(AsyncContextManagerMixin):
                 point = latitude, longitude
                 query = f"point={_decimal(latitude)},{_decimal(longitude)}"
             case str():
-                query, read = f"area={where}", partial(read_alerts, asked=lambda zone: zone.startswith(where))
+                query, read = f"area={where}", partial(read_alerts, requested=lambda zone: zone.startswith(where))
             case _:
-                query, read = f"zone={','.join(map(str, where))}", partial(read_alerts, asked=where.__contains__)
+                query, read = f"zone={','.join(map(str, where))}", partial(read_alerts, requested=where.__contains__)
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
         ttl_bounds_s = self.settings.nws_alerts_fresh_seconds, MINUTES
         request = UpstreamRequest(url, "alerts", read, ttl_bounds_s, stale_s, partial(_not_covered, point))
@@ -148,7 +157,7 @@ class NWS(AsyncContextManagerMixin):
         return UpstreamRequest(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
 
     def _here(self, link: str) -> str:
-        """A link of NWS's, on the host that is asked: a mirror or a caching proxy passes the links on as they are."""
+        """The link on the configured host: a mirror or a caching proxy does not rewrite the links of NWS."""
         try:
             parts = urlsplit(link)
         except ValueError:
@@ -158,12 +167,12 @@ class NWS(AsyncContextManagerMixin):
 
 
 def _decimal(degrees: float) -> str:
-    """At most four decimals and no trailing zero: anything else is answered with a redirect."""
+    """At most four decimals and no trailing zero: NWS redirects other forms."""
     return f"{degrees + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
 def _not_covered(point: tuple[float, float] | None, status: int, problem: str) -> WeatherError | None:
-    outside = {(404, "InvalidPoint"), (400, "InvalidParameter")}  # of /points, of alerts at a point
+    outside = {(404, "InvalidPoint"), (400, "InvalidParameter")}  # from /points, and from /alerts at a point
     return NotCovered(*point) if point and (status, problem) in outside else None
 
 
@@ -174,4 +183,4 @@ def _no_forecast(status: int, problem: str) -> WeatherError | None:
         case 503, "ForecastGridExpired":
             expired = "its forecast for this area has expired, and a new one is not out yet"
             return Unavailable(expired, again="Try again in an hour.")
-    return Withdrawn() if status == 404 and problem else None  # a 404 of the CDN's is no problem in JSON
+    return Withdrawn() if status == 404 and problem else None  # The CDN's own 404 is not a JSON problem.

@@ -1,4 +1,4 @@
-"""One request to one URL, and what came of it in the terms of HTTP, within a number of bytes."""
+"""One HTTP GET: the request to NWS and its response, with a limit on bytes and redirects."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ MOST_REDIRECTS = 5
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest(Generic[T]):
-    """`name` is its kind in the metrics. An answer lives within `ttl_bounds_s`, whatever Cache-Control says, and may
-    stand in for a newer one for `stale_s` after it came. `refusal` says what a status and a type of problem mean
-    here; None: what they mean anywhere. An `optional` request has its own concurrency limit and one attempt, and never
-    opens the breaker.
+    """A GET of `url`; `read` makes the cached data of the JSON.
+
+    * `name` is its label in the metrics.
+    * `ttl_bounds_s`: the shortest and the longest time to live, whatever Cache-Control says.
+    * `stale_s`: how long after the response it may be used if NWS fails (stale-if-error, RFC 5861).
+    * `refusal` maps a status and a problem type to the error of this endpoint; None: none of its own.
+    * `optional`: has its own concurrency limit and one attempt, and never opens the breaker.
     """
 
     url: str
@@ -39,7 +42,7 @@ class UpstreamRequest(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`body` is decoded JSON; None for what is none, or is `null`. Beyond MOST_BYTES of it nothing is read."""
+    """`body` is the decoded JSON; None if it is `null`, no JSON, or longer than MOST_BYTES. `size` is in bytes."""
 
     status: int
     headers: httpx.Headers
@@ -48,17 +51,17 @@ class Reply:
 
     @property
     def problem(self) -> str:
-        """The type of a problem (RFC 9457), the end of its URI; "" for an answer that is none."""
+        """The last part of the problem type's URI (RFC 9457); "" if the response is not a JSON object."""
         return str(self.body.get("type")).rpartition("/")[2] if isinstance(self.body, dict) else ""
 
     def seconds(self, header: str, pattern: str) -> float:
-        """What `pattern` finds in a header; 0 where nothing is said."""
-        found = re.search(pattern, self.headers.get(header, ""), re.IGNORECASE)
-        return float(found[1]) if found else 0.0
+        """The number that `pattern` matches in a header, else 0."""
+        match = re.search(pattern, self.headers.get(header, ""), re.IGNORECASE)
+        return float(match[1]) if match else 0.0
 
 
 async def get(http: httpx.AsyncClient, url: str) -> Reply:
-    """Redirects are followed on the same host: another has no say. Raises what httpx does."""
+    """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL."""
     request = http.build_request("GET", url)
     for _ in range(MOST_REDIRECTS + 1):
         async with aclosing(await http.send(request, stream=True)) as response:
@@ -71,7 +74,7 @@ async def get(http: httpx.AsyncClient, url: str) -> Reply:
 
 
 async def _read(response: httpx.Response) -> Reply:
-    """What comes compressed, though it was asked not to, is no JSON: httpx would inflate it a thousandfold."""
+    """Reads the raw bytes. An unrequested compressed body is not JSON: httpx would inflate it a thousandfold."""
     content, body = bytearray(), None
     async for chunk in cast(httpx.AsyncByteStream, response.stream):
         content += chunk

@@ -1,4 +1,4 @@
-"""One HTTP host that gives JSON, asked with patience: attempts, a breaker, a bound on requests at once."""
+"""A JSON-over-HTTP client for one host: retries, circuit breaker, concurrency limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAILURES = {403, 429, 500, 502, 503, 504}  # The 403 is the CDN's, whatever the 
 ACCEPTED = {"Accept": "application/geo+json", "Accept-Encoding": "identity"}
 STATUS = "it answered with status {}"
 BACKOFF_S = 0.25 * SECONDS
-LONGEST_REST_S = 1 * MINUTES
+LONGEST_RETRY_AFTER_S = 1 * MINUTES
 OPTIONAL_TIMEOUT_S = 2 * SECONDS
 OPTIONAL_SHARE = 4
 
@@ -36,29 +36,29 @@ log = logging.getLogger(__name__)
 
 
 class _AttemptError(Exception):
-    """The host failed. Another attempt may be made after `rest_s` at the earliest; None: none may.
+    """The host failed. The next attempt must wait `retry_after_s` seconds; None: no other attempt is allowed.
 
-    `cause` is why there was no answer, for the log; "" where there was one.
+    `cause` is for the log: why there was no response, or "" if there was one.
     """
 
-    def __init__(self, what: str, rest_s: float | None = 0.0, cause: str = "") -> None:
-        super().__init__(what)
-        self.what, self.rest_s, self.cause = what, rest_s, cause
+    def __init__(self, reason: str, retry_after_s: float | None = 0.0, cause: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.retry_after_s, self.cause = reason, retry_after_s, cause
 
 
-def _below(error: object) -> object:
-    """What an exception was raised for; httpcore keeps it among the arguments alone."""
-    held = getattr(error, "exceptions", ()) or (getattr(error, "__cause__", None), *getattr(error, "args", ()))
-    return next((each for each in held if isinstance(each, BaseException)), None)
+def _inner_error(error: object) -> object:
+    """The exception that caused this one; httpcore keeps it only in the arguments."""
+    inner = getattr(error, "exceptions", ()) or (getattr(error, "__cause__", None), *getattr(error, "args", ()))
+    return next((each for each in inner if isinstance(each, BaseException)), None)
 
 
 def _cause(error: Exception, url: str) -> str:
-    """In a few words and without a URL: that of a mirror or of a proxy may hold a password."""
+    """The cause in a few words, without a URL: that of a mirror or of a proxy may hold a password."""
     root: object = error
-    while below := _below(root):
-        root = below
-    asked = httpx.URL(url)
-    proxied = not proxy_bypass(asked.host) and getproxies().keys() & {asked.scheme, "all"}
+    while inner := _inner_error(root):
+        root = inner
+    target = httpx.URL(url)
+    proxied = not proxy_bypass(target.host) and getproxies().keys() & {target.scheme, "all"}
     through = " (through a proxy)" if proxied else ""
     match error:
         case httpx.ConnectTimeout():
@@ -82,9 +82,9 @@ def _cause(error: Exception, url: str) -> str:
 
 
 class Breaker:
-    """After `limit` failures in a row nothing is asked for `pause_s`; then one call tries again, and so on.
+    """A circuit breaker. After `limit` failures in a row it is open for `pause_s`, then allows one probe, and so on.
 
-    A probe that never ends blocks nothing: the next one may go after another pause.
+    A probe that never ends blocks nothing: the next one is allowed after another pause.
     """
 
     def __init__(self, limit: int, pause_s: float, clock: Clock) -> None:
@@ -94,7 +94,7 @@ class Breaker:
         self.unreachable = False
 
     def check(self, *, probe: bool = False) -> None:
-        """Raises Unavailable while the host is left alone; `probe` is said by a call about to ask."""
+        """Raises Unavailable while the breaker is open. Half-open, a call with `probe` becomes the probe."""
         if self.clock() < self.open_until:
             raise self.unavailable(self.failure)
         if probe and self.failures >= self.limit:
@@ -103,12 +103,12 @@ class Breaker:
     def failed(self, failure: _AttemptError) -> None:
         if not self.failures:
             self.failing_since = self.clock()
-        self.failures, self.failure = self.failures + 1, failure.what
+        self.failures, self.failure = self.failures + 1, failure.reason
         if failure.cause and not self.unreachable:
             self.unreachable = True
             log.warning("NWS cannot be reached: %s", failure.cause)
         if self.failures == self.limit:
-            log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, failure.cause or failure.what)
+            log.warning("NWS is left alone for %g s at a time: %s", self.pause_s, failure.cause or failure.reason)
         if self.failures >= self.limit:
             self.open_until = self.clock() + self.pause_s
 
@@ -117,12 +117,12 @@ class Breaker:
             log.info("NWS answers again")
         self.failures, self.open_until, self.unreachable = 0, self.clock(), False
 
-    def unavailable(self, what: str) -> Unavailable:
-        return Unavailable(what, self.clock() - self.failing_since if self.failures else 0.0)
+    def unavailable(self, reason: str) -> Unavailable:
+        return Unavailable(reason, self.clock() - self.failing_since if self.failures else 0.0)
 
 
 class Host:
-    """Retries, a circuit breaker and a limit on requests at once. What is `optional` has a small limit of its own."""
+    """`clock` is monotonic, in seconds. Optional requests have a smaller concurrency limit of their own."""
 
     def __init__(
         self, settings: Settings, metrics: Metrics, transport: httpx.AsyncBaseTransport | None, clock: Clock
@@ -130,53 +130,53 @@ class Host:
         self.settings, self.metrics, self.clock = settings, metrics, clock
         self.epoch = datetime.now(UTC) - timedelta(seconds=clock())
         self._breaker = Breaker(settings.nws_breaker_failures, settings.nws_breaker_seconds, clock)
-        self._rests_until = float("-inf")
+        self._retry_after_until = float("-inf")
         most = settings.nws_max_concurrency
-        self._rooms = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
+        self._limiters = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
         self.http = httpx.AsyncClient(
             transport=transport,
             headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
             timeout=httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds),
-            limits=httpx.Limits(),  # none but the rooms
+            limits=httpx.Limits(),  # none: the limiters bound the requests
         )
 
     def now(self) -> datetime:
         return self.epoch + timedelta(seconds=self.clock())
 
-    async def ask(self, request: UpstreamRequest[Any], tell: Callable[[str], None]) -> Reply:
-        """A reply of status 200 that is JSON. Raises WeatherError; `tell` gets a note for each wait."""
+    async def ask(self, request: UpstreamRequest[Any], notify: Callable[[str], None]) -> Reply:
+        """A response with status 200 and JSON. `notify` gets a note for each retry. Raises WeatherError."""
         attempts = 1 if request.optional else self.settings.nws_max_retries + 1
         deadline_s = self.settings.nws_deadline_seconds
 
         def pause(error: Exception) -> bool | float:
-            """Seconds until the next attempt, False for none: not worth it, or the deadline comes first."""
-            if not isinstance(error, _AttemptError) or error.rest_s is None or attempt.num == attempts:
+            """Seconds until the next attempt; False if none is allowed or the deadline comes first."""
+            if not isinstance(error, _AttemptError) or error.retry_after_s is None or attempt.num == attempts:
                 return False
             jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
-            wait_s = max(BACKOFF_S * (1 << attempt.num) * jitter, error.rest_s)
+            wait_s = max(BACKOFF_S * (1 << attempt.num) * jitter, error.retry_after_s)
             if anyio.current_time() + wait_s >= deadline.deadline:
                 return False
-            tell(f"The National Weather Service did not answer; retrying in {wait_s:.1f} s")
+            notify(f"The National Weather Service did not answer; retrying in {wait_s:.1f} s")
             return wait_s
 
         try:
             with anyio.fail_after(deadline_s) as deadline:
                 async for attempt in stamina.retry_context(on=pause, attempts=attempts, timeout=None):
                     with attempt:
-                        rest_s = self._rests_until - self.clock()
-                        # A Retry-After (RFC 9110, 10.2.3) is meant for all who ask; a later attempt has waited.
-                        if rest_s > 0 and attempt.num == 1 and not request.optional:
-                            raise _AttemptError("it asked to be left alone for some seconds", rest_s)
+                        wait_s = self._retry_after_until - self.clock()
+                        # A Retry-After (RFC 9110, 10.2.3) holds for all requests; a later attempt has waited.
+                        if wait_s > 0 and attempt.num == 1 and not request.optional:
+                            raise _AttemptError("it asked to be left alone for some seconds", wait_s)
                         return await self._once(request)
         except TimeoutError:
             raise TooSlow(deadline_s) from None
         except _AttemptError as failure:
-            raise self._breaker.unavailable(failure.what) from None
+            raise self._breaker.unavailable(failure.reason) from None
         raise AssertionError("retry_context returns or raises")
 
     async def _once(self, request: UpstreamRequest[Any]) -> Reply:
         self._breaker.check()
-        async with self._rooms[request.optional]:  # in the order of asking
+        async with self._limiters[request.optional]:  # first in, first out
             self._breaker.check(probe=not request.optional)
             try:
                 reply = await self._fetch(request)
@@ -184,22 +184,22 @@ class Host:
                 if refusal is None:
                     self._check(reply)
             except _AttemptError as failure:
-                log.debug("NWS failed at %s: %s", request.name, failure.cause or failure.what)
+                log.debug("NWS failed at %s: %s", request.name, failure.cause or failure.reason)
                 if not request.optional:
                     self._breaker.failed(failure)
                 raise
         if not request.optional:
             self._breaker.answered()
         if reply.status != HTTPStatus.OK:
-            unforeseen = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
-            raise refusal or unforeseen
+            general = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
+            raise refusal or general
         if reply.size > MOST_BYTES:
             raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
         return reply
 
     async def _fetch(self, request: UpstreamRequest[Any]) -> Reply:
-        """What httpx raises leaves it as _AttemptError."""
-        # A body that trickles never meets the read timeout, and an ASGITransport knows none.
+        """Raises _AttemptError for each exception of httpx."""
+        # A trickling body never meets the read timeout, and httpx.ASGITransport has no timeouts.
         longest_s = self.settings.nws_connect_timeout_seconds + self.settings.nws_read_timeout_seconds
         status, started = "error", time.perf_counter()
         try:
@@ -219,17 +219,18 @@ class Host:
             status = "cancelled"
             raise
         finally:
-            # How long what is cancelled would have taken is not known.
+            # The duration of a cancelled request says nothing about NWS.
             took_s = None if status == "cancelled" else time.perf_counter() - started
             self.metrics.upstream(request.name, status, took_s)
 
     def _check(self, reply: Reply) -> None:
-        """Raises _AttemptError where the host fails, whatever the request."""
+        """Raises _AttemptError for a response that is a failure of the host, whatever the request."""
         if reply.status == HTTPStatus.OK and reply.body is None and reply.size <= MOST_BYTES:
             raise _AttemptError("it sent something that is not weather data")
         if reply.status in FAILURES:
-            # Not the HTTP date that a Retry-After may hold as well (RFC 9110, 10.2.3).
-            rest_s = None if reply.status == HTTPStatus.FORBIDDEN else reply.seconds("Retry-After", r"^(\d+)$")
-            if rest_s:
-                self._rests_until = max(self._rests_until, self.clock() + min(rest_s, LONGEST_REST_S))
-            raise _AttemptError(STATUS.format(reply.status), rest_s)
+            # Retry-After may also be an HTTP date (RFC 9110, 10.2.3), which is ignored.
+            retry_after_s = None if reply.status == HTTPStatus.FORBIDDEN else reply.seconds("Retry-After", r"^(\d+)$")
+            if retry_after_s:
+                until = self.clock() + min(retry_after_s, LONGEST_RETRY_AFTER_S)
+                self._retry_after_until = max(self._retry_after_until, until)
+            raise _AttemptError(STATUS.format(reply.status), retry_after_s)

@@ -1,7 +1,7 @@
-"""Which messages of an alert feed are in force by their own word, and how they rank.
+"""Selects the messages of an alert feed that no message has ended, and ranks alerts.
 
-Terms of the Common Alerting Protocol (CAP 1.2) and of VTEC (NWS Instruction 10-1703). What the clock ends is not looked
-at here: see `Alert.over_at`.
+Terms of the Common Alerting Protocol (CAP 1.2) and of VTEC (NWS Instruction 10-1703). `Alert.over_at` handles the
+alerts that end by the clock.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from weather.nws.shapes import Alert, Urgency
 
 VTEC = re.compile(r"/[OTEX]\.([A-Z]{3})\.([A-Z]{4}\.[A-Z]{2}\.[A-Z]\.\d{4})\.")  # action; office, phenomenon, ...
 ENDING = {"CAN", "EXP", "UPG"}
-SAME_EVENT = timedelta(days=180)  # The numbers of an office's events begin anew each year.
+SAME_EVENT = timedelta(days=180)  # An office numbers its events from 1 again each year.
 SEVERITIES = ("Extreme", "Severe", "Moderate", "Unknown", "Minor")
-"""The worst first. An unknown severity is no low one."""
+"""The worst first. Unknown ranks above Minor, since it may be anything."""
 
-# Events of severity Unknown that people have to act on (weather-gov/api #118), and the severity that they rank with.
+# Events that come with severity Unknown although people have to act (weather-gov/api #118), and the rank they get.
 CIVIL = dict.fromkeys(
     (
         *("evacuation", "shelter in place", "civil danger", "civil emergency", "law enforcement", "fire warning"),
@@ -40,8 +40,9 @@ CIVIL = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One feature of the feed. `replaces` holds identifiers; `events` the VTEC events that it carries, `ending` those
-    of them that it ends.
+    """One feature of the feed. `over`: it ends its alert or is replaced.
+
+    `replaces` has the identifiers of other messages, `events` the VTEC events in it, `ending` those that it ends.
     """
 
     alert: Alert
@@ -53,9 +54,9 @@ class Message:
 
     @classmethod
     def of(cls, alert: Alert, raw: Mapping[str, Any]) -> Message:
-        found = [match for text in _texts(raw, "VTEC") for match in VTEC.findall(text)]
-        events = frozenset(event for _, event in found)
-        ending = events - {event for action, event in found if action not in ENDING}
+        codes = [code for text in _texts(raw, "VTEC") for code in VTEC.findall(text)]
+        events = frozenset(event for _, event in codes)
+        ending = events - {event for action, event in codes if action not in ENDING}
         over = (
             (alert.message_type or "").lower() == "cancel"
             or (bool(events) and events == ending)
@@ -65,14 +66,15 @@ class Message:
         return cls(alert, over, frozenset(_replaced(raw)), events, ending, tuple(alert.affected_zones or ()))
 
     def follows(self, other: Message) -> bool:
-        """Whether it can speak of the other: what is sent later, or at a time that is not known."""
+        """True unless it was sent before the other, so that it can replace it."""
         mine, others = self.alert.sent, other.alert.sent
         return self is not other and not (mine and others and mine < others)
 
 
-def in_force(messages: Iterable[Message], asked: Callable[[str], bool]) -> list[Alert]:
-    """The alerts that neither their own word nor a later message ends, each identifier once. `asked` tells for the code
-    of a zone whether its alerts are asked for.
+def in_force(messages: Iterable[Message], requested: Callable[[str], bool]) -> list[Alert]:
+    """The alerts that neither their own nor a later message ends, each identifier once.
+
+    `requested` returns True for the code of a zone whose alerts are requested.
     """
     known = {message.alert.id: message for message in messages}
     messages = known.values()
@@ -83,12 +85,15 @@ def in_force(messages: Iterable[Message], asked: Callable[[str], bool]) -> list[
             for place in ((event, zone) for event in message.events for zone in message.zones):
                 newest[place] = max(sent, newest.get(place, sent))
     live = (message for message in messages if not message.over and message.alert.id not in gone)
-    return [alert for message in live if (alert := _left(message, newest, asked))]
+    return [alert for message in live if (alert := _left(message, newest, requested))]
 
 
-def _left(message: Message, newest: Mapping[tuple[str, str], datetime], asked: Callable[[str], bool]) -> Alert | None:
-    """The alert in those of its zones for which no newer message carries the same VTEC event; None: in none of those
-    that are asked for.
+def _left(
+    message: Message, newest: Mapping[tuple[str, str], datetime], requested: Callable[[str], bool]
+) -> Alert | None:
+    """The alert, limited to the zones for which no newer message has the same VTEC event.
+
+    None if no requested zone is left.
     """
     alert, events, sent = message.alert, message.events - message.ending, message.alert.sent
     if not (events and message.zones and sent):
@@ -98,7 +103,7 @@ def _left(message: Message, newest: Mapping[tuple[str, str], datetime], asked: C
     ]
     if all(stays):
         return alert
-    if not any(map(asked, _chosen(message.zones, stays))):
+    if not any(map(requested, _chosen(message.zones, stays))):
         return None
     named = (alert.area or "").split("; ")  # in the order of the zones, where NWS names each
     if len(named) == len(stays):
@@ -111,24 +116,24 @@ def _chosen(values: Iterable[str], stays: Iterable[bool]) -> list[str]:
 
 
 def _texts(raw: Mapping[str, Any], name: str) -> list[str]:
-    """The texts of one parameter. What has another form ends no alert."""
+    """The texts of one parameter; [] for another type, so that bad data ends no alert."""
     parameters = raw.get("parameters")
     values = parameters.get(name) if isinstance(parameters, dict) else None
     return [text for text in (values if isinstance(values, list) else [values]) if isinstance(text, str)]
 
 
 def _replaced(raw: Mapping[str, Any]) -> Iterable[str]:
-    """The identifiers of earlier messages. What is no reference replaces nothing."""
+    """The identifiers of earlier messages. Skips invalid references."""
     references = raw.get("references")
-    for one in references if isinstance(references, list) else []:
-        if isinstance(one, dict) and isinstance(one.get("identifier"), str):
-            yield one["identifier"]
-    for text in _texts(raw, "expiredReferences"):  # CAP's form: "sender,identifier,sent", apart by blanks
-        yield from (parts[1] for one in text.split() if len(parts := one.split(",")) == 3)
+    for item in references if isinstance(references, list) else []:
+        if isinstance(item, dict) and isinstance(item.get("identifier"), str):
+            yield item["identifier"]
+    for text in _texts(raw, "expiredReferences"):  # CAP: "sender,identifier,sent", separated by blanks
+        yield from (parts[1] for item in text.split() if len(parts := item.split(",")) == 3)
 
 
 def is_civil(alert: Alert) -> bool:
-    """Whether it is a civil emergency without a severity of its own: no choice of severity hides it."""
+    """True for a civil emergency that comes without a severity. No filter by severity hides it."""
     return _civil(alert) is not None
 
 
@@ -138,6 +143,7 @@ def severity_rank(alert: Alert) -> int:
 
 
 def rank(alert: Alert) -> tuple[int, int, float]:
+    """A sort key: severity, then urgency, then the earlier end."""
     urgency, end = alert.urgency or "Unknown", alert.over_at
     return severity_rank(alert), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
 

@@ -1,6 +1,6 @@
-"""Quantities as NWS writes them, `{unitCode, value}`, → numbers in one of two systems of units, converted once.
+"""Converts quantities of NWS, `{unitCode, value}`, to numbers in US or SI units.
 
-Names of units: https://codes.wmo.int/common/unit and UCUM's; a prefix as in "wmoUnit:degC" is cut before.
+Unit codes are those of https://codes.wmo.int/common/unit and of UCUM, without a prefix such as "wmoUnit:".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 Units = Literal["us", "si"]
-Scale = tuple[float, float]  # factor, and what is added then
+Scale = tuple[float, float]  # factor and offset
 Scales = Mapping[str, Scale]
 
 AS_IS, FAHRENHEIT, MILES, INCHES = (1.0, 0.0), (1.8, 32.0), (1 / 1.609344, 0.0), (1 / 33.86389, 0.0)
@@ -29,19 +29,19 @@ _WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "W
 
 
 def _number(value: Any) -> float:
-    """The bounds also refuse NaN, infinity, and integers that no float can hold."""
+    """The bounds also reject NaN, infinity, and integers that no float can hold. Raises ValueError."""
     if type(value) not in (int, float) or not -1e9 < value < 1e9:
         raise ValueError("not a number")
     return float(value)
 
 
 def _whole(number: float) -> int:
-    """The nearest integer; halves go up, where `round()` takes them to the even neighbour."""
+    """The nearest integer. Rounds halves up, where `round()` would take the even neighbour."""
     return math.floor(round(number, 6) + 0.5)
 
 
 def _measured(units: Scales, to: Scale, quantity: Any, *, key: str = "value", digits: int = 0) -> float | None:
-    """None for null, and for what quality control rejects: flags X and B."""
+    """None for null, and for values that quality control rejects (X and B). Raises ValueError."""
     if quantity is None:
         return None
     if not isinstance(quantity, dict):
@@ -62,15 +62,15 @@ def _compass(direction: Any) -> str | None:
 
 
 def _words(unit: str, to: Scale, wind: Any) -> Any:
-    """`{value}` or `{minValue, maxValue}` in the words of the older answers, "5 to 10 mph"."""
+    """`{value}` or `{minValue, maxValue}` in the older string form, "5 to 10 mph". Raises ValueError."""
     if isinstance(wind, str) and len(wind) > MOST_WIND:
         raise ValueError("too long")
     if isinstance(wind, str) and wind.endswith(" mph") and unit != "mph":
         return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", unit))
     if not isinstance(wind, dict):
         return None if wind == "" else wind
-    found = [_measured(SPEED, to, wind, key=key) for key in ("minValue", "value", "maxValue")]
-    speeds = sorted({speed for speed in found if speed is not None})
+    values = [_measured(SPEED, to, wind, key=key) for key in ("minValue", "value", "maxValue")]
+    speeds = sorted({speed for speed in values if speed is not None})
     if not speeds:
         return None
     return f"{speeds[0]} to {speeds[-1]} {unit}" if len(speeds) > 1 else f"{speeds[0]} {unit}"

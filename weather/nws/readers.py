@@ -1,6 +1,6 @@
-"""The decoded body of a 200 answer of api.weather.gov, as `application/geo+json` → what is kept of it.
+"""Converts the decoded `application/geo+json` of api.weather.gov to the models in shapes.py.
 
-A reader raises `BadAnswer` for what it cannot read: a wrong shape must never pass for fewer periods or fewer alerts.
+Readers raise BadAnswer for an unexpected shape, which must never pass for fewer periods or fewer alerts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from weather.nws.shapes import Alert, AlertsData, CamelModel, ForecastData, Obse
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
 MOST_PERIODS = 30  # 5 to 16 have been seen
-MOST_HOURS = 60  # the next 48, for as long as a forecast is kept
+MOST_HOURS = 60  # 48 are shown; the others replace those that end while the forecast is cached.
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
 _Part = TypeVar("_Part")
@@ -29,7 +29,7 @@ _Model = TypeVar("_Model", bound=CamelModel)
 
 
 def read_point(latitude: float, longitude: float, body: object) -> Point:
-    """The coordinates are those asked for: not every answer repeats them. Raises NoForecast where there is no link."""
+    """Takes the coordinates from the request: not every response repeats them. Raises NoForecast without a link."""
     raw = _part(body, "properties", dict, "the point")
     near = raw.get("relativeLocation")
     place = {} if near is None else _part(near, "properties", dict, "the nearest place")
@@ -47,9 +47,7 @@ def read_forecast(body: object) -> ForecastData:
 
 
 def read_hourly(now: datetime, body: object) -> ForecastData:
-    """The hours that are not over, and the last one if all are. NWS has no names for them, and a temperature of an hour
-    is no high and no low.
-    """
+    """The hours that are not over, or the last one. `is_daytime` is None: an hour's temperature is no high or low."""
     raw, hours = _periods(body)
     coming = [hour for hour in hours if not _over(hour, now)] or hours[-1:]
     read = (_period(hour) for hour in coming[:MOST_HOURS])
@@ -69,30 +67,31 @@ def _forecast(raw: Mapping[str, Any], periods: tuple[Period, ...]) -> ForecastDa
 
 
 def _over(period: object, now: datetime) -> bool:
-    """Whether it says so; what has no readable end is left to `_period`."""
+    """True if the period has ended. False for an unreadable end, which `_period` handles."""
     with suppress(TypeError, ValueError):
         return datetime.fromisoformat(_object(period, "a forecast period").get("endTime", "")) <= now
     return False
 
 
 def read_stations(body: object) -> tuple[str, ...]:
-    """The links of the nearest, nearest first: NWS sorts them by distance."""
+    """The links of the nearest stations, in the order of NWS, which sorts by distance."""
     features = _part(body, "features", list, "the list of stations")[:NEAREST_STATIONS]
     stations = (_part(feature, "properties", dict, "a station") for feature in features)
     return tuple(_part(station, "@id", str, "a station") for station in stations)
 
 
 def read_observation(body: object) -> Observation:
-    """Calm air has no direction, though NWS then sends 0 degrees."""
+    """Removes the wind direction of calm air, for which NWS sends 0 degrees."""
     what = "the observation"
-    seen = _read(Observation, _part(body, "properties", dict, what), what)
-    return seen.model_copy(update={"wind_direction": None}) if seen.wind_speed_mph == 0 else seen
+    observation = _read(Observation, _part(body, "properties", dict, what), what)
+    calm = observation.wind_speed_mph == 0
+    return observation.model_copy(update={"wind_direction": None}) if calm else observation
 
 
-def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) -> AlertsData:
-    """Without tests and exercises, copies, and what its own word or a later message ends in all zones that are `asked`.
+def read_alerts(body: object, requested: Callable[[str], bool] = lambda zone: True) -> AlertsData:
+    """The alerts in force, the worst first, without tests, exercises and duplicates; `requested` as for `in_force`.
 
-    A status or type that nobody has heard of hides no alert.
+    An unknown status or message type hides no alert.
     """
     what = "the list of alerts"
     features = _part(body, "features", list, what)
@@ -101,12 +100,12 @@ def read_alerts(body: object, asked: Callable[[str], bool] = lambda zone: True) 
             raise BadAnswer(f"{what} has another page")
     properties = [_part(feature, "properties", dict, "an alert") for feature in features]
     meant = [raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT]
-    alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), asked), key=rank)
+    alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), requested), key=rank)
     return AlertsData(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
 
 
 def _alert(raw: dict[str, Any]) -> Alert:
-    """An `ends` that cannot be read does not end the alert at `expires`."""
+    """With an unreadable `ends`, the alert has no end: `expires` only counts if there is no `ends`."""
     return _read(Alert, {**raw, "overAt": raw.get("ends") or raw.get("expires")}, "an alert")
 
 
@@ -116,8 +115,8 @@ def _period(value: object) -> Period:
     temperature, unit = raw.get("temperature"), raw.get("temperatureUnit") or "F"
     if not isinstance(temperature, dict | None):
         temperature = {"unitCode": f"deg{unit}", "value": temperature}
-    told = {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
-    return _read(Period, raw | told, what)
+    changes = {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
+    return _read(Period, raw | changes, what)
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What is kept of api.weather.gov's answers. The models read NWS's names and forms, and write those of the tools.
+"""The data of api.weather.gov as pydantic models, which validate NWS's field names and serialize those of the tools.
 
-Only a field that is `Maybe` is left out when it cannot be read. Shapes: https://api.weather.gov/openapi.json
-A quantity is kept in both systems of units, so that one document answers for both: `said_in` makes it one.
+An unreadable field is None if it is `Maybe`, else an error. Shapes: https://api.weather.gov/openapi.json
+Quantities are stored in both systems of units, so that one document serves both: `said_in` selects one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from weather.nws import quantities as q
 
-# Characters, so that one answer can hold it. Real ones are far shorter: a description has some 6,000.
+# Limits in characters, so that one result can hold a text. A real description has some 6,000.
 MOST_TEXT = 15_000
 MOST_HEADLINE, MOST_SENTENCES, MOST_LABEL, MOST_LINK = 2_000, 1_000, 200, 2_000
 MOST_ZONES = 1_000
@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 
 
 def _time(value: object) -> object:
-    """From ISO 8601. Years 1 and 9999 are refused: another time zone takes them off the calendar."""
+    """Parses ISO 8601. Rejects years 1 and 9999: conversion to another time zone could overflow."""
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     if isinstance(time, datetime) and not 1 < time.year < 9999:
         raise ValueError("out of range")
@@ -38,7 +38,7 @@ def _cut(most: int, value: object) -> object:
 
 
 def _text(most: int) -> BeforeValidator:
-    """No text is without end; nothing in it is no text."""
+    """Cuts a text after `most` characters; "" becomes None."""
     return BeforeValidator(partial(_cut, most))
 
 
@@ -56,12 +56,12 @@ def _or_none(value: object, read: Callable[[object], object]) -> object:
 
 
 def _or_unknown(value: object, read: Callable[[object], object]) -> object:
-    """A term that nobody has heard of hides no alert."""
+    """An unknown term becomes "Unknown", so that it hides no alert."""
     return (_or_none(value, read) or "Unknown") if value else None
 
 
 def _also(name: str, *, hidden: bool | None = None) -> Any:
-    """What is `hidden` is the twin, in the other system of units, of a field that both share: never said beside it."""
+    """A field read from NWS's field `name`. A `hidden` one has the SI value for `said_in`."""
     return Field(default=None, validation_alias=name, exclude=hidden)
 
 
@@ -93,8 +93,9 @@ class Location(CamelModel):
 
 
 class Point(CamelModel):
-    """`forecast`, `hourly` and `stations` are links to follow as they are; None: NWS offers none here. `zones` are the
-    codes of the forecast zone, the county and the fire weather zone that the point is in.
+    """`forecast`, `hourly` and `stations` are links, None if NWS gives none.
+
+    `zones` has the codes of the forecast zone, county and fire weather zone of the point.
     """
 
     location: Location
@@ -133,8 +134,8 @@ class Period(CamelModel):
     def said_in(self, units: q.Units) -> Self:
         if units == "us":
             return self.model_copy(update={"dewpoint_c": None})
-        said = {name: getattr(self, f"{name}_si") for name in ("temperature", "wind_speed", "wind_gust")}
-        return self.model_copy(update=said | {"temperature_unit": "C", "dewpoint_f": None})
+        values = {name: getattr(self, f"{name}_si") for name in ("temperature", "wind_speed", "wind_gust")}
+        return self.model_copy(update=values | {"temperature_unit": "C", "dewpoint_f": None})
 
 
 class ForecastData(CamelModel):
@@ -208,7 +209,7 @@ class Alert(CamelModel):
 
 
 class AlertsData(CamelModel):
-    """What is in force by its own word, the worst first."""
+    """The alerts that no message has ended, the worst first; `in_force_at` leaves out those ended by the clock."""
 
     issued: Maybe[Time] = None
     alerts: tuple[Alert, ...]

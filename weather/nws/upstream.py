@@ -1,6 +1,6 @@
-"""What NWS answered, asked once, kept as long as it says, and given in place of a newer one where that does not come.
+"""Single-flight HTTP cache over one host, with stale-if-error (RFC 5861).
 
-What is kept is the data that `UpstreamRequest.read` makes of the JSON, never the JSON itself.
+It stores the data that `UpstreamRequest.read` makes of the JSON, not the JSON itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STALE_COPY_LIFE_S = 10 * SECONDS
 PATIENCE_WITH_STALE_COPY_S = 3 * SECONDS
 FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
-# A document takes no more memory than this, and this for each byte of its JSON; `make bench-upstream` measures it.
+# An upper bound of a document's memory: a fixed part, and a part for each byte of JSON. `make bench-upstream` measures.
 DOCUMENT_BYTES = 2 * KIB
 LARGE_BYTES = 256 * KIB
 BYTES_PER_BYTE = 3.5
@@ -42,7 +42,10 @@ BYTES_PER_BYTE = 3.5
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[T]):
-    """Times ending in `_at` are seconds on the clock of NWS; `size` is what it weighs in the cache, in bytes."""
+    """Cached data. `refresh_at`, `expires_at` and `stale_until` are in seconds on the host's clock.
+
+    `fetched` is in UTC; `size` is the estimated memory in bytes; `stale`: it has expired and NWS fails.
+    """
 
     data: T
     fetched: datetime
@@ -55,13 +58,13 @@ class Document(Generic[T]):
 
 
 async def silent(_: str) -> None:
-    """The progress of a caller who did not ask for any."""
+    """Ignores progress."""
 
 
 class Flight(Generic[T]):
-    """The work runs in a task of its own, so that a caller who goes away takes nothing from the others.
+    """Work in a task of its own, whose result all callers of `wait` share.
 
-    When all have gone away it stops, unless it is `kept`: somebody will want what it brings.
+    A cancelled caller does not affect the others. Without callers left the work is cancelled, unless it is `kept`.
     """
 
     def __init__(self, *, kept: bool = False) -> None:
@@ -76,15 +79,16 @@ class Flight(Generic[T]):
 
     @property
     def stopped(self) -> bool:
-        """True of one that nobody waited for: who comes now needs another."""
+        """True once cancelled: the next caller has to start another flight."""
         return self._work.cancel_called
 
     def stop(self) -> None:
+        """Cancels the work, unless somebody waits for it."""
         if not self._callers:
             self._work.cancel()
 
-    def tell(self, note: str) -> None:
-        """Says to every caller what is being waited for."""
+    def notify(self, note: str) -> None:
+        """Sends every caller a note on what the work waits for."""
         self._notes.append(note)
         self._changed.set()
         self._changed = anyio.Event()
@@ -96,34 +100,34 @@ class Flight(Generic[T]):
                 self._error = None
         except Exception as error:
             if not isinstance(error, WeatherError):
-                log.exception("nobody foresaw this")  # here, since there may be no caller left to raise it to
+                log.exception("nobody foresaw this")  # logged here, since no caller may be left to raise it in
             self._error = error
         finally:
             self._done = True
             self._changed.set()
 
     async def wait(self, progress: Progress = silent) -> T:
-        """The result, or the error of the work; `progress` gets the note of now and each one to come."""
+        """The result of the work; raises its error. `progress` gets the latest note and each later one."""
         self._callers += 1
-        told = 0
+        sent = 0
         try:
             while not self._done:
-                if told == len(self._notes):
+                if sent == len(self._notes):
                     await self._changed.wait()
                 else:
-                    told = len(self._notes)
+                    sent = len(self._notes)
                     await progress(self._notes[-1])
         finally:
             self._callers -= 1
             if not self._done and not self.kept:
                 self.stop()
         if self._error is not None:
-            raise self._error.with_traceback(None)  # one error for all callers: each would add to its traceback
+            raise self._error.with_traceback(None)  # All callers raise one error, and each would extend its traceback.
         return self._result
 
 
 class Upstream:
-    """The one cache of a process. Raises WeatherError, with a text for the caller."""
+    """The cache of documents. Works only within `opened`. Shares one flight among all requests for a URL."""
 
     def __init__(self, host: Host) -> None:
         settings, clock = host.settings, host.clock
@@ -134,7 +138,7 @@ class Upstream:
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         self._reading = anyio.CapacityLimiter(1)
-        # Two documents to wait for, one after the other, must leave time to give the stale_copy ones.
+        # Waiting for two documents in sequence must leave time to use the stale copies.
         self._patience_s = min(PATIENCE_WITH_STALE_COPY_S, 0.3 * settings.nws_deadline_seconds)
 
     @asynccontextmanager
@@ -144,13 +148,13 @@ class Upstream:
             self._tasks.cancel_scope.cancel()
 
     def start(self, work: Callable[[], Awaitable[T]], *, kept: bool = False) -> Flight[T]:
-        """Runs `work` apart from its callers."""
+        """Runs `work` in a task of its own."""
         flight = Flight[T](kept=kept)
         self._tasks.start_soon(flight.fly, work)
         return flight
 
     def stale_copy(self, request: UpstreamRequest[T]) -> Document[T] | None:
-        """The last good answer, marked as stale where its time is over, to be asked for anew soon; None: too old."""
+        """The cached document, to be refreshed soon, marked as stale if it has expired; None if too old."""
         document: Document[T] | None = self._cache.get(request.url)
         now = self.clock()
         if document and now < document.expires_at:
@@ -168,13 +172,13 @@ class Upstream:
         bypass_cache: bool = False,
         progress: Progress = silent,
     ) -> Document[T]:
-        """The answer, fresh; where NWS fails or is slow, the last good one if young enough, marked as stale.
+        """The document from the cache or from NWS; the stale copy if NWS fails or is slow. Raises WeatherError.
 
-        `ahead` asks anew already when the answer is about to expire, `anew` in any case.
+        `refresh_ahead` fetches it also if it expires soon, `bypass_cache` in any case.
         """
         if refusal := self._refusals.get(request.url):
             self.metrics.cache("hit", request.name)
-            raise refusal.with_traceback(None)  # it is raised again and again: its traceback would only grow
+            raise refusal.with_traceback(None)  # Each raise would extend its traceback.
         document: Document[T] | None = self._cache.get(request.url)
         if (
             document
@@ -201,12 +205,12 @@ class Upstream:
         flight: Flight[Document[T]] = self.start(lambda: self._ask(request, flight))
         self._flights[request.url] = flight
         if note := NOTES.get(request.name):
-            flight.tell(note)
+            flight.notify(note)
         return flight
 
     async def _ask(self, request: UpstreamRequest[T], flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self._document(request, await self.host.ask(request, flight.tell))
+            document = await self._document(request, await self.host.ask(request, flight.notify))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
                 log.warning("%s: %s", httpx.URL(request.url).raw_path.decode(), error)
@@ -226,19 +230,19 @@ class Upstream:
         return document
 
     async def _document(self, request: UpstreamRequest[T], reply: Reply) -> Document[T]:
-        """Reads what is large in a thread, one at a time: readers are pure, and two would hold up the loop."""
+        """Reads large bodies in a thread, one at a time: two would hold up the event loop."""
         if reply.size > LARGE_BYTES:
             data = await anyio.to_thread.run_sync(request.read, reply.body, limiter=self._reading)
         else:
             data = request.read(reply.body)
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
-        _, life_s, _ = sorted((*request.ttl_bounds_s, max_age_s))
+        _, ttl_s, _ = sorted((*request.ttl_bounds_s, max_age_s))
         now = self.clock()
         return Document(
             data,
             fetched=self.host.now(),
-            refresh_at=now + REFRESH_AHEAD * life_s,
-            expires_at=now + life_s,
+            refresh_at=now + REFRESH_AHEAD * ttl_s,
+            expires_at=now + ttl_s,
             stale_until=now + request.stale_s,
             simulated=reply.headers.get("X-Server-ID") == "weather-simulator",
             size=DOCUMENT_BYTES + int(BYTES_PER_BYTE * reply.size),
