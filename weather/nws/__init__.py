@@ -17,15 +17,5 @@ from weather.nws.shapes import (
 from weather.nws.upstream import REFRESH_AHEAD, Document, Flight, Progress, silent
 
 __all__ = ["NWS", "REFRESH_AHEAD", "SEVERITIES", "Document", "Flight", "Progress", "Units", "is_civil"]
-__all__ += ["Where", "severity_rank", "silent"]
-__all__ += [
-    "Alert",
-    "AlertsData",
-    "CamelModel",
-    "ForecastData",
-    "Location",
-    "Observation",
-    "Period",
-    "Point",
-    "Severity",
-]
+__all__ += ["Severity", "Where", "severity_rank", "silent"]
+__all__ += ["Alert", "AlertsData", "CamelModel", "ForecastData", "Location", "Observation", "Period", "Point"]
