@@ -169,10 +169,51 @@ def test_a_peer_may_vanish_amid_its_handshake(server, size, end):
             half.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def test_a_frame_before_the_handshake_is_answered_ends_the_connection(server):
-    with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as hasty:
-        hasty.sendall(handshake(server.port) + text(request(1, "ping")))
-        assert hasty.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
+def refused_handshakes(port):
+    """Of which hypercorn lets the application know nothing, or only that they are over."""
+    whole = handshake(port)
+    return {
+        "an old version": handshake(port, **{"Sec-WebSocket-Version": "12"}),
+        "no key": whole.replace(b"Sec-WebSocket-Key", b"X-Key"),
+        "HTTP/1.0": whole.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        "a body": handshake(port, **{"Content-Length": "1"}) + b"x",
+        "an early frame": whole + text(request(1, "ping")),
+        "an extension not in ASCII": handshake(port, **{"Sec-WebSocket-Extensions": "\u00e9"}),
+        "a subprotocol not in ASCII": handshake(port, **{"Sec-WebSocket-Protocol": "mcp, \u00e9"}) + b"x",
+    }
+
+
+@pytest.mark.parametrize("kind", refused_handshakes(0))
+def test_who_is_refused_a_handshake_by_hypercorn_is_closed(server, kind):
+    """While the client still holds the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as refused:
+        refused.sendall(refused_handshakes(server.port)[kind])
+        answer = b"".join(iter(lambda: refused.recv(1 << 16), b""))
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_refused_handshakes_take_no_room_and_a_stop_does_not_wait_for_them(tmp_path):
+    config = configured(tmp_path, keep_alive_s=LONG_S, graceful_s=LONG_S)
+    with serving(tmp_path, config=config, MCP_MAX_CONNECTIONS="2") as server, ExitStack() as stack:
+        kinds = refused_handshakes(server.port)
+        for sent in 3 * list(kinds.values()):
+            refused = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S))
+            refused.sendall(sent)
+            with suppress(ConnectionError):  # when it was cut off as one too many
+                refused.recv(1 << 16)
+        eventually(lambda: healthy(server.port), "room again")
+        refused = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S))
+        refused.sendall(kinds["an old version"])
+        assert refused.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+
+
+def healthy(port):
+    with suppress(OSError):
+        return "mcp_sessions_open" in gauges(port)
+    return False
 
 
 def test_a_message_may_come_in_fragments_with_pings_between(raw):

@@ -64,11 +64,15 @@ class HTTP1(H11Protocol):
 
     @override
     async def _create_stream(self, request: h11.Request) -> None:
+        status = 505
         if request.http_version in (b"1.1", b"1.0"):
-            await super()._create_stream(request)
-        else:
-            await self._send_error_response(505)
-            await self.send(Closed())
+            try:
+                await super()._create_stream(request)
+                return
+            except UnicodeDecodeError:  # of a header of a handshake
+                self.stream, status = None, 400
+        await self._send_error_response(status)
+        await self.send(Closed())
 
     @override
     async def _handle_events(self) -> None:

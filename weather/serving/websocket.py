@@ -59,7 +59,6 @@ class Stream(WSStream):
     def configure(self, most: int, *, compression: bool) -> None:
         """A message has at most so many characters; compression is accepted where it is offered."""
         self.buffer.max_length, self.compression = most, compression
-        self._served.forget()
 
     @override
     async def handle(self, event: Event) -> None:
@@ -76,6 +75,8 @@ class Stream(WSStream):
             self._tell(self._code, "", "client")
         else:
             await super().handle(event)
+            if self.closed:  # hypercorn has refused the handshake, and would leave the connection open.
+                await self.send(StreamClosed(stream_id=self.stream_id))
 
     @property
     def _queue(self) -> asyncio.Queue[Any]:
@@ -95,6 +96,7 @@ class Stream(WSStream):
         """hypercorn accepts compression from whoever offers it (#307)."""
         if not self.compression:
             self.handshake.extensions = None
+        self._served.forget()
         await super()._accept(message)
 
     @override
