@@ -11,11 +11,12 @@ import pytest
 
 from tests.conftest import serving
 from tests.protocol.test_subscriptions import listen, modern
-from tests.raw import INITIALIZE, TIMEOUT_S, Raw, call, configured, eventually, gauges, posted, request
+from tests.raw import INITIALIZE, TIMEOUT_S, Raw, call, configured, eventually, gated, gauges, posted, request
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 METRICS = HEALTH.replace(b"health", b"metrics")
 LISTEN = posted(listen(1, "weather://alerts/CA"))
+TICKS = "event_loop_lag_seconds_count"  # of the server's clock, four a second
 LONG_S = 300  # No timer of the server's ends what is left within a test.
 LEFT = ("asyncio_tasks", "process_open_fds", 'mcp_requests_in_flight{transport="http"}')
 LEFT += ("mcp_subscriptions_open", "mcp_streams_open")
@@ -130,6 +131,28 @@ def test_requests_that_wait_are_answered_in_their_order(server):
             got += client.recv(1 << 16)
         places = [got.index(b'"id":%d,' % number) for number in range(50)]
         assert places == sorted(places)
+
+
+def test_small_requests_that_come_one_by_one_behind_a_slow_one_are_all_answered(tmp_path):
+    """Each read by itself; the slow one takes longer than a client has that sends too much ahead."""
+    with gated() as (gate, env), serving(tmp_path, **env) as server, connected(server) as client:
+        client.sendall(posted(call(0)))
+        eventually(lambda: gate.asked, "at work")
+        for number in range(1, 21):
+            client.sendall(posted(request(number, "ping")))
+            before = gauges(server.port)[TICKS]
+        eventually(lambda: gauges(server.port)[TICKS] > before + 8, "two seconds of the server's clock")
+        gate.open()
+        assert until(client, b'"id":20,').count(b"HTTP/1.1 200 ") == 21
+
+
+def test_who_sends_too_much_ahead_is_cut_off(server):
+    with connected(server) as client:
+        client.sendall(LISTEN)
+        assert b"acknowledged" in until(client, b"acknowledged")
+        with suppress(ConnectionError):
+            client.sendall(HEALTH * 20_000)
+        assert b"HTTP/1.1 " not in until(client, b"never")
 
 
 def test_who_has_nothing_more_to_send_gets_the_answers(server):

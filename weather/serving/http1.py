@@ -15,10 +15,11 @@ from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from typing_extensions import override
 
+from weather.config import KIB
 from weather.serving.current import connection
 from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
 
-AHEAD = 4  # pieces, each of at most MAX_RECV bytes
+AHEAD = 256 * KIB
 
 
 class Exchange(HTTPStream):
@@ -111,8 +112,9 @@ class HTTP1(H11Protocol):
         peer is gone, or has sent too much ahead.
         """
         turn = asyncio.create_task(self.can_read.wait())
+        ahead = len(self.connection.trailing_data[0])
         try:
-            for _ in range(AHEAD):
+            while ahead < AHEAD:
                 read = asyncio.create_task(self._served.reader.read(MAX_RECV))
                 await asyncio.wait((turn, read), return_when=asyncio.FIRST_COMPLETED)
                 if not read.done():
@@ -121,6 +123,7 @@ class HTTP1(H11Protocol):
                     return True
                 data = b"" if read.exception() else read.result()
                 self.connection.receive_data(data)
+                ahead += len(data)
                 if not data:
                     await self._close_stream()
                     break
