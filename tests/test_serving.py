@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import signal
@@ -26,6 +27,7 @@ from tests.raw import (
     BINARY,
     CLOSE,
     CONTINUATION,
+    IN_FLIGHT,
     INITIALIZE,
     MASK,
     PING,
@@ -39,6 +41,7 @@ from tests.raw import (
     eventually,
     fill,
     frame,
+    gated,
     gauges,
     handshake,
     request,
@@ -113,7 +116,9 @@ def impatient(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def nothing_stays(request):
     """After each test: no session, no task, no socket, and no traceback more than before."""
-    server = request.getfixturevalue("impatient" if "impatient" in request.fixturenames else "server")
+    server = request.getfixturevalue(
+        next((own for own in ("impatient", "slow") if own in request.fixturenames), "server")
+    )
     eventually(lambda: gauges(server.port)["mcp_sessions_open"] == 0, "no session before")
     before, logged = kept(server), len(server.log)
     yield
@@ -356,6 +361,50 @@ def test_a_peer_may_vanish_amid_a_flood_of_calls(impatient):
         with suppress(ConnectionError):
             fill(raw.initialize(), flood, len(flood))
         raw.reset()
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """And its gate: what it is asked for is at work until that opens."""
+    folder = tmp_path_factory.mktemp("slow")
+    with gated() as (gate, env), serving(folder, config=configured(folder, ping_s=LONG_S), **env) as started:
+        started.gate = gate
+        yield started
+
+
+def forecasts(first, count=99, padding=0):
+    """More than are at work and wait at once, each of a point of its own."""
+    for number in range(first, first + count):
+        point = {"latitude": 30 + number / 100, "longitude": -100, "hourly": False}
+        yield json.dumps(call(number, "get-forecast", **point)) + " " * padding
+
+
+@pytest.mark.parametrize(("end", "padding"), [("close", 0), ("reset", 0), ("reset", 60_000)])
+def test_a_peer_that_vanishes_behind_a_full_queue_is_missed_while_its_calls_are_at_work(slow, end, padding):
+    slow.gate.shut()
+    first = {"close": 0, "reset": 100}[end] + padding // 300
+    with ExitStack() as stack:
+        peers = [stack.enter_context(Raw(slow.port)).initialize() for _ in range(3)]
+        for raw in peers:
+            fill(raw, data := b"".join(map(text, forecasts(first, padding=padding))), len(data))
+        eventually(lambda: gauges(slow.port)[IN_FLIGHT] == 3 * 32, "as many as may be")
+        for raw in peers:
+            raw.reset() if end == "reset" else raw.socket.close()
+        eventually(lambda: gauges(slow.port)[IN_FLIGHT] == 0, "missed")
+    assert ends(slow, "dead") == 0
+
+
+def test_a_peer_that_stays_behind_a_full_queue_gets_every_answer(slow):
+    """Though it has been looked for again and again."""
+    slow.gate.shut()
+    ticks = "event_loop_lag_seconds_count"
+    with Raw(slow.port) as raw:
+        raw.initialize().socket.sendall(b"".join(map(text, forecasts(500))))
+        eventually(lambda: gauges(slow.port)[IN_FLIGHT] == 32, "as many as may be")
+        before = gauges(slow.port)[ticks]
+        eventually(lambda: gauges(slow.port)[ticks] > before + 8, "two seconds of the server's clock")
+        slow.gate.open()
+        assert sorted(raw.receive()["id"] for _ in range(99)) == list(range(500, 599))
 
 
 class Growth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypercorn.asyncio.run
@@ -63,6 +64,15 @@ class Connection(TCPServer):
     def cut_off(self) -> None:
         self.forget()
         self.writer.transport.abort()
+
+    @property
+    def left(self) -> bool:
+        """The peer has closed its side or reset; the system knows, though nothing is read."""
+        if self.writer.transport.is_closing():
+            return True
+        look = select.poll()
+        look.register(self.writer.get_extra_info("socket").fileno(), getattr(select, "POLLRDHUP", 0))
+        return bool(look.poll(0))
 
     def cut_slow_readers(self) -> None:
         """Those who do not read within CLOSE_TIMEOUT_S what waits for them now."""

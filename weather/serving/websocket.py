@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -21,8 +21,11 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
+from weather.config import SECONDS
 from weather.serving.current import connection
 from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
+
+LOOK_S = 0.5 * SECONDS
 
 
 class Deflate(PerMessageDeflate):
@@ -51,14 +54,19 @@ class Stream(WSStream):
         self.compression = False
         self._disconnect_sent = self._discarding = self._backpressured = self._stuck = False
         self._pong_seen = True
+        self._end: Callable[[int, str, str], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._code: int = CloseCode.ABNORMAL_CLOSURE
         self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
         self._served = cast(Connection, connection.get())
         self._served.stream = self
 
-    def configure(self, most: int, *, compression: bool) -> None:
-        """A message has at most so many characters; compression is accepted where it is offered."""
-        self.buffer.max_length, self.compression = most, compression
+    def configure(self, most: int, *, compression: bool, end: Callable[[int, str, str], None]) -> None:
+        """A message has at most so many characters; compression is accepted where it is offered.
+
+        `end` is told what `websocket.disconnect` tells, also while the application receives nothing.
+        """
+        self.buffer.max_length, self.compression, self._end = most, compression, end
 
     @override
     async def handle(self, event: Event) -> None:
@@ -90,6 +98,16 @@ class Stream(WSStream):
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
+        if self._end:
+            self._end(code, reason, ended)
+
+    def _look(self) -> None:
+        """While messages wait nothing is read, and no end is seen."""
+        self._timer = None
+        if self._backpressured and self._served.left:
+            self._tell(self._code, "", "client")
+        elif self._backpressured:
+            self._timer = self._served.loop.call_later(LOOK_S, self._look)
 
     @override
     async def _accept(self, message: Any) -> None:
@@ -125,6 +143,7 @@ class Stream(WSStream):
                     self._queue.put_nowait(message)
                 except asyncio.QueueFull:
                     self._backpressured = True
+                    self._timer = self._timer or self._served.loop.call_later(LOOK_S, self._look)
                     await self._queue.put(message)
                     self._backpressured = False
             elif isinstance(event, Ping):

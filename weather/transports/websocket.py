@@ -46,7 +46,8 @@ class Session:
 
     async def run(self) -> None:
         if (served := serving.connection.get()) and served.stream:
-            served.stream.configure(self._settings.mcp_max_message_bytes, compression=self._settings.mcp_compression)
+            most, compression = self._settings.mcp_max_message_bytes, self._settings.mcp_compression
+            served.stream.configure(most, compression=compression, end=self.close)
         legacy.in_flight.set(self._dispatcher.in_flight)
         try:
             with self._life:
