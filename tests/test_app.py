@@ -367,8 +367,19 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
         assert (await handshake(state))[0]["type"] == "websocket.accept"
 
 
-@pytest.mark.parametrize(("files", "most"), [(1000, 500), (100_000, 3000)])
-async def test_connections_take_half_of_the_descriptors_at_most(files, most):
+@pytest.mark.parametrize(
+    ("files", "most", "said"),
+    [
+        (1000, 500, "2000 sessions and 500 other connections do not fit into 1000 file descriptors"),
+        (4999, 2499, ""),
+        (4000, 2000, ""),
+        (3998, 1999, "2000 sessions and 1999 other connections do not fit into 3998 file descriptors"),
+        (100_000, 3000, ""),
+    ],
+)
+async def test_connections_take_half_of_the_descriptors_at_most_and_sessions_that_do_not_fit_are_warned_of(
+    files, most, said, capsys
+):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < files:
         pytest.skip(f"no more than {hard} descriptors may be had here")
@@ -376,6 +387,9 @@ async def test_connections_take_half_of_the_descriptors_at_most(files, most):
     try:
         async with running():
             assert serving.limits.connections == most
+        logged = capsys.readouterr().err
+        assert said in logged
+        assert ("do not fit" in logged) == bool(said)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

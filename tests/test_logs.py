@@ -219,7 +219,7 @@ def test_no_line_holds_a_token(as_json):
 
 def test_level_leaves_out_what_is_below_it(tmp_path):
     """Both happen within one connection after the other, in this order."""
-    with serving(tmp_path, config=configured(tmp_path), LOG_LEVEL="warning") as server:
+    with serving(tmp_path, config=configured(tmp_path), LOG_LEVEL="warning", MCP_MAX_SESSIONS="10") as server:
         with Raw(server.port) as raw:
             raw.initialize().socket.sendall(frame(BINARY, b"x"))
             assert raw.closed().code == 1003

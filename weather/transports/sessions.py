@@ -101,6 +101,11 @@ class Sessions:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = self.settings.mcp_max_connections
         serving.limits.connections = most if files == resource.RLIM_INFINITY else min(most, files // 2)
+        if files != resource.RLIM_INFINITY and self.settings.mcp_max_sessions + serving.limits.connections > files:
+            full = f"{self.settings.mcp_max_sessions} sessions and {serving.limits.connections} other connections"
+            log.warning(
+                "%s do not fit into %d file descriptors: raise `ulimit -n`, or lower MCP_MAX_SESSIONS", full, files
+            )
         serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
         if why := serving.unmended():
             log.warning("faults of the server are not put right: %s", why)
