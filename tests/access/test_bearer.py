@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -17,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.conftest import Clock
+from tests.conftest import ROOT, Clock
 from tests.raw import TIMEOUT_S, answering
 from weather.access.bearer import is_among
 from weather.access.handshake import Access
@@ -520,7 +522,7 @@ async def test_a_known_key_does_not_wait_for_the_fetch_of_an_unknown_one(issuer)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["silent", "dripping"])
-async def test_an_issuer_without_end_holds_up_neither_handshakes_nor_a_thread(said):
+async def test_an_issuer_without_end_holds_up_no_handshake_and_keeps_no_connection(said):
     left = asyncio.Event()
 
     async def drip(reader, writer):
@@ -539,6 +541,17 @@ async def test_an_issuer_without_end_holds_up_neither_handshakes_nor_a_thread(sa
         access = Access(Settings.read(mcp_auth_jwks_url=f"http://127.0.0.1:{port}/"))
         assert await refused(access, token()) == (503, "keys")
         await left.wait()
+
+
+@pytest.mark.parametrize(("url", "loaded"), [(None, []), ("http://127.0.0.1:1/", ["cryptography", "jwt"])])
+def test_what_verifies_jwts_is_only_loaded_where_the_setting_asks_for_it(url, loaded):
+    code = (
+        "import sys, app\nfrom weather.access import Access\nfrom weather.config import Settings\n"
+        f"Access(Settings.read(mcp_auth_jwks_url={url!r}))\n"
+        "print(*sorted({'jwt', 'cryptography'} & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (run.stdout.split(), run.stderr) == (loaded, "")
 
 
 @pytest.mark.parametrize("user", ["s3cret", "user:s3cret", ":s3cret"])

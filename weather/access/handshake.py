@@ -1,7 +1,7 @@
-"""Who may open a session: path, subprotocol, Host, Origin and bearer token, the cheapest first.
+"""Checks a WebSocket handshake: path, subprotocol, Host, Origin and bearer token, the cheapest first.
 
-A refusal says what would be right. It shows Host and Origin as they came, escaped and cut to 100 characters;
-never a path, a query string or a subprotocol, since clients have put tokens into all three.
+A refusal says what would be right. It quotes Host and Origin, escaped and cut to 100 characters. It never quotes a
+path, a query string or a subprotocol, since clients have put tokens into all three.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SUBPROTOCOLS = (SUBPROTOCOL, *(f"mcp.version.{version}" for version in VERSIONS)
 
 @dataclass(frozen=True)
 class Admission:
-    """What was negotiated, and when the token ends: epoch seconds, or None if it does not."""
+    """The subprotocol to accept, and the token's end in epoch seconds; None for no subprotocol and for no end."""
 
     subprotocol: str | None
     expires_at: float | None
 
 
 def check_request_line(scope: Scope) -> None:
-    """Raises Refusal unless it names the endpoint letter by letter, nothing percent-encoded."""
+    """Raises Refusal unless the path is exactly the endpoint's, without percent-encoding."""
     if scope["path"] != WEBSOCKET_PATH or scope.get("raw_path") not in (None, WEBSOCKET_PATH.encode()):
         raise Refusal(404, "path", f"The MCP endpoint is {WEBSOCKET_PATH}.")
 
@@ -43,8 +43,8 @@ def check_request_line(scope: Scope) -> None:
 def negotiate(scope: Scope) -> str | None:
     """The subprotocol to accept (RFC 6455 section 4.2.2), None when none was offered; raises Refusal.
 
-    hypercorn takes its offers from the last header line alone, and fails when another one is accepted. Beside "mcp" the
-    names of a draft are understood, SEP-1288: "mcp.version.<version>", and "mcp.auth.<token>", which is never accepted.
+    hypercorn reads offers from the last header line alone, and fails when another one is accepted. The draft SEP-1288
+    adds "mcp.version.<version>", and "mcp.auth.<token>", which carries a token and is never accepted.
     """
     for subprotocol in SUBPROTOCOLS:
         if subprotocol in scope["subprotocols"]:
@@ -63,24 +63,28 @@ def _offered(scope: Scope) -> list[str]:
 
 
 class Access:
-    """Holds what handshakes are checked against. Raises SettingError."""
+    """Admits handshakes and authorizes requests as the settings require."""
 
     def __init__(self, settings: Settings, clock: Clock = time.monotonic) -> None:
+        """Raises SettingError."""
         self._settings = settings
         self._bearer = Bearer(settings, clock)
 
     async def admit(self, scope: Scope) -> Admission:
-        """What a WebSocket handshake gets; raises Refusal."""
+        """Runs every check on a WebSocket handshake; raises Refusal."""
         check_request_line(scope)
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
         return Admission(subprotocol, await self.authorize(scope))
 
     async def authorize(self, scope: Scope) -> float | None:
-        """When the token ends, in epoch seconds; raises Refusal, which says where to get one (RFC 9728, 5.1)."""
+        """The token's end in epoch seconds, None if it does not expire.
+
+        Raises Refusal, whose challenge names the resource metadata where an issuer is set (RFC 9728 section 5.1).
+        """
         sent = header(scope, b"authorization")
         tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
-        sent += [f"Bearer {token}".encode() for token in tokens]  # Browsers send no headers on a WebSocket.
+        sent += [f"Bearer {token}".encode() for token in tokens]  # Browsers cannot set headers on a WebSocket.
         try:
             return await self._bearer.check(sent, scope.get("query_string", b""))
         except Refusal as refusal:
@@ -90,7 +94,7 @@ class Access:
             raise
 
     def protected_resource(self, scope: Scope) -> dict[str, Any]:
-        """RFC 9728, section 2; raises Refusal where no issuer is known."""
+        """The protected resource metadata (RFC 9728 section 2); raises Refusal without MCP_AUTH_ISSUER."""
         if not self._settings.mcp_auth_issuer:
             raise Refusal(404, "path", "No authorization server is named here.")
         return {
@@ -101,7 +105,7 @@ class Access:
         }
 
     def cors_headers(self, scope: Scope) -> dict[str, str]:
-        """The headers that let a page of an origin in MCP_ALLOWED_ORIGINS read the answer; none for any other."""
+        """Headers that let a page whose origin is in MCP_ALLOWED_ORIGINS read the response; none for any other."""
         (origin, *more) = header(scope, b"origin") or [b""]
         name, allowed = origin.decode("latin-1"), [entry.lower() for entry in self._settings.mcp_allowed_origins]
         if more or name in ("", "null") or not {name.lower(), "*"} & set(allowed):
@@ -114,7 +118,7 @@ class Access:
 
 
 def base_url(scope: Scope) -> str:
-    """Scheme and host as the client knows them; a gateway that ends TLS says so by X-Forwarded-Proto."""
+    """Scheme and host as the client sees them; a gateway that terminates TLS sends X-Forwarded-Proto."""
     forwarded = b"".join(header(scope, b"x-forwarded-proto"))
     secure = forwarded == b"https" if forwarded else scope.get("scheme") in ("https", "wss")
     return f"http{'s' if secure else ''}://{header(scope, b'host')[0].decode('latin-1')}"

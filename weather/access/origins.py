@@ -1,4 +1,4 @@
-"""Which hosts and origins may ask: the guard against DNS rebinding and pages of other sites."""
+"""Checks Host and Origin: the guard against DNS rebinding and cross-site requests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
 
 @lru_cache(256)
 def is_loopback(host: str) -> bool:
-    """127.0.0.0/8 and ::1, also as IPv6 sockets show IPv4 (::ffff:127.0.0.1); and the names that resolve there
-    whatever DNS says (RFC 6761 section 6.3).
+    """127.0.0.0/8 and ::1, also IPv4-mapped (::ffff:127.0.0.1), and the names that always resolve to loopback
+    (RFC 6761 section 6.3).
     """
     with suppress(ValueError):
         ip = ipaddress.ip_address(host.strip("[]"))
@@ -29,10 +29,10 @@ def is_loopback(host: str) -> bool:
 
 
 def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
-    """Whether an entry names it, with any port or with this one.
+    """Whether an entry of `allowed` is the name, without a port or with one of `ports`, or "*".
 
-    Without a list, a connection to a loopback address must name one: a web page whose own name was made to
-    resolve there would name that (DNS rebinding).
+    With `allowed` empty, a connection to a loopback address must name a loopback host. A page that rebinds its own
+    name to loopback sends that name.
     """
     if not allowed:
         return not server or not is_loopback(str(server[0])) or is_loopback(name)
@@ -41,7 +41,7 @@ def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allow
 
 
 def origin_allowed(origin: str, name: str, ports: set[int], allowed: Sequence[str]) -> bool:
-    """Whether this host (RFC 6454), or an entry. "null", as sandboxed pages send, is neither, and not meant by "*"."""
+    """Whether the origin (RFC 6454) is this host's or an entry; "*" excludes "null", which sandboxed pages send."""
     fitting = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
     fitting |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
     fitting |= {entry.lower() for entry in allowed}
@@ -49,9 +49,10 @@ def origin_allowed(origin: str, name: str, ports: set[int], allowed: Sequence[st
 
 
 def check_host_and_origin(scope: Scope, settings: Settings) -> None:
-    """Raises Refusal for a request that a web page of another site may have caused, or without one well-formed Host
-    (RFC 9112 section 3.2). Where that names no port, http's and https's are meant: behind a gateway, the client's
-    scheme is not known.
+    """Raises Refusal for a request that a page of another site may have caused, or without one well-formed Host
+    (RFC 9112 section 3.2).
+
+    A Host without a port matches the ports of http and https, since the client's scheme is unknown behind a gateway.
     """
     host = b", ".join(header(scope, b"host")).decode("latin-1")
     match = AUTHORITY.fullmatch(host.lower())
