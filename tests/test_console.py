@@ -171,6 +171,7 @@ def test_the_page_connects_says_to_whom_and_draws_the_weather(tab, server):
         page.shows("weather: simulated", "#top")
         page.call(WEATHER)
         content = page.structured()
+        page.shows("Washington, DC", "#result")
         assert page.page.locator(".now").inner_text().startswith(f"{content['period']['temperature']} °F")
         page.shows(f"Measured at {content['observation']['name']}", "#result")
         with pytest.raises(Exception, match="TrustedHTML"):
@@ -227,7 +228,8 @@ def test_errors_are_shown_where_they_belong(tab, server):
         page.call(WEATHER, answer=None, latitude="95")
         page.shows("90", "#get-weather-latitude-error")
         assert page.frames("get-weather").count() == 0
-        page.call(WEATHER, answer="an error", latitude="0")
+        assert page.page.locator("#get-weather-place").input_value() == ""  # A place would be another.
+        page.call(WEATHER, answer="an error", latitude="0", longitude="0")
         page.shows("it covers the United States", "#result [role=alert]")
 
 

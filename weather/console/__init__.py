@@ -1,4 +1,4 @@
-"""The page for browsers, which speaks MCP over the WebSocket of its own origin: static files and how they are sent."""
+"""The page for browsers, an MCP client over the WebSocket of its own origin. Serves its static files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class Console:
-    """The files of this folder, read once."""
+    """Serves the files of this folder from memory, with validators (RFC 9110 section 8.8)."""
 
     def __init__(self) -> None:
         files = (file for file in Path(__file__).parent.iterdir() if file.suffix in TYPES)
@@ -30,7 +30,10 @@ class Console:
         self._page = self._files.pop(FOLDER + "index.html")
 
     def answer(self, path: str, headers: Mapping[bytes, bytes]) -> Response | None:
-        """The page at "/" for who accepts HTML, its parts below FOLDER; None for the rest."""
+        """The page at "/" if the client accepts HTML, its files below FOLDER; None for any other path.
+
+        The status is 304 where If-None-Match fits.
+        """
         if path == "/":
             found = self._page if b"text/html" in headers.get(b"accept", b"").lower() else None
         else:

@@ -61,26 +61,23 @@ function field(tool, name, schema, required) {
   return { name, element, read, fail, box: el("div", { class: "field" }, label, element, list, help, wrong) };
 }
 
-// Fills in degrees where the tool takes them, otherwise the name. What else would name a place goes, and the reverse.
+// Fills in `place`, and clears the fields that would name another; typing in one of those clears `place`.
 function picker(tool, fields) {
   const { latitude, longitude, place, state } = Object.fromEntries(fields.map((each) => [each.name, each]));
-  const filled = latitude && longitude ? [latitude, longitude] : [place];
-  if (!filled[0]) return null;
-  const others = [place, state].filter((each) => each && !filled.includes(each));
-  const names = CITIES.map(([name], index) => el("option", { value: index }, name));
-  const select = el("select", { id: `${tool}-city` }, el("option", { value: "" }, "— as typed below"), names);
-  const fill = (index) => {
-    const [name, ...degrees] = CITIES[(select.value = index)] ?? [];
-    filled.forEach(({ element }, at) => (element.value = (filled[1] ? degrees[at] : name) ?? ""));
-    for (const { fail } of filled) fail("");
+  if (!place) return null;
+  const others = [latitude, longitude, state].filter(Boolean);
+  const select = el("select", { id: `${tool}-city` }, el("option", { value: "" }, "— as typed below"), options(CITIES));
+  const fill = (name) => {
+    place.element.value = select.value = name;
+    place.fail("");
   };
   select.addEventListener("change", () => {
-    for (const { element } of others) element.value = "";
+    for (const { element, fail } of others) fail((element.value = ""));
     fill(select.value);
   });
-  for (const { element } of filled) element.addEventListener("input", () => (select.value = ""));
+  place.element.addEventListener("input", () => (select.value = ""));
   for (const { element } of others) element.addEventListener("input", () => select.value && fill(""));
-  if (!state) fill(0);
+  if (!state) fill(CITIES[0]);
   const label = el("label", { for: select.id }, el("b", {}, "city"), "fills in the place");
   return el("div", { class: "field" }, label, select);
 }
