@@ -79,7 +79,7 @@ async def _call(session: Session, usage: argparse.Namespace) -> types.CallToolRe
 
 
 async def _check_usage(session: Session, usage: argparse.Namespace) -> None:
-    """Raises _Misused. Where the tools cannot be listed, nothing is known, and the answer to the call stands."""
+    """Raises _Misused for an unknown tool or argument; returns where the tools cannot be listed."""
     listed = types.ListToolsResult(tools=[], nextCursor="unknown")
     with suppress(*UNANSWERED):
         listed = await session.list_tools()
@@ -97,7 +97,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _arguments(words: Sequence[str]) -> dict[str, Any]:
-    """`state=CA`, `latitude=38.9`: the value is JSON, or else a string as it stands. Raises ValueError."""
+    """From words such as `state=CA` and `latitude=38.9`; a value that is no JSON is a string. Raises ValueError."""
     arguments: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -112,7 +112,7 @@ def _arguments(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _token(path: str | None) -> str | None:
-    """Never from the command line: other users of the machine can read that. Raises ValueError."""
+    """From the file or MCP_TOKEN, never from the command line, which other users can read. Raises ValueError."""
     try:
         token = (Path(path).read_text() if path else os.environ.get("MCP_TOKEN", "")).strip()
         if (path and not token) or not token.isascii() or any(character.isspace() for character in token):
@@ -130,7 +130,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
-    """url, tool (None to list them), arguments (of WATCH the URI), token, insecure, era, json."""
+    """Fields: url, tool (None lists the tools), arguments (of WATCH a list with the URI), token, insecure, era, json.
+
+    Exits with USAGE on a wrong command line.
+    """
     parser = _Parser(
         prog="weather-client",
         usage="%(prog)s [OPTION ...] URL [TOOL [NAME=VALUE ...]]",
@@ -169,15 +172,16 @@ def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
     usage = _usage(argv)
-    logging.getLogger().addHandler(logging.NullHandler())  # Else what the SDK logs goes to stderr.
+    logging.getLogger().addHandler(logging.NullHandler())  # Without one, logging prints the SDK's warnings to stderr.
     if usage.insecure:
         print("Warning: the server's TLS certificate is not checked.", file=sys.stderr)
     try:
         return asyncio.run(_run(usage))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # Who read this has left, as `head` does. Nor can Python's last flush be read.
+    except BrokenPipeError:  # The reader has left, as `head` does. Python's flush at exit would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (SessionError, McpError, RuntimeError, ValueError) as exc:

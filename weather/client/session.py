@@ -1,4 +1,4 @@
-"""A session of either era (MCP 2026-07-28, versioning): the legacy one shakes hands, the modern one asks at once."""
+"""A session of either era (MCP 2026-07-28, versioning): legacy begins with `initialize`, modern without a handshake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ META = {
     "io.modelcontextprotocol/clientInfo": CLIENT.model_dump(exclude_none=True),
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-# What tells of no era: no answer. And of the modern one: headers that mismatch, no capability, no such version.
+# Errors after which `initialize` is not tried: no answer; and the modern era's own, for mismatched headers, a missing
+# capability, an unsupported version.
 NOT_LEGACY = (LOST, httpx.codes.REQUEST_TIMEOUT, -32020, -32021, -32022)
 FOREVER = timedelta(days=365)
 UNANSWERED = (McpError, anyio.ClosedResourceError, anyio.BrokenResourceError)
@@ -39,11 +40,11 @@ UNANSWERED = (McpError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 async def connect(
     url: str, *, token: str | None = None, insecure: bool = False, timeout_s: float = 60.0, era: Era | None = None
 ) -> AsyncIterator[Session]:
-    """A session over WebSocket or streamable HTTP, ready to be asked; `timeout_s` bounds the wait for each answer.
+    """Opens a session over WebSocket or streamable HTTP; `timeout_s` bounds the wait for each response.
 
-    `insecure` accepts any TLS certificate. The first answer tells the server's era, unless `era` forces one. Raises
-    SessionError (Refused, when the server answered and said no), also when an error that leaves the body came from a
-    connection that failed; of several errors at once, the first.
+    `insecure` accepts any TLS certificate. Without `era`, the first response decides on the server's era. Raises
+    SessionError, or its subclass Refused where the server answered with an error status; also in place of an error
+    from the body that a failed connection caused. Of several errors at once, raises the first.
     """
     transport = over_http if url.lower().startswith("http") else over_websocket
     bearer = {"Authorization": f"Bearer {token}"} if token else {}
@@ -62,7 +63,7 @@ async def connect(
 
 
 class Session(ClientSession):
-    """The SDK's, which knows the legacy era; `heard` is set when something has come that nobody asked for."""
+    """Adds the modern era to the SDK's session. A notification sets `heard`, and so does a lost connection."""
 
     def __init__(self, link: Link, url: str, timeout_s: float, era: Era | None) -> None:
         self._url, self._era, self._deciding = url, era, anyio.Lock()
@@ -83,7 +84,7 @@ class Session(ClientSession):
         self.heard.set()
 
     def reason(self, failure: BaseException) -> BaseException:
-        """SessionError where the SDK met a connection that failed."""
+        """Translates the SDK's errors of a failed connection to SessionError; returns any other as it is."""
         error = failure.error if isinstance(failure, McpError) else None
         if error and error.code == REFUSED:
             return Refused(self._url, error.message, error.data or 0)
@@ -92,8 +93,10 @@ class Session(ClientSession):
         return failure
 
     async def subscribe(self, uri: AnyUrl) -> None:
-        """`heard` is set when that is done, and when the resource has changed. In the modern era it raises SessionError
-        at the end, or ValueError as `check_subscribed` does.
+        """Sets `heard` once subscribed, and on each change of the resource.
+
+        Returns once subscribed in the legacy era. In the modern one it lasts as long as the subscription, and raises
+        SessionError at its end, or ValueError as `check_subscribed` does.
         """
         if self._era == "legacy":
             await self.subscribe_resource(uri)
@@ -107,12 +110,12 @@ class Session(ClientSession):
         raise SessionError(self._url, "the server has ended the subscription")
 
     def check_subscribed(self, uri: AnyUrl) -> None:
-        """Raises ValueError once the server has acknowledged a subscription, and to this resource none."""
+        """Raises ValueError if the server has acknowledged a subscription without this resource."""
         if self._acknowledged is not None and str(uri) not in self._acknowledged:
             raise ValueError(f"The server tells of no changes of {uri}.")
 
     async def _validate_tool_result(self, name: str, result: types.CallToolResult) -> None:
-        """The SDK lists the tools to validate an answer: one that has come counts, although that fails."""
+        """Accepts the result even if listing the tools fails, which the SDK does to validate it."""
         with suppress(*UNANSWERED):
             await super()._validate_tool_result(name, result)
 
@@ -138,7 +141,7 @@ class Session(ClientSession):
         return await ask(request, result_type, *rest)
 
     async def _fall_back(self, error: McpError) -> None:
-        """To the legacy era, if the error is not of the modern one and the server shakes hands; else raises it."""
+        """Switches to the legacy era if the error allows it and `initialize` succeeds; else raises the error."""
         async with self._deciding:
             if self._era is None and error.error.code not in NOT_LEGACY:
                 with suppress(McpError):

@@ -1,6 +1,6 @@
-"""Over what a session goes, WebSocket or streamable HTTP, and in one sentence why it does not.
+"""The transports of a session, WebSocket and streamable HTTP, and their errors as one sentence each.
 
-Unlike the SDK's `websocket_client` it sends headers, hence a bearer token.
+Unlike the SDK's `websocket_client`, this one sends headers, so also a bearer token.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ Link = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObject
 
 @dataclass(eq=False)
 class SessionError(Exception):
-    """The server cannot be reached or hung up; `url` is told without its secrets. `status` is HTTP's, if it came."""
+    """The server cannot be reached, or closed the connection.
+
+    The text shows `url` without user, password, query and fragment. `status` is the HTTP status, 0 if none came.
+    """
 
     url: str
     why: str
@@ -51,11 +54,11 @@ class SessionError(Exception):
 
 
 class Refused(SessionError):
-    """The handshake was answered with an HTTP status other than 101, or a request with none of success."""
+    """The server answered a handshake with a status other than 101, or a request with an error status."""
 
 
 def parsed(url: str) -> WebSocketURI:
-    """Of any of the four schemes; raises SessionError."""
+    """Parses a ws, wss, http or https URL; raises SessionError."""
     try:
         if not re.match("(?i)(ws|http)s?:", url):
             raise InvalidURI(url, "scheme isn't ws, wss, http or https")
@@ -65,7 +68,10 @@ def parsed(url: str) -> WebSocketURI:
 
 
 class Http(httpx.AsyncClient):
-    """What the SDK's transport needs: the headers of 2026-07-28, and that each request is answered, if by an error."""
+    """Adds the headers of 2026-07-28 to each POST, and answers each failed one with a JSON-RPC error.
+
+    The SDK's transport would leave the caller of a failed request waiting.
+    """
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         if request.method != "POST":
@@ -77,10 +83,9 @@ class Http(httpx.AsyncClient):
             response = await super().send(request, **options)
             kind = response.headers.get("content-type", "")
             if response.is_success and kind.startswith("text/event-stream"):
-                told = {name: value for name, value in response.headers.items() if name != "content-encoding"}
-                return httpx.Response(
-                    200, headers=told, content=_whole(response, _answer(asked, error)), request=request
-                )
+                headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+                events = _ended(response, _error(asked, error))
+                return httpx.Response(200, headers=headers, content=events, request=request)
             body = await response.aread()
             if response.status_code == httpx.codes.ACCEPTED or (response.is_success and "json" in kind):
                 return response
@@ -91,26 +96,26 @@ class Http(httpx.AsyncClient):
                     error = types.JSONRPCError.model_validate_json(body).error
         except httpx.HTTPError as exc:
             error = types.ErrorData(code=LOST, message=why(exc))
-        return httpx.Response(200, json=_answer(asked, error), request=request)
+        return httpx.Response(200, json=_error(asked, error), request=request)
 
 
-async def _whole(response: httpx.Response, instead: dict[str, Any]) -> AsyncIterator[bytes]:
-    """An event stream, and at its end what is read only if it held no answer."""
+async def _ended(response: httpx.Response, error: dict[str, Any]) -> AsyncIterator[bytes]:
+    """The event stream, with `error` as its last event: the SDK reads that only if no response came before it."""
     try:
         with suppress(httpx.HTTPError):
-            async for some in response.aiter_bytes():
-                yield some
-        yield b"\n\ndata: " + to_json(instead) + b"\n\n"
+            async for chunk in response.aiter_bytes():
+                yield chunk
+        yield b"\n\ndata: " + to_json(error) + b"\n\n"
     finally:
         await response.aclose()
 
 
-def _answer(asked: dict[str, Any], error: types.ErrorData) -> dict[str, Any]:
+def _error(asked: dict[str, Any], error: types.ErrorData) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": asked.get("id", 0), "error": error.model_dump(exclude_none=True)}
 
 
 def _headers(asked: dict[str, Any]) -> dict[str, str]:
-    """Those of 2026-07-28; a name that is no plain one goes as Base64 (streamable HTTP, value encoding)."""
+    """The headers of 2026-07-28; names beyond plain ASCII go as Base64 (MCP streamable HTTP, value encoding)."""
     params = asked.get("params") or {}
     version = params.get("_meta", {}).get(VERSION)
     if version is None:
@@ -163,7 +168,7 @@ async def over_websocket(url: str, headers: Mapping[str, str], insecure: bool) -
 
 
 async def _receive(url: str, socket: ClientConnection, received: MemoryObjectSendStream[Any]) -> None:
-    """Until the connection ends, and the session with it. What does not parse is passed over."""
+    """Passes messages on, drops those that do not parse, and ends with a SessionError when the connection closes."""
     with received, suppress(anyio.BrokenResourceError):
         with suppress(ConnectionClosed):
             async for text in socket:
@@ -187,12 +192,13 @@ def _tls(insecure: bool) -> ssl.SSLContext:
 
 
 def why(exc: BaseException) -> str:
-    if isinstance(exc, httpx.ConnectError) and exc.__cause__:  # that is httpcore's, and holds anyio's or ssl's
+    """The cause as part of a sentence, without a full stop."""
+    if isinstance(exc, httpx.ConnectError) and exc.__cause__:  # httpcore's, with anyio's or ssl's in its args
         exc = next((held.__cause__ or held for held in exc.__cause__.args if isinstance(held, OSError)), exc)
     match exc:
         case InvalidStatus():
             return _refusal("handshake", exc.response.status_code, exc.response.body or b"")
-        case InvalidHeader() | httpx.LocalProtocolError():  # its text may hold the header's value, maybe the token
+        case InvalidHeader() | httpx.LocalProtocolError():  # Its text may hold the header's value, so the token.
             return "a header is not valid"
         case ssl.SSLCertVerificationError():
             return f"its certificate does not verify, {exc.verify_message} (--insecure skips the check)"
@@ -204,10 +210,11 @@ def why(exc: BaseException) -> str:
 
 
 def _refusal(what: str, status: int, body: bytes | bytearray) -> str:
-    """With the `error` and `message` of a JSON object."""
+    """Adds the `error` and `message` of a JSON object to the status."""
     fields: list[object] = []
     with suppress(ValueError, AttributeError):
         fields = [from_json(body).get(name) for name in ("error", "message")]
-    said = ["", *(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))]
+    parts = ["", *(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))]
     hint = " (a token comes from --token-file or MCP_TOKEN)" if status == httpx.codes.UNAUTHORIZED else ""
-    return f"the {what} was refused with HTTP {status}{', '.join(said[:2])}{''.join(f': {t}' for t in said[2:])}{hint}"
+    detail = ", ".join(parts[:2]) + "".join(f": {text}" for text in parts[2:])
+    return f"the {what} was refused with HTTP {status}{detail}{hint}"

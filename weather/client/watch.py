@@ -1,4 +1,4 @@
-"""The alerts in force, and each change as it comes."""
+"""The command `watch`: prints the alerts in force, then each change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Alert(BaseModel):
 
 
 class Alerts(BaseModel):
-    """The worst of `total`."""
+    """The `total` alerts in force, or as many of the worst as the server lists."""
 
     alerts: list[Alert]
     total: int
@@ -36,27 +36,28 @@ class Alerts(BaseModel):
 
 
 async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager[Session]]) -> NoReturn:
-    """Comes back when the connection breaks; raises SessionError, McpError, ValueError where that would not help, or
-    when nothing could be read at first.
+    """Reconnects when the connection breaks, after a growing pause.
+
+    Raises SessionError, McpError or ValueError where reconnecting cannot help, or when the first read fails.
     """
-    known: Alerts | None = None
+    before: Alerts | None = None
     longest_s = FIRST_PAUSE_S
     while True:
         try:
             async with connected() as session, anyio.create_task_group() as tasks:
-                known = _tell(known, await _alerts(session, uri))  # Now the era is known.
+                before = _print_changes(before, await _alerts(session, uri))  # The response decides on the era.
                 if longest_s > FIRST_PAUSE_S:
                     print("Watching again.", file=sys.stderr)
                 tasks.start_soon(session.subscribe, uri)
                 while True:
-                    await session.heard.wait()  # at first, that it is subscribed: what changed until then is read
+                    await session.heard.wait()  # First set once subscribed: reads what changed before.
                     session.heard.clear()
                     session.check_subscribed(uri)
-                    known = _tell(known, await _alerts(session, uri))
+                    before = _print_changes(before, await _alerts(session, uri))
                     longest_s = FIRST_PAUSE_S
         except (SessionError, McpError) as exc:
             lasts = exc.error.code not in PASSES if isinstance(exc, McpError) else 0 < exc.status < 500
-            if known is None or lasts:
+            if before is None or lasts:
                 raise
             pause_s = random.uniform(0.5, 1) * longest_s  # noqa: S311  (no secret)
             print(f"{exc} Trying again in {pause_s:.2g} s.", file=sys.stderr)
@@ -65,23 +66,23 @@ async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager
 
 
 async def _alerts(session: Session, uri: AnyUrl) -> Alerts:
-    held: Any = (await session.read_resource(uri)).contents
+    contents: Any = (await session.read_resource(uri)).contents
     try:
-        return Alerts.model_validate_json(held[0].text)
+        return Alerts.model_validate_json(contents[0].text)
     except (ValidationError, AttributeError, IndexError):
         raise ValueError(f"What {uri} holds are no alerts.") from None
 
 
-def _tell(before: Alerts | None, now: Alerts) -> Alerts:
-    """`now`, once a line for each difference is printed."""
-    old, new = ({alert.id: alert for alert in told.alerts} if told else {} for told in (before, now))
-    whole = all(told.total == len(told.alerts) for told in (before, now) if told)
+def _print_changes(before: Alerts | None, now: Alerts) -> Alerts:
+    """Prints a line for each difference, and returns `now`."""
+    old, new = ({alert.id: alert for alert in each.alerts} if each else {} for each in (before, now))
+    whole = all(each.total == len(each.alerts) for each in (before, now) if each)
     came, went = ("begun", "ended") if whole else ("among the worst now", "no longer among the worst")
     lines = [("in force" if before is None else came, new[each]) for each in new if each not in old]
     lines += [(went, old[each]) for each in old if each not in new]
     for what, alert in lines:
-        told = ", ".join(filter(None, (alert.event, alert.area, alert.severity)))
-        print(f"{what}: {' '.join(told.split())}", flush=True)
+        facts = ", ".join(filter(None, (alert.event, alert.area, alert.severity)))
+        print(f"{what}: {' '.join(facts.split())}", flush=True)
     if before is None and not new:
         print("none in force", flush=True)
     if lines and now.total > len(new):
