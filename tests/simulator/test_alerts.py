@@ -257,6 +257,22 @@ async def test_an_alert_holds_now_and_says_that_it_is_simulated(client, quiet):
     assert {alert["ends"] is None for alert in alerts} == {True, False}
 
 
+async def test_a_description_says_until_when_as_nws_writes_it(client, sim):
+    """1 AM PST Monday, 143 PM PST Sunday: no minutes on the hour, and no colon."""
+    sim.faults.alerts_features, sim.faults.alerts_every_s = 100, 600
+    seen = set()
+    for alert in await active(client, area="CA"):
+        (when,) = re.findall(r"^\* WHEN\.\.\.Until (.*)\.$", alert["description"], re.MULTILINE)
+        seen.add(re.sub(r"\d+", lambda hour: "#" * len(hour[0]), when.rpartition(" ")[0]))
+        if alert["ends"] is None:
+            assert when == "further notice"
+        else:
+            ends = datetime.fromisoformat(alert["ends"])
+            hour = f"{(ends.hour - 1) % 12 + 1}{ends:%M}" if ends.minute else f"{(ends.hour - 1) % 12 + 1}"
+            assert when == f"{hour} {'PM' if ends.hour >= 12 else 'AM'} PST {ends:%A}"
+    assert {"# AM PST", "## PM PST", "further"} <= seen
+
+
 async def test_a_set_can_be_of_national_size(client, quiet):
     quiet.alerts_features = 500
     response = await client.get("/alerts/active?area=CA,VT")

@@ -1,4 +1,4 @@
-"""A National Weather Service for trying and testing, which fails on demand; all weather is invented."""
+"""A simulated National Weather Service, which fails on demand. All weather is invented."""
 
 from weather.simulator.app import Simulator, app
 from weather.simulator.faults import Faults, FaultsError

@@ -1,4 +1,4 @@
-"""Which alerts of the simulated National Weather Service are listed, and what becomes of one as time goes on."""
+"""The list of active alerts of the simulated National Weather Service, and the life of one from issue to end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .world import POINT, Json, SimulatedRequest
 NEVER_ALERTED, ALWAYS_ALERTED = "VT", "CA"
 ZONE = f"({'|'.join(AREAS)})[CZ]\\d{{3}}"
 
-# What an update leaves of the message before it: nothing; it is still listed, and a reference tells of it; it is
-# listed, and only the number of the event tells.
+# The message before an update: no longer listed; listed, and referred to; listed, and joined by the event number only.
 UPDATES = ("gone", "listed", "again")
-# How an event is over: told by a message of its own, by another alert, or by the clock alone.
+# How an event ends: by a message of its own, by another alert, or by the clock alone.
 ENDS = ("CAN", "UPG", "lapses", "Cancel", "replaced", "EXP", "replacedBy", "expires")
 
 
 def alerts(request: SimulatedRequest) -> Json:
+    """The feature collection for `area`, `zone` or `point`, or for all areas; raises Problem."""
     point, zones, areas = (request.query[name] for name in ("point", "zone", "area"))
     asked = [name for name, given in (("area", areas is not AREAS), ("point", point), ("zone", zones)) if given]
     if len(asked) > 1:
@@ -45,6 +45,7 @@ def alerts(request: SimulatedRequest) -> Json:
 
 
 def checked(given: str) -> list[str]:
+    """The zone codes of a comma-separated list; raises Problem."""
     codes = given.split(",")
     for index, code in enumerate(codes):
         if not re.fullmatch(ZONE, code, re.ASCII):
@@ -53,14 +54,14 @@ def checked(given: str) -> list[str]:
 
 
 def alerts_in(request: SimulatedRequest, codes: list[str]) -> list[Json]:
-    """Those that name one of the codes: as NWS has it, an alert for a forecast zone does not name its county."""
+    """Alerts that name one of the codes. As at NWS, an alert for a forecast zone does not name its county."""
     areas = dict.fromkeys(code[:2] for code in codes)
     found = (alert for area in areas for alert in alerts_of(request, area))
     return [alert for alert in found if not set(codes).isdisjoint(alert["properties"]["geocode"]["UGC"])]
 
 
 def alerts_at(request: SimulatedRequest, given: str) -> list[Json]:
-    """Those of the point's zones, but for those with a polygon that it is not in."""
+    """Alerts of the point's zones, without those whose polygon leaves it out; raises Problem."""
     match = re.fullmatch(POINT, given, re.ASCII)
     if not match:
         raise Problem("BadRequest", f"Does not match the regex pattern ^{POINT}$", parameter="query.point")
@@ -72,7 +73,7 @@ def alerts_at(request: SimulatedRequest, given: str) -> list[Json]:
 
 
 def holds_at(polygon: Json | None, lat: float, lon: float) -> bool:
-    """A polygon here is a box, which begins in the south-west."""
+    """Whether the alert covers the point. A simulated polygon is a box that begins in the south-west."""
     if polygon is None:
         return True
     (west, south), _, (east, north), *_ = polygon["coordinates"][0]
@@ -80,8 +81,9 @@ def holds_at(polygon: Json | None, lat: float, lon: float) -> bool:
 
 
 def alerts_of(request: SimulatedRequest, area: str) -> list[Json]:
-    """1 to 5, or as many as are set, in one area of three, and what is listed though it is over. The first is for all
-    the forecast zones of the area; one in about 15 is a Test, never the first. The last is `passing`, if any is.
+    """1 to 5 alerts in force, or as many as are set, in one area of three, and those listed after their end.
+
+    The first covers all forecast zones of the area. One in about 15 is a Test, never the first. `passing` come last.
     """
     dice = request.dice("alerts", area, request.hour)
     quiet, few = dice.random() < 2 / 3, dice.randint(1, 5)
@@ -89,19 +91,19 @@ def alerts_of(request: SimulatedRequest, area: str) -> list[Json]:
         return []
     count = request.faults.alerts_features or few
     lasting = count - bool(request.faults.alerts_every_s)
-    issued = [lasts(request, area, number, dice) for number in range(lasting)]
+    issued = [lasting_alert(request, area, number, dice) for number in range(lasting)]
     return issued + (passing(request, area, alone=not issued) if lasting < count else [])
 
 
-def lasts(request: SimulatedRequest, area: str, number: int, dice: random.Random) -> Json:
-    """Sent up to 12 hours before the hour; holds for at least 2 after it."""
+def lasting_alert(request: SimulatedRequest, area: str, number: int, dice: random.Random) -> Json:
+    """An alert sent up to 12 hours before the hour, in force for at least 2 hours after it."""
     sent = request.hour - timedelta(minutes=dice.randint(10, 720))
     ends = request.hour + timedelta(hours=dice.randint(2, 48))
     hazard = Hazard.drawn(dice, area, number + 1, (sent, ends), whole=number == 0)
     chance, status = dice.random(), "Test" if number and dice.random() < 1 / 15 else "Actual"
     if chance < 1 / 3:
         hazard = replace(hazard, ends=None)
-    elif hazard.event.name == "Small Craft Advisory" and chance < 2 / 3:  # in force all the same: it has not ended
+    elif hazard.event.name == "Small Craft Advisory" and chance < 2 / 3:  # Still in force: it has not ended.
         hazard = replace(hazard, expires=sent + timedelta(minutes=5))
     action = dice.choice(("NEW", "NEW", "CON", "EXT", "EXA"))
     references = [] if action == "NEW" else [former(request, dice, sent)]
@@ -109,10 +111,10 @@ def lasts(request: SimulatedRequest, area: str, number: int, dice: random.Random
 
 
 def passing(request: SimulatedRequest, area: str, *, alone: bool) -> list[Json]:
-    """What is listed of an event, which is issued, updated and over in three windows of `alerts_every_s`.
+    """The messages listed about an event that is issued, updated and over in three windows of `alerts_every_s`.
 
-    In each window another alert is in force, or none: never none where it is `alone` in its area, which then is for the
-    whole of it, or where the number of alerts is set.
+    Each window has a different alert in force, or none. An event `alone` in its area covers all of it and always has a
+    successor, as every event does where the number of alerts is set.
     """
     every = request.faults.alerts_every_s
     window = int(request.now // every)
@@ -126,7 +128,7 @@ def passing(request: SimulatedRequest, area: str, *, alone: bool) -> list[Json]:
     hazard = Hazard.drawn(dice, area, number, span, whole=alone, rare=dice.random() < 0.05)
     if end == "expires":
         hazard = replace(hazard, ends=None, expires=over)
-    if not hazard.event.vtec:  # no number tells what a message is about
+    if not hazard.event.vtec:  # Without an event number, messages join by reference only.
         end, left = {"UPG": "replaced"}.get(end, end), {"again": "listed"}.get(left, left)
     first = message(request, hazard, dice, issued)
     second = message(request, hazard, dice, updated, "CON", [] if left == "again" else [reference(first)])

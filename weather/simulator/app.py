@@ -1,11 +1,11 @@
-"""A National Weather Service for trying and testing: a bare ASGI application, all weather invented.
+"""A simulated National Weather Service: a bare ASGI application.
 
-It answers as https://api.weather.gov/openapi.json describes and as the service was seen to answer, in six endpoints:
-points, forecast, hourly forecast, stations, latest observation, and active alerts by `area`, `zone` or `point`.
-With one SIMULATOR_SEED the same request within one hour of the clock (alerts: within SIMULATOR_ALERTS_EVERY_S) has the
-same answer, byte for byte; only the correlation ids differ.
+It follows https://api.weather.gov/openapi.json and the observed behaviour of the service in six endpoints: points,
+forecast, hourly forecast, stations, latest observation, and active alerts by `area`, `zone` or `point`. For one
+SIMULATOR_SEED, the response to a request is the same, byte for byte, within one hour of the clock (alerts: within
+SIMULATOR_ALERTS_EVERY_S). Only the correlation ids differ.
 
-Served on its own by `hypercorn weather.simulator:app`, or in a process by `httpx.ASGITransport(Simulator())`.
+Runs on its own under `hypercorn weather.simulator:app`, or in a process under `httpx.ASGITransport(Simulator())`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,12 @@ ALERTS = {"area": AREAS, "zone": (), "point": (), "status": STATUSES}
 
 
 class Endpoint(NamedTuple):
-    """`max_age` and `s_maxage` in seconds; `modified` leads to the time for Last-Modified in the answer."""
+    """`path` is a regular expression. `max_age` and `s_maxage` are in seconds. `modified` names the property for
+    Last-Modified, "" for none. `parameters` maps each query parameter to its allowed values, () for any text.
+    """
 
     path: str
-    answer: Callable[[SimulatedRequest], Json]
+    document: Callable[[SimulatedRequest], Json]
     max_age: int
     s_maxage: int
     modified: str = ""
@@ -72,16 +74,17 @@ class Response(NamedTuple):
 
 
 def find(path: str) -> tuple[str, tuple[str, ...]]:
-    """The endpoint's name, or `other`, and the arguments in the path."""
+    """The endpoint's name, or `other` for an unknown path, and the arguments in the path."""
     for name, endpoint in ENDPOINTS.items():
         if match := re.fullmatch(endpoint.path, path, re.ASCII):
             return name, match.groups()
     return "other", ()
 
 
-def chosen(given: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The comma-separated values of each parameter, each once; all that are allowed where it is not given. One that
-    allows none in particular has its text as it is.
+def parameters(given: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The comma-separated values of each parameter, without repetition. Raises Problem.
+
+    A parameter not given has all its allowed values; one without allowed values has its text as the only value.
     """
     for parameter in sorted(given.keys() - allowed.keys()):
         message = f'Query parameter "{parameter}" is not recognized'
@@ -96,11 +99,11 @@ def chosen(given: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) -> 
 
 
 class Simulator:
-    """The ASGI application; `clock` tells Unix time in seconds.
+    """The ASGI application; `clock` returns Unix time in seconds.
 
-    `requests` counts requests, as soon as they have come, by endpoint (`other` for an unknown path) and status
-    of the answer. Without `faults` they are read from the environment at start, or at the first request where
-    none is told of a start. All chance comes from one generator, so that a run can be repeated.
+    `requests` counts requests before their latency, by endpoint (`other` for an unknown path) and status of the
+    response. Without `faults`, reads them from the environment at startup, or at the first request without a lifespan.
+    One seeded generator draws all faults, so that a run can be repeated.
     """
 
     def __init__(self, faults: Faults | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -124,7 +127,7 @@ class Simulator:
             await self.http(scope, receive, send)
 
     async def lifespan(self, receive: Receive, send: Send) -> None:
-        """Reads `faults`, if none were given, so that a bad variable fails the start."""
+        """Reads the faults, so that a bad variable fails the startup."""
         await receive()
         try:
             _ = self.faults
@@ -151,23 +154,24 @@ class Simulator:
                 fate = Fate(status=403)
             elif "x-simulate" in headers:
                 fate = Fate.ordered(headers["x-simulate"])
-            answer = spoilt(fate)
-            if answer is None:
-                endpoint = allowed(scope["method"], name)
-                request = SimulatedRequest(base, args, chosen(query, endpoint.parameters), now, self.faults)
-                answer = right(endpoint, request, headers.get("if-modified-since"), fate.status == 304)
+            response = faulty(fate)
+            if response is None:
+                endpoint = endpoint_of(scope["method"], name)
+                request = SimulatedRequest(base, args, parameters(query, endpoint.parameters), now, self.faults)
+                response = regular(endpoint, request, headers.get("if-modified-since"), fate.status == 304)
         except Problem as problem:
-            answer = Response(problem.status, dump(problem.body(base, correlation)), PROBLEM_HEADERS | problem.headers)
-        self.requests[name, answer.status] += 1
-        fields = {**answer.headers, "vary": VARY, "x-correlation-id": correlation, "x-server-id": "weather-simulator"}
+            body = dump(problem.body(base, correlation))
+            response = Response(problem.status, body, PROBLEM_HEADERS | problem.headers)
+        self.requests[name, response.status] += 1
+        fields = {**response.headers, "vary": VARY, "x-correlation-id": correlation, "x-server-id": "weather-simulator"}
         if fate.retry_after is not None:
             fields["retry-after"] = str(fate.retry_after)
         await anyio.sleep(fate.latency_ms / 1000)
-        await deliver(answer._replace(headers=fields), fate.body, scope["method"] == "HEAD", receive, send)
+        await deliver(response._replace(headers=fields), fate.body, scope["method"] == "HEAD", receive, send)
 
 
-def spoilt(fate: Fate) -> Response | None:
-    """The CDN's answer, which knows nothing of JSON; raises Problem for the service's own; None: all is well."""
+def faulty(fate: Fate) -> Response | None:
+    """The CDN's error page in HTML, or None for no error; raises Problem for an error of the service itself."""
     if fate.body in ("html", "type") or fate.status in (403, 429):
         status = 200 if fate.body == "type" else fate.status or 403
         title = {403: "Access Denied", 429: "Too Many Requests"}.get(status, "Service Unavailable")
@@ -182,7 +186,8 @@ def spoilt(fate: Fate) -> Response | None:
     return None
 
 
-def allowed(method: str, name: str) -> Endpoint:
+def endpoint_of(method: str, name: str) -> Endpoint:
+    """Raises Problem for another method or an unknown path."""
     if method not in ("GET", "HEAD"):
         raise Problem("MethodNotAllowed", method, allow="GET, HEAD")
     if name not in ENDPOINTS:
@@ -190,9 +195,9 @@ def allowed(method: str, name: str) -> Endpoint:
     return ENDPOINTS[name]
 
 
-def right(endpoint: Endpoint, request: SimulatedRequest, since: str | None, unchanged: bool) -> Response:
-    """200, or 304 for a request with If-Modified-Since (`since`) if that is the last change, or `unchanged` says so."""
-    body = endpoint.answer(request)
+def regular(endpoint: Endpoint, request: SimulatedRequest, since: str | None, unchanged: bool) -> Response:
+    """Status 200, or 304 if `since` (If-Modified-Since) is the last change, or any date where `unchanged`."""
+    body = endpoint.document(request)
     headers = {
         "content-type": "application/geo+json",
         "cache-control": f"public, max-age={endpoint.max_age}, s-maxage={endpoint.s_maxage}",
@@ -209,20 +214,20 @@ def dump(body: Json) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-async def deliver(answer: Response, body: str, head: bool, receive: Receive, send: Send) -> None:
-    """Sends the answer, or half of it: `cut` ends there, `hang` waits there for the client to go away."""
-    fields = dict(answer.headers)
-    if answer.status != 304:
-        fields["content-length"] = str(len(answer.body))
+async def deliver(response: Response, body: str, head: bool, receive: Receive, send: Send) -> None:
+    """Sends the response. A `body` of "cut" ends it after half; "hang" waits there until the client disconnects."""
+    fields = dict(response.headers)
+    if response.status != 304:
+        fields["content-length"] = str(len(response.body))
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    half = answer.body[: len(answer.body) // 2]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    half = response.body[: len(response.body) // 2]
     if body == "hang":
         await send({"type": "http.response.body", "body": half, "more_body": True})
         while (await receive())["type"] != "http.disconnect":
             pass
     else:
-        whole = b"" if head else answer.body
+        whole = b"" if head else response.body
         await send({"type": "http.response.body", "body": half if body == "cut" else whole})
 
 

@@ -1,4 +1,4 @@
-"""How the simulated National Weather Service fails: at a rate, in a state that is set, or by order of one request."""
+"""Faults of the simulated National Weather Service: at a rate, in a set state, or as one request orders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-# What NWS calls a problem, with its status, title and detail.
+# NWS's problem types: status, title, detail.
 KINDS = {
     "AdjustPointPrecision": (301, "Adjusting Precision Of Point Coordinate", "Points have at most 4 decimal digits."),
     "BadRequest": (400, "Bad Request", "Bad Request"),
@@ -32,7 +32,7 @@ KINDS = {
 
 
 class Problem(Exception):
-    """An answer in problem+json: its kind, of KINDS, and what it is about, or what is wrong with a `parameter`."""
+    """An error in problem+json. `kind` is one of KINDS; `about` fills its detail, or explains the `parameter`."""
 
     def __init__(self, kind: str, about: str = "", *, status: int = 0, parameter: str = "", **headers: str) -> None:
         super().__init__(kind, about)
@@ -54,11 +54,11 @@ class Problem(Exception):
 
 
 class Fate(BaseModel):
-    """What befalls one request: by default nothing. The fields are the parts of an X-Simulate header.
+    """The faults of one request: by default none. The fields are the parts of an X-Simulate header.
 
-    `status` and `problem` come in place of the right answer, `problem` at any endpoint. A `status` of 304 answers a
-    request with If-Modified-Since, whatever its date; one without gets the right answer, since no 304 may be sent to
-    it (RFC 9110, 15.4.5).
+    `status` and `problem` replace the regular response, `problem` at any endpoint. A `status` of 304 answers a request
+    with If-Modified-Since, whatever its date. A request without one gets the regular response, since a 304 must not
+    answer it (RFC 9110 section 15.4.5).
     """
 
     model_config = ConfigDict(
@@ -79,7 +79,7 @@ class Fate(BaseModel):
 
     @classmethod
     def ordered(cls, header: str) -> Self:
-        """From `status=503; retry-after=1; latency-ms=50; body=cut`; raises Problem for what is not understood."""
+        """Parses `status=503; retry-after=1; latency-ms=50; body=cut`; raises Problem for anything else."""
         try:
             parts = dict(part.strip().split("=") for part in header.split(";"))
             return cls.model_validate(parts, by_alias=True, by_name=False)
@@ -88,14 +88,14 @@ class Fate(BaseModel):
 
 
 class FaultsError(ValueError):
-    """A SIMULATOR_ variable cannot be used; the sentence says which, and what it should be."""
+    """A SIMULATOR_ variable has a wrong value; the text names both and the right ones."""
 
 
 class Faults(BaseSettings):
-    """How the service misbehaves: by default not at all.
+    """The faults of all requests: by default none.
 
-    Each field is an environment variable with SIMULATOR_ before its name. A rate is a share of the requests,
-    0 to 1. A field may be set at any time, for the requests to come.
+    Each field is an environment variable with the prefix SIMULATOR_. A rate is a share of the requests, 0 to 1. A
+    field may be set at any time and applies to later requests.
     """
 
     model_config = SettingsConfigDict(env_prefix="SIMULATOR_", env_ignore_empty=True, validate_assignment=True)
@@ -108,7 +108,7 @@ class Faults(BaseSettings):
     retry_after_s: Count | None = None  # in the 429's Retry-After header; None: no such header
     error_rate: Rate = 0  # 500, 502 or 503 with problem+json
     html_rate: Rate = 0  # 403 or 503 with the CDN's HTML
-    hang_rate: Rate = 0  # half a body, and nothing more until the client goes away
+    hang_rate: Rate = 0  # half a body, and nothing more until the client disconnects
     cut_rate: Rate = 0  # half a body, and the end of the connection
     wrong_type_rate: Rate = 0  # 200 with HTML
     outage: bool = False  # 503 for everything
@@ -116,13 +116,13 @@ class Faults(BaseSettings):
     outage_s: Duration = 0
     expired_grid: bool = False  # forecasts answer 503 ForecastGridExpired
     renumber: Count = 0  # numbering of the grid: cells of any other numbering answer 404
-    forecast_age_h: Count = 0  # forecasts begin so long ago, as if none had been made since
+    forecast_age_h: Count = 0  # forecasts begin so long ago, as if none had been issued since
     alerts_features: Count = 0  # in force in each area that has any; 0: 1 to 5
     alerts_every_s: Count = 60  # in each area that has any, one is issued, updated or over so often; 0: not in the hour
 
     @classmethod
     def read(cls) -> Self:
-        """What the environment says; raises FaultsError for the first variable that cannot be used."""
+        """From the environment; raises FaultsError for the first wrong variable."""
         try:
             return cls()
         except ValidationError as invalid:
@@ -132,11 +132,12 @@ class Faults(BaseSettings):
         raise FaultsError(f"{variable} is {error['input']!r}, and should be {expected}.")
 
     def down(self, now: float) -> bool:
+        """Whether there is an outage at `now`, in Unix time."""
         every = self.outage_every_s
         return self.outage or (every > 0 and now % every >= every - self.outage_s)
 
     def draw(self, dice: random.Random, now: float) -> Fate:
-        """As many draws whatever the rates are, so that a change of one leaves the others be."""
+        """Draws equally often whatever the rates are, so that changing one leaves the faults of the others."""
         error, html = dice.choice((500, 502, 503)), dice.choice((403, 503))
         latency_ms = self.latency_ms + (self.tail_ms if dice.random() < self.tail_rate else 0)
         kinds: tuple[tuple[Rate, dict[str, Any]], ...] = (

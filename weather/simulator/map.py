@@ -1,8 +1,8 @@
-"""The map of the simulated National Weather Service: its reference cities, borders, forecast cells.
+"""The map of the simulated National Weather Service: reference cities, borders, forecast cells, zones.
 
-Latitudes and longitudes are in degrees. Borders are boxes, right for every place in the United States and its
-territories but the uninhabited islands without a forecast (Johnston, Palmyra, Jarvis, Howland, Baker, Navassa), and
-only roughly right for its neighbours.
+Latitudes and longitudes are in degrees. Borders are boxes. They hold every place in the United States and its
+territories, except uninhabited islands without a forecast (Johnston, Palmyra, Jarvis, Howland, Baker, Navassa), and
+some places of neighbouring countries.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 CELL_DEGREES = 2.5 / 111.2  # a forecast cell is about 2.5 km wide
 CELL_OFFSET = 600  # an office's reference city is at 600,600, so that no cell is negative
-ROWS = 1000  # of one numbering of the grid
-ZONE_CELLS = 16  # in a row of a zone's: it is about 40 km wide
-MOST_ZONES = 20  # forecast zones of an area; as many for fire weather, with numbers from FIRE on; half as many counties
+ROWS = 1000  # in one numbering of the grid
+ZONE_CELLS = 16  # along one side of a zone, which is about 40 km wide
+MOST_ZONES = 20  # forecast zones of an area; as many fire weather zones, numbered from FIRE; half as many counties
 FIRE = 600
 
 E, C, M, P = "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"
@@ -181,12 +181,12 @@ MARINE: Boxes = (
 )  # fmt: skip
 
 
-# Of each box of MARINE.
+# The area of each box of MARINE.
 SEAS = ("LS", "LM", "LH", "LE", "LO", "GM", *["AM"] * 2, *["AN"] * 4, *["PZ"] * 4, "PK", "PK", "PH", "AM", "PM", "PS")
 
 
 def within(boxes: Boxes, lat: float, lon: float, margin: float = 0) -> bool:
-    """Longitudes are counted on from the western edge, for boxes at the 180th meridian."""
+    """Whether a box holds the point. Counts longitudes from the western edge, for boxes across the 180th meridian."""
     return any(
         south - margin <= lat <= north + margin and (lon - west + margin) % 360 <= east - west + 2 * margin
         for south, north, west, east in boxes
@@ -202,7 +202,7 @@ def marine(lat: float, lon: float) -> bool:
 
 
 def on_globe(lat: float, lon: float) -> tuple[float, float, float]:
-    """The point on a globe of radius 1: of two points, the straight line between them tells which is nearer."""
+    """The point on a unit sphere, where chord lengths order points by distance."""
     parallel = math.cos(math.radians(lat))
     return parallel * math.cos(math.radians(lon)), parallel * math.sin(math.radians(lon)), math.sin(math.radians(lat))
 
@@ -222,21 +222,21 @@ def cell_of(lat: float, lon: float, numbering: int = 0) -> Cell:
 
 
 def centre(cell: Cell) -> tuple[float, float]:
-    """Latitude and longitude of the middle of a cell of a known office: `cell_of` undone."""
+    """Latitude and longitude of the middle of a cell of a known office: the inverse of `cell_of`."""
     lat0, lon0 = ORIGINS[cell.office]
     lon = lon0 + (cell.x - CELL_OFFSET) * CELL_DEGREES / math.cos(math.radians(lat0))
     return lat0 + (cell.y % ROWS - CELL_OFFSET) * CELL_DEGREES, (lon + 180) % 360 - 180
 
 
 def named_cell(office: str, x: str, y: str, numbering: int) -> Cell | None:
-    """The cell that a link of this numbering names, as in numbering 0; None: no such cell, or of another numbering."""
+    """The cell of a link, converted to numbering 0; None for an unknown cell or another numbering."""
     cell = Cell(office, int(x), int(y))
     current = office in ORIGINS and cell.y // ROWS == numbering
     return cell._replace(y=cell.y % ROWS) if current and covered(*centre(cell), margin=0.05) else None
 
 
 def zone_code(area: str, kind: str, number: int) -> str:
-    """Of a forecast zone, of the county that it shares with another, or of the fire weather zone in its place."""
+    """The UGC code of forecast zone `number`, of its county, which it shares with another, or of its fire zone."""
     if kind == "county":
         return f"{area}C{(number - 1) // 2 * 2 + 1:03}"
     return f"{area}Z{number + FIRE if kind == 'fire' else number:03}"
@@ -244,7 +244,7 @@ def zone_code(area: str, kind: str, number: int) -> str:
 
 @lru_cache(4096)
 def zones_at(lat: float, lon: float) -> dict[str, str]:
-    """The codes of a covered point's zones: at sea of the forecast zone only, on the outlying islands none."""
+    """The codes of a covered point's zones by kind: at sea the forecast zone only, on the outlying islands none."""
     cell = cell_of(lat, lon)
     seas = (sea for sea, box in zip(SEAS, MARINE, strict=True) if within((box,), *centre(cell)))
     area = next(seas, nearest(lat, lon)[0].state)
@@ -254,6 +254,6 @@ def zones_at(lat: float, lon: float) -> dict[str, str]:
 
 
 def usual_fahrenheit(lat: float, local: datetime) -> float:
-    """Colder and more seasonal towards the poles; warmest in July, or January, and at 3 pm."""
+    """Colder and more seasonal towards the poles; warmest in July (January in the south) and at 3 pm."""
     season = math.cos((local.timetuple().tm_yday - 201) / 365 * 2 * math.pi)
     return 80 - 0.013 * lat**2 + lat / 2 * season + 9 * math.cos((local.hour - 15) / 24 * 2 * math.pi)

@@ -1,4 +1,4 @@
-"""What the alerts of the simulated National Weather Service say: events, and the messages about each."""
+"""The alert messages of the simulated National Weather Service, in CAP 1.2 as NWS writes it, and their events."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ Span = tuple[datetime, datetime]
 
 
 class Event(NamedTuple):
-    """`product` is what tells of it, `vtec` its phenomenon and significance ("": it has no number), `kind` that of the
-    zones it is for; with a `polygon` it holds around a city only."""
+    """`product` is its AWIPS product, `vtec` its phenomenon and significance ("": no event number), `kind` that of its
+    zones. One with a `polygon` covers the surroundings of a city only.
+    """
 
     name: str
     product: str
@@ -63,8 +64,11 @@ EMERGENCIES = (
 
 @dataclass(frozen=True)
 class Hazard:
-    """What messages with the same `number` are about; `numbers` are those of its zones, `ends` None where no end is
-    told, in UTC as every time here, `box` south, north, west and east of where it holds."""
+    """One event, the subject of all messages with its `number`.
+
+    `numbers` are those of its zones. Times are in UTC; `ends` is None where no end is known. `box` is the south, north,
+    west and east of its polygon.
+    """
 
     event: Event
     area: str
@@ -77,7 +81,7 @@ class Hazard:
 
     @classmethod
     def drawn(cls, dice: random.Random, area: str, number: int, span: Span, whole: bool, rare: bool = False) -> Self:
-        """One that holds in all forecast zones of the area if it is `whole`; a civil emergency if it is `rare`."""
+        """Covers all forecast zones of the area if `whole`; is a civil emergency if `rare` and not `whole`."""
         onset, ends = span
         events = AFLOAT if area in WATERS else EMERGENCIES if rare and not whole else ASHORE
         event = dice.choice([event for event in events if event.kind == "forecast"] if whole else events)
@@ -101,19 +105,20 @@ class Hazard:
         return {"type": "Polygon", "coordinates": [ring]}
 
     def vtec(self, action: str, office: str) -> str:
-        """Zeros stand for the time of what has begun, and of an end that nobody knows (NWSI 10-1703)."""
+        """The P-VTEC string. Zeros stand for the start of an event under way, and for an unknown end (NWSI 10-1703)."""
         span = (self.onset if action == "NEW" else None, self.ends)
         times = (f"{time:%y%m%dT%H%MZ}" if time else "000000T0000Z" for time in span)
         return f"/O.{action}.{office}.{self.event.vtec}.{self.number % 10_000:04}.{'-'.join(times)}/"
 
 
 def reference(alert: Json) -> Json:
-    said = alert["properties"]
-    return {"@id": said["@id"], "identifier": said["id"], "sender": SENDER, "sent": said["sent"]}
+    """Refers to a listed message."""
+    properties = alert["properties"]
+    return {"@id": properties["@id"], "identifier": properties["id"], "sender": SENDER, "sent": properties["sent"]}
 
 
 def former(request: SimulatedRequest, dice: random.Random, sent: datetime) -> Json:
-    """A reference to a message that is listed no longer."""
+    """Refers to a message that is no longer listed."""
     identifier = drawn_id(dice)
     url = f"{request.base}/alerts/{identifier}"
     return {"@id": url, "identifier": identifier, "sender": SENDER, "sent": sent.isoformat()}
@@ -133,19 +138,20 @@ def message(
     expired: Sequence[Json] = (),
     **changes: Any,
 ) -> Json:
-    """`action` is that of its VTEC string, `expired` are references to messages that its parameters say are over,
-    `changes` the properties that differ from what a message usually says.
+    """A GeoJSON feature. `action` is that of its VTEC string, `references` and `expired` fill the property `references`
+    and the parameter `expiredReferences`, and `changes` replaces properties.
     """
     event, area, zone = hazard.event, hazard.area, ZoneInfo(ZONES.get(hazard.area, "UTC"))
     local, ends = sent.astimezone(zone), hazard.ends and hazard.ends.astimezone(zone)
     place = CITIES.get(area)
-    office = place.station[0] + place.cwa if place else "KWNM"  # of all waters, the Ocean Prediction Center
+    office = place.station[0] + place.cwa if place else "KWNM"  # The Ocean Prediction Center, for all waters.
     identifier = drawn_id(dice)
     url = f"{request.base}/alerts/{identifier}"
     codes = list(dict.fromkeys(zone_code(area, event.kind, number) for number in hazard.numbers))
     where = "; ".join(f"{PARTS[int(code[3:]) % len(PARTS)]} {area} {code[2:]}" for code in codes)
     gone = [f"{each['sender']},{each['identifier']},{each['sent']}" for each in expired]
     until = f"until {ends:%B %d at %I:%M%p %Z}" if ends else "until further notice"
+    hour = f"{ends:%I%M %p %Z %A}".lstrip("0").replace("00 ", " ", 1) if ends else "further notice"
     headline = f"{event.name} issued {local:%B %d at %I:%M%p %Z} {until} by NWS Simulator"
     number = f"{AREAS.index(area):02}"
     wind, rain = dice.randint(5, 60), dice.randint(0, 9)
@@ -172,7 +178,7 @@ def message(
         "sender": SENDER,
         "senderName": "NWS Simulator",
         "headline": headline,
-        "description": DESCRIPTION.format(event=event.name, wind=wind, rain=rain, where=where, when=until.capitalize()),
+        "description": DESCRIPTION.format(event=event.name, wind=wind, rain=rain, where=where, when=f"Until {hour}"),
         "instruction": dice.choice((None, "Simulated: no action is needed.")),
         "response": event.response,
         "note": None,

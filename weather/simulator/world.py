@@ -1,4 +1,4 @@
-"""The documents of the simulated National Weather Service, all weather invented. Each is a function of the request."""
+"""The documents of the simulated National Weather Service. Each is a function of the request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .map import STATIONS, Cell, cell_of, centre, covered, marine, named_cell, n
 Json = dict[str, Any]
 
 HOUR = 3600  # seconds
-HOURS = 156  # of an hourly forecast
+HOURS = 156  # in an hourly forecast
 POINT = r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)"
 
 # By day, by night, icon, probability of precipitation in percent.
@@ -33,8 +33,9 @@ COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 @dataclass(frozen=True)
 class SimulatedRequest:
-    """One request to one endpoint: `base` (scheme and host) to build links with, `args` from the path, the values of
-    each parameter in `query`, `now` in Unix time."""
+    """One request to one endpoint. `base` (scheme and host) begins links, `args` come from the path, `query` maps each
+    parameter to its values, `now` is in Unix time.
+    """
 
     base: str
     args: tuple[str, ...]
@@ -51,7 +52,7 @@ class SimulatedRequest:
         return self.hour - timedelta(hours=self.faults.forecast_age_h)
 
     def dice(self, *key: object) -> random.Random:
-        """The same numbers for the same seed and key."""
+        """A generator that depends on the seed and the key only."""
         return random.Random(f"{self.faults.seed}/{key}")  # noqa: S311 (weather, not secrets)
 
 
@@ -121,7 +122,7 @@ def forecast_of(request: SimulatedRequest, periods: list[Json]) -> Json:
 
 
 def forecast_cell(request: SimulatedRequest) -> tuple[Cell, datetime]:
-    """With its local time, on the hour."""
+    """The cell and its local time, on the hour; raises Problem where there is no forecast."""
     here = asked_cell(request)
     lat, lon = centre(here)
     if marine(lat, lon):
@@ -132,7 +133,7 @@ def forecast_cell(request: SimulatedRequest) -> tuple[Cell, datetime]:
 
 
 def halves(now: datetime) -> Iterator[tuple[str, datetime, datetime]]:
-    """Name, start and end of 14 half days from `now` (local time) on. Days begin at 6 am, nights at 6 pm."""
+    """Name, start and end of 14 half days from `now` (local time). Days begin at 6 am, nights at 6 pm."""
     start, name = now, ("Overnight", "Today", "This Afternoon", "Tonight")[now.hour // 6]
     for n in range(14):
         end = start.replace(hour=0) + timedelta(hours=6 + 12 * ((start.hour + 6) // 12))
@@ -170,7 +171,7 @@ def period(request: SimulatedRequest, here: Cell, number: int, name: str, start:
 
 
 def hour(request: SimulatedRequest, here: Cell, number: int, start: datetime) -> Json:
-    """Of the half day that it is in, with a temperature of its own; without a name and a sentence, as NWS has it."""
+    """An hourly period: its half day's weather, its own temperature. As at NWS, without name and detailed forecast."""
     end = start + timedelta(hours=1)
     half = next(halves(start))
     whole = period(request, here, number + 1, "", start, half[2])
@@ -186,7 +187,7 @@ def hour(request: SimulatedRequest, here: Cell, number: int, start: datetime) ->
 
 
 def stations(request: SimulatedRequest) -> Json:
-    """The airports of the nearest cities, the nearest first."""
+    """The airports of the five nearest cities, the nearest first."""
     places = nearest(*centre(asked_cell(request)), count=5)
     urls = [f"{request.base}/stations/{place.station}" for place in places]
     features = [
@@ -197,7 +198,7 @@ def stations(request: SimulatedRequest) -> Json:
 
 
 def observation(request: SimulatedRequest) -> Json:
-    """On the hour, except at one station in 20 some hours late; at one in 20 the thermometer is broken."""
+    """Taken on the hour. One station in 20 is some hours late; at one in 20 the thermometer is broken."""
     place = STATIONS.get(request.args[0])
     if place is None:
         raise Problem("NotFound", f"Station {request.args[0]}")
