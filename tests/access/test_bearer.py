@@ -293,7 +293,7 @@ async def test_a_token_with_another_key_or_other_claims_is_not_valid(issuer, cla
     assert 'error_description="The access token is not valid"' in refusal.headers["www-authenticate"]
 
 
-async def test_of_what_is_wrong_only_that_it_expired_is_told(issuer):
+async def test_the_only_reason_given_is_that_it_expired(issuer):
     refusal = await refusal_of(jwt_access(issuer), f"Bearer {token(exp=int(time.time()) - 60)}")
     assert (refusal.status, refusal.reason) == (401, "token_invalid")
     assert refusal.headers["www-authenticate"] == (
@@ -317,7 +317,7 @@ async def test_issuer_audience_and_scope_do_not_matter_where_none_is_set(issuer)
         {"scp": [1, ["mcp"]], "scope": ""},
     ],
 )
-async def test_a_token_without_the_scope_is_told_which_one(issuer, claims):
+async def test_a_token_without_the_scope_is_refused_with_its_name(issuer, claims):
     refusal = await refusal_of(jwt_access(issuer, mcp_auth_scope="mcp  tools"), f"Bearer {token(**claims)}")
     assert (refusal.status, refusal.reason) == (403, "scope")
     assert refusal.headers["www-authenticate"] == (

@@ -63,17 +63,17 @@ async def connect(
 
 
 class Session(ClientSession):
-    """Adds the modern era to the SDK's session. A notification sets `heard`, and so does a lost connection."""
+    """Adds the modern era to the SDK's session. A notification sets `notified`, and so does a lost connection."""
 
     def __init__(self, link: Link, url: str, timeout_s: float, era: Era | None) -> None:
         self._url, self._era, self._deciding = url, era, anyio.Lock()
         self._lost: SessionError | None = None
         self._acknowledged: list[Any] | None = None
-        self.heard = asyncio.Event()
-        super().__init__(*link, timedelta(seconds=timeout_s), message_handler=self._hear, client_info=CLIENT)
+        self.notified = asyncio.Event()
+        super().__init__(*link, timedelta(seconds=timeout_s), message_handler=self._on_message, client_info=CLIENT)
         self._receive_notification_type: Any = Notified
 
-    async def _hear(self, message: object) -> None:
+    async def _on_message(self, message: object) -> None:
         match message:
             case SessionError():
                 self._lost = message
@@ -81,7 +81,7 @@ class Session(ClientSession):
                 self._acknowledged = uris
             case RootModel(root=types.Notification(method="notifications/subscriptions/acknowledged")):
                 self._acknowledged = []
-        self.heard.set()
+        self.notified.set()
 
     def reason(self, failure: BaseException) -> BaseException:
         """Translates the SDK's errors of a failed connection to SessionError; returns any other as it is."""
@@ -93,14 +93,14 @@ class Session(ClientSession):
         return failure
 
     async def subscribe(self, uri: AnyUrl) -> None:
-        """Sets `heard` once subscribed, and on each change of the resource.
+        """Sets `notified` once subscribed, and on each change of the resource.
 
         Returns once subscribed in the legacy era. In the modern one it lasts as long as the subscription, and raises
         SessionError at its end, or ValueError as `check_subscribed` does.
         """
         if self._era == "legacy":
             await self.subscribe_resource(uri)
-            self.heard.set()
+            self.notified.set()
             return
         wanted = {"notifications": {"resourceSubscriptions": [str(uri)]}}
         listen: Any = RootModel[dict[str, Any]]({"method": "subscriptions/listen", "params": wanted})

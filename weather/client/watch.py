@@ -50,8 +50,8 @@ async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager
                     print("Watching again.", file=sys.stderr)
                 tasks.start_soon(session.subscribe, uri)
                 while True:
-                    await session.heard.wait()  # First set once subscribed: reads what changed before.
-                    session.heard.clear()
+                    await session.notified.wait()  # First set once subscribed: reads what changed before.
+                    session.notified.clear()
                     session.check_subscribed(uri)
                     before = _print_changes(before, await _alerts(session, uri))
                     longest_s = FIRST_PAUSE_S

@@ -26,7 +26,7 @@ class Console:
 
     def __init__(self) -> None:
         files = (file for file in Path(__file__).parent.iterdir() if file.suffix in TYPES)
-        self._files = {FOLDER + file.name: _answer(file) for file in files}
+        self._files = {FOLDER + file.name: _response(file) for file in files}
         self._page = self._files.pop(FOLDER + "index.html")
 
     def answer(self, path: str, headers: Mapping[bytes, bytes]) -> Response | None:
@@ -46,7 +46,7 @@ class Console:
         return found
 
 
-def _answer(file: Path) -> Response:
+def _response(file: Path) -> Response:
     body = file.read_bytes()
     vary = {"vary": "accept"} if file.name == "index.html" else {}
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

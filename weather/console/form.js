@@ -55,8 +55,8 @@ function field(tool, name, schema, required) {
   const { type, minimum: low, maximum: high, default: usual, description } = schema;
   const kind = [type, high !== undefined && `${low ?? ""} to ${high}`, usual != null && `default ${usual}`];
   const mark = required && el("span", { class: "required" }, "required");
-  const told = el("span", { class: "kind" }, kind.filter(Boolean).join(", "));
-  const label = el("label", { for: id }, el("b", {}, name), mark, told);
+  const limits = el("span", { class: "kind" }, kind.filter(Boolean).join(", "));
+  const label = el("label", { for: id }, el("b", {}, name), mark, limits);
   const help = el("p", { class: "help", id: `${id}-help` }, description);
   return { name, element, read, fail, box: el("div", { class: "field" }, label, element, list, help, wrong) };
 }

@@ -28,7 +28,7 @@ import anyio
 
 from . import world
 from .alerts import alerts
-from .faults import Fate, Faults, FaultsError, Problem
+from .faults import Fault, Faults, FaultsError, Problem
 from .map import AREAS
 from .world import HOUR, Json, SimulatedRequest
 
@@ -148,41 +148,41 @@ class Simulator:
         base = f"{scope['scheme']}://{headers.get('host') or '{}:{}'.format(*scope['server'])}"
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         correlation, now = f"{self.chance.getrandbits(32):08x}", self.clock()
-        fate = self.faults.draw(self.chance, now)
+        fault = self.faults.draw(self.chance, now)
         try:
             if not headers.get("user-agent"):
-                fate = Fate(status=403)
+                fault = Fault(status=403)
             elif "x-simulate" in headers:
-                fate = Fate.ordered(headers["x-simulate"])
-            response = faulty(fate)
+                fault = Fault.parse(headers["x-simulate"])
+            response = faulty(fault)
             if response is None:
                 endpoint = endpoint_of(scope["method"], name)
                 request = SimulatedRequest(base, args, parameters(query, endpoint.parameters), now, self.faults)
-                response = regular(endpoint, request, headers.get("if-modified-since"), fate.status == 304)
+                response = regular(endpoint, request, headers.get("if-modified-since"), fault.status == 304)
         except Problem as problem:
             body = dump(problem.body(base, correlation))
             response = Response(problem.status, body, PROBLEM_HEADERS | problem.headers)
         self.requests[name, response.status] += 1
         fields = {**response.headers, "vary": VARY, "x-correlation-id": correlation, "x-server-id": "weather-simulator"}
-        if fate.retry_after is not None:
-            fields["retry-after"] = str(fate.retry_after)
-        await anyio.sleep(fate.latency_ms / 1000)
-        await deliver(response._replace(headers=fields), fate.body, scope["method"] == "HEAD", receive, send)
+        if fault.retry_after is not None:
+            fields["retry-after"] = str(fault.retry_after)
+        await anyio.sleep(fault.latency_ms / 1000)
+        await deliver(response._replace(headers=fields), fault.body, scope["method"] == "HEAD", receive, send)
 
 
-def faulty(fate: Fate) -> Response | None:
+def faulty(fault: Fault) -> Response | None:
     """The CDN's error page in HTML, or None for no error; raises Problem for an error of the service itself."""
-    if fate.body in ("html", "type") or fate.status in (403, 429):
-        status = 200 if fate.body == "type" else fate.status or 403
+    if fault.body in ("html", "type") or fault.status in (403, 429):
+        status = 200 if fault.body == "type" else fault.status or 403
         title = {403: "Access Denied", 429: "Too Many Requests"}.get(status, "Service Unavailable")
         page = f"<HTML><HEAD>\n<TITLE>{title}</TITLE>\n</HEAD><BODY>\n<H1>{title}</H1>\n</BODY></HTML>\n"
         return Response(status, page.encode(), {"content-type": "text/html"})
-    if fate.problem:
-        raise Problem(fate.problem, "The grid point")
-    if fate.status == 503:
+    if fault.problem:
+        raise Problem(fault.problem, "The grid point")
+    if fault.status == 503:
         raise Problem("UnavailableWebService")
-    if fate.status not in (0, 304):
-        raise Problem("UnexpectedProblem", status=fate.status)
+    if fault.status not in (0, 304):
+        raise Problem("UnexpectedProblem", status=fault.status)
     return None
 
 

@@ -53,7 +53,7 @@ class Problem(Exception):
         }
 
 
-class Fate(BaseModel):
+class Fault(BaseModel):
     """The faults of one request: by default none. The fields are the parts of an X-Simulate header.
 
     `status` and `problem` replace the regular response, `problem` at any endpoint. A `status` of 304 answers a request
@@ -78,7 +78,7 @@ class Fate(BaseModel):
         return self
 
     @classmethod
-    def ordered(cls, header: str) -> Self:
+    def parse(cls, header: str) -> Self:
         """Parses `status=503; retry-after=1; latency-ms=50; body=cut`; raises Problem for anything else."""
         try:
             parts = dict(part.strip().split("=") for part in header.split(";"))
@@ -136,7 +136,7 @@ class Faults(BaseSettings):
         every = self.outage_every_s
         return self.outage or (every > 0 and now % every >= every - self.outage_s)
 
-    def draw(self, dice: random.Random, now: float) -> Fate:
+    def draw(self, dice: random.Random, now: float) -> Fault:
         """Draws equally often whatever the rates are, so that changing one leaves the faults of the others."""
         error, html = dice.choice((500, 502, 503)), dice.choice((403, 503))
         latency_ms = self.latency_ms + (self.tail_ms if dice.random() < self.tail_rate else 0)
@@ -150,4 +150,4 @@ class Faults(BaseSettings):
         )
         drawn = [kind for rate, kind in kinds if dice.random() < rate]
         kind = {"status": 503} if self.down(now) else next(iter(drawn), {})
-        return Fate(latency_ms=latency_ms, **kind)
+        return Fault(latency_ms=latency_ms, **kind)
