@@ -157,8 +157,12 @@ async def test_tls_to_a_plain_port_is_one_sentence_that_says_so(url, cli, era):
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_tool_or_argument_that_is_not_known_is_named_with_the_nearest(url, cli, era):
-    argv = url, "get-weather", "lat=38.9", "longitude=-77", *(["--era", era] if era else [])
-    assert await cli(*argv) == (2, "", "get-weather takes no argument lat, but latitude.\n")
+    argv = url, "get-weather", "latitud=38.9", "longitude=-77", *(["--era", era] if era else [])
+    assert await cli(*argv) == (
+        2,
+        "",
+        "get-weather takes no argument latitud, but latitude: it takes place, latitude, longitude, units.\n",
+    )
     argv = url, "get-alert", "state=CA", *(["--era", era] if era else [])
     assert await cli(*argv) == (2, "", "The server has no tool get-alert, but get-alerts.\n")
 

@@ -89,11 +89,13 @@ async def _check_usage(session: Session, usage: argparse.Namespace) -> None:
     known = tools.get(usage.tool, {})
     for name in usage.arguments if known else ():
         if name not in known:
-            raise _Misused(f"{usage.tool} takes no argument {name}{_nearest(name, known)}.")
+            raise _Misused(
+                f"{usage.tool} takes no argument {name}{_nearest(name, known)}: it takes {', '.join(known)}."
+            )
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    return "".join(f", but {near}" for near in get_close_matches(word, known, 1, 0.4))
+    return "".join(f", but {near}" for near in get_close_matches(word, known, 1))
 
 
 def _arguments(words: Sequence[str]) -> dict[str, Any]:
