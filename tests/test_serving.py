@@ -287,6 +287,15 @@ def test_compression_is_accepted_where_a_setting_says_so(inflating):
         assert raw.closed().code in (1002, 1007)
 
 
+@pytest.mark.parametrize("bits", ["many", "8", "16", ""])
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_compression_with_parameters_that_cannot_be_is_declined(inflating, side, bits):
+    with Raw(inflating.port, extensions=f"permessage-deflate; {side}_max_window_bits={bits}") as raw:
+        assert "permessage-deflate" not in raw.answer
+        assert raw.initialize().ask("ping")["result"] == {}
+    assert "Traceback" not in inflating.log
+
+
 @pytest.mark.parametrize(("size", "fragments"), [(65536, 1), (65537, 1), (40_000, 2)], ids=str)
 def test_a_message_is_bounded_by_what_it_inflates_to(inflating, size, fragments):
     deflate = zlib.compressobj(wbits=-15)

@@ -29,7 +29,16 @@ LOOK_S = 0.5 * SECONDS
 
 
 class Deflate(PerMessageDeflate):
-    """wsproto inflates what it has read to a thousand times its size before anyone can look at it."""
+    """wsproto inflates what it has read to a thousand times its size before anyone can look at it; and it fails on an
+    offer whose number is none, which is to be declined (RFC 7692, 7.1).
+    """
+
+    @override
+    def accept(self, offer: str) -> bool | str | None:
+        try:
+            return super().accept(offer)
+        except ValueError:
+            return None
 
     @override
     def frame_inbound_payload_data(self, proto: Any, data: bytes) -> bytes | CloseReason:
