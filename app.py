@@ -77,7 +77,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
-    sessions = Sessions(settings, metrics, answers, build_server(answers, settings))
+    sessions = Sessions(settings, metrics, answers, build_server(settings))
     sessions.look_at_server()
     access = Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())

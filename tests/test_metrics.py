@@ -289,12 +289,12 @@ async def test_stale_answers_and_refreshes_are_counted():
     with anyio.fail_after(TIMEOUT_S):
         async with NWS(settings, metrics, transport, lambda: now) as nws:
             answers = Answers(nws, settings, metrics)
-            await call_tool(answers, "get-alerts", {"state": "CA"})
+            await call_tool(answers, "get-alerts", answers.parse("get-alerts", {"state": "CA"}))
             now = 14.0
-            await call_tool(answers, "get-alerts", {"state": "CA"})
+            await call_tool(answers, "get-alerts", answers.parse("get-alerts", {"state": "CA"}))
             await anyio.wait_all_tasks_blocked()
             now = 20.0
-            await call_tool(answers, "get-alerts", {"state": "CA"})
+            await call_tool(answers, "get-alerts", answers.parse("get-alerts", {"state": "CA"}))
     series = read(metrics.exposition().decode())
     assert value(series, "mcp_calls_total", tool="get-alerts", outcome="ok", transport="websocket") == 2
     assert value(series, "mcp_calls_total", tool="get-alerts", outcome="stale", transport="websocket") == 1

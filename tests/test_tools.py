@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -11,21 +11,23 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from mcp import McpError, types
-from mcp.shared.memory import create_connected_server_and_client_session
+from mcp import ClientSession, McpError, types
+from mcp.shared.message import SessionMessage
 
 from tests.conftest import Clock
 from tests.raw import TIMEOUT_S
+from weather.access import SUBPROTOCOL, Admission
 from weather.answers import Answers
 from weather.areas import AREAS
 from weather.config import Settings
-from weather.errors import shortened
+from weather.errors import BadArgument, shortened
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.places import Places
 from weather.protocol import build_server
 from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, LISTING, call, instructions
+from weather.transports import Session, Sessions
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 
@@ -97,11 +99,21 @@ class World(httpx.AsyncBaseTransport):
             counts[name] += count
         return counts
 
+    def parsed(self, name, arguments):
+        try:
+            return self.answers.parse(name, arguments)
+        except BadArgument as error:
+            return error
+
     async def call(self, name="get-forecast", arguments=SEATTLE, **options):
-        return types.CallToolResult.model_validate_json(await call(self.answers, name, arguments, **options))
+        result = await call(self.answers, name, self.parsed(name, arguments), **options)
+        shown = types.CallToolResult.model_validate_json(result.json)
+        assert shown.isError is result.failed
+        return shown
 
     def ready(self, name="get-forecast", arguments=SEATTLE):
-        return self.answers.lookup(name, arguments)
+        asked = self.parsed(name, arguments)
+        return None if isinstance(asked, BadArgument) else self.answers.lookup(asked)
 
 
 @asynccontextmanager
@@ -365,7 +377,7 @@ async def test_all_spellings_of_a_question_are_one_answer(world, name, arguments
     ready = world.ready(name, arguments)
     assert ready
     assert world.ready(name, alias) is ready
-    assert world.answers.lookup(name, alias, "key") is ready
+    assert world.answers.lookup(world.answers.parse(name, alias, "key")) is ready
     assert world.answers.lookup_key("key") is ready
     assert world.asked() == asked
 
@@ -1010,9 +1022,35 @@ async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, c
 
 
 @asynccontextmanager
-async def session(world):
-    server = build_server(world.answers, world.settings)
-    async with create_connected_server_and_client_session(server) as client:
+async def session(world, **options):
+    """The SDK's client of a session in memory."""
+    sessions = Sessions(world.settings, world.metrics, world.answers, build_server(world.settings))
+    streams = [anyio.create_memory_object_stream(10) for _ in range(4)]
+    (to_app, receive), (send, from_app), (to_client, read), (write, from_client) = streams
+    admitted = Session(
+        sessions, Admission(SUBPROTOCOL, None), {"type": "websocket", "headers": []}, receive.receive, send.send
+    )
+
+    async def up():
+        async for sent in from_client:
+            text = sent.message.model_dump_json(by_alias=True, exclude_none=True)
+            await to_app.send({"type": "websocket.receive", "text": text})
+
+    async def down():
+        async for event in from_app:
+            if event["type"] == "websocket.send":
+                await to_client.send(SessionMessage(types.JSONRPCMessage.model_validate_json(event["text"])))
+
+    async with AsyncExitStack() as stack:
+        for stream in (stream for pair in streams for stream in pair):
+            await stack.enter_async_context(stream)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        await to_app.send({"type": "websocket.connect"})
+        for task in (admitted.run, up, down):
+            tasks.start_soon(task)
+        client = await stack.enter_async_context(ClientSession(read, write, **options))
+        await client.initialize()
         yield client
 
 
@@ -1038,8 +1076,7 @@ async def test_without_a_token_there_is_no_progress(world):
     async def keep(message):
         seen.append(message)
 
-    server = build_server(world.answers, world.settings)
-    async with create_connected_server_and_client_session(server, message_handler=keep) as client:
+    async with session(world, message_handler=keep) as client:
         await client.call_tool("get-forecast", SEATTLE)
     assert seen == []
 

@@ -16,8 +16,8 @@ from cachetools import LRUCache
 
 from weather import report
 from weather.config import SECONDS, Settings
-from weather.errors import BadArgument, NoForecast, Rejected, TooSlow, UpstreamError, WeatherError
-from weather.inputs import TAKES, AlertsArgs, ForecastArgs, ToolInput, WeatherArgs, located, understood
+from weather.errors import NoForecast, Rejected, TooSlow, UpstreamError, WeatherError
+from weather.inputs import AlertsArgs, ForecastArgs, ToolInput, WeatherArgs, located, understood
 from weather.metrics import Metrics
 from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, Where, silent
 from weather.places import Places
@@ -86,34 +86,28 @@ class Answers:
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
     def lookup_key(self, key: Key) -> CachedResult | None:
-        """The cached result of the call that `lookup` last got with this key; else None."""
+        """The cached result of the call that `parse` last got with this key; else None."""
         query = self._queries_by_key.get(key)
-        return None if query is None else self._cached(query)
+        return None if query is None else self.lookup(query)
 
-    def lookup(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> CachedResult | None:
-        """The cached result of a call, else None, also for invalid arguments. Stores the call for `lookup_key`."""
-        if tool not in TAKES:
-            return None
-        try:
-            query = self._query(tool, arguments)
-        except BadArgument:  # `answer` raises it again.
-            return None
+    def parse(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Query:
+        """Validates a call, and stores it for `lookup_key`. `tool` must be a key of `TAKES`. Raises BadArgument."""
+        args, note = understood(tool, arguments), ""
+        if args.place is not None:
+            args, note = located(args, self.places)
+        query = Query((tool, note, *args.__dict__.values()), tool, args, note)
         if key:
             if len(self._queries_by_key) >= MOST_KEYS:
                 self._queries_by_key.clear()
             self._queries_by_key[key] = query
-        return self._cached(query)
+        return query
 
-    async def answer(self, tool: str, arguments: Mapping[str, Any], progress: Progress = silent) -> CachedResult:
-        """The result of a call; `progress` gets a note for each wait. Raises WeatherError, within the deadline.
-
-        `tool` must be a key of `TAKES`.
-        """
+    async def answer(self, query: Query, progress: Progress = silent) -> CachedResult:
+        """The result of a call; `progress` gets a note for each wait. Raises WeatherError, within the deadline."""
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):
-                query = self._query(tool, arguments)
-                return self._cached(query) or await self._build(query).wait(progress)
+                return self.lookup(query) or await self._build(query).wait(progress)
         except TimeoutError:
             raise TooSlow(deadline_s) from None
 
@@ -122,14 +116,8 @@ class Answers:
         for key in [key for key in self._cache if key[0] == "get-alerts" and state in key]:
             del self._cache[key]
 
-    def _query(self, tool: str, arguments: Mapping[str, Any]) -> Query:
-        args, note = understood(tool, arguments), ""
-        if args.place is not None:
-            args, note = located(args, self.places)
-        return Query((tool, note, *args.__dict__.values()), tool, args, note)
-
-    def _cached(self, query: Query) -> CachedResult | None:
-        """Starts a refresh if the result expires soon."""
+    def lookup(self, query: Query) -> CachedResult | None:
+        """The cached result, else None. Starts a refresh if the result expires soon."""
         result = self._cache.get(query.key)
         if result is None:
             return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from mcp import types
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from weather import report
-from weather.answers import Answers
+from weather.answers import Answers, CachedResult, Key, Query
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
 from weather.inputs import TAKES
@@ -81,15 +82,35 @@ DEFINITIONS = [
 LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)
 
 
+class Result(NamedTuple):
+    """The result of a request, as JSON. `failed` counts as an error of the session."""
+
+    json: str
+    failed: bool = False
+
+
+def prepare(
+    answers: Answers, name: str, arguments: Mapping[str, Any], key: Key | None, transport: str
+) -> CachedResult | Callable[[Progress], Awaitable[Result]]:
+    """Validates a call of one of TOOLS: returns its cached result, or the function that builds it."""
+    try:
+        query = answers.parse(name, arguments, key)
+    except BadArgument as error:
+        return partial(call, answers, name, error, transport=transport)
+    return answers.lookup(query) or partial(call, answers, name, query, transport=transport)
+
+
 async def call(
-    answers: Answers, name: str, arguments: Mapping[str, Any], progress: Progress = silent, transport: str = "websocket"
-) -> str:
-    """The `CallToolResult` as JSON. Every error becomes a result with `isError`; only cancellation is raised."""
+    answers: Answers, name: str, query: Query | BadArgument, progress: Progress = silent, transport: str = "websocket"
+) -> Result:
+    """Every error, also an invalid `query`, becomes a result with `isError`; only cancellation is raised."""
     started, outcome = time.perf_counter(), "cancelled"
     try:
-        result = await answers.answer(name, arguments, progress)
+        if isinstance(query, BadArgument):
+            raise query
+        result = await answers.answer(query, progress)
         outcome = result.outcome
-        return result.json
+        return Result(result.json)
     except (BadArgument, NotCovered) as error:
         outcome = "argument_error"
         return _error(str(error))
@@ -105,8 +126,8 @@ async def call(
         answers.metrics.built += 1
 
 
-def _error(text: str) -> str:
-    return json.dumps({"content": [{"type": "text", "text": text}], "isError": True})
+def _error(text: str) -> Result:
+    return Result(json.dumps({"content": [{"type": "text", "text": text}], "isError": True}), failed=True)
 
 
 def instructions(settings: Settings) -> str:

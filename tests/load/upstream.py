@@ -22,12 +22,12 @@ import httpx
 
 from tests.load.progress import say, until_interrupted
 from tests.load.wire import quantile
-from weather.answers import Answers
+from weather.answers import Answers, CachedResult
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.nws import NWS
+from weather.nws import NWS, silent
 from weather.simulator import Faults, Simulator
-from weather.tools import call
+from weather.tools import prepare
 
 SEED = 1
 LATENCY_MS = 200
@@ -77,11 +77,12 @@ class Run:
     async def call(self, name: str, arguments: dict[str, Any]) -> None:
         """As a session does: an answer that is ready at once, any other by way of a call."""
         started = time.perf_counter()
-        if ready := self.answers.ready(name, arguments):
-            outcome = ready.outcome
+        found = prepare(self.answers, name, arguments, None, "websocket")
+        if isinstance(found, CachedResult):
+            outcome = found.outcome
         else:
             self.outcomes["waited"] += 1
-            result = json.loads(await call(self.answers, name, arguments))
+            result = json.loads((await found(silent)).json)
             content = result.get("structuredContent", {})
             outcome = "failed" if result.get("isError") else "stale" if content["stale"] else "ok"
             if outcome == "failed":
@@ -174,21 +175,24 @@ async def memory() -> list[list[str]]:
         async def observe(place: int) -> None:
             await nws.observation(await nws.point(**at(place)))
 
-        await call(answers, "get-weather", at(99))  # what is imported and compiled once
-        await call(answers, "get-alerts", {"state": "AK"})
+        await answers.answer(answers.parse("get-weather", at(99)))  # what is imported and compiled once
+        await answers.answer(answers.parse("get-alerts", {"state": "AK"}))
         steps: list[tuple[str, Callable[[int], Awaitable[Any]], int]] = [
             ("point", lambda place: nws.point(**at(place)), 90),
             ("forecast", lambda place: nws.forecast(**at(place)), 90),
             ("stations and observation", observe, 90),
-            ("ready get-forecast", lambda place: call(answers, "get-forecast", at(place)), 90),
-            ("ready get-weather", lambda place: call(answers, "get-weather", at(place)), 90),
+            ("ready get-forecast", lambda place: answers.answer(answers.parse("get-forecast", at(place))), 90),
+            ("ready get-weather", lambda place: answers.answer(answers.parse("get-weather", at(place))), 90),
         ]
         for label, work, entries in steps:
             rows.append([label, *(f"{size:,}" for size in await measured(run, work, entries))])
         run.faults.alerts_features = 500
         for label, work in (
             ("500 alerts", lambda number: nws.alerts(STATES[number])),
-            ("ready get-alerts, 25", lambda number: call(answers, "get-alerts", {"state": STATES[number]})),
+            (
+                "ready get-alerts, 25",
+                lambda number: answers.answer(answers.parse("get-alerts", {"state": STATES[number]})),
+            ),
         ):
             rows.append([label, *(f"{size:,}" for size in await measured(run, work, 3))])
     return rows

@@ -39,6 +39,7 @@ from weather.errors import InvalidMessage
 from weather.metrics import Metrics
 from weather.protocol import build_server, modern
 from weather.protocol.messages import PendingRequest, Request
+from weather.tools import Result
 from weather.transports import Sessions
 from weather.transports.dispatch import Dispatcher
 from weather.transports.streamable_http import handle
@@ -540,16 +541,15 @@ async def test_a_send_that_fails_harms_no_one_else():
     async def gone(_):
         raise OSError("gone")
 
-    async def answer(*_):
-        return READY
+    async def work(_):
+        return Result(READY.json)
 
-    answers = SimpleNamespace(answer=answer, metrics=Metrics())
     settings = Settings.read(nws_api_base="simulator")
-    sessions = SimpleNamespace(answers=answers, start=None, settings=settings, subscriptions=None)
+    sessions = SimpleNamespace(answers=None, start=None, settings=settings, subscriptions=None)
     dispatcher = Dispatcher(sessions, None, gone, None)
-    dispatcher.in_flight[1] = work = PendingRequest("tools/call")
+    dispatcher.in_flight[1] = pending = PendingRequest("tools/call", work)
     with anyio.fail_after(TIMEOUT_S):
-        await dispatcher._work(Request(1, "tools/call", alerts(1, {})["params"]), work)
+        await dispatcher._work(1, pending, work)
     assert not dispatcher.in_flight
 
 
@@ -669,9 +669,14 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
 
     settings = Settings.read(nws_api_base="simulator", nws_deadline_seconds=0.1, mcp_send_timeout_seconds=0.1)
     answers = SimpleNamespace(
-        lookup_key=lambda _: None, lookup=lambda *_: None, answer=answer, metrics=Metrics(), nws=None
+        lookup_key=lambda _: None,
+        parse=lambda *_: None,
+        lookup=lambda _: None,
+        answer=answer,
+        metrics=Metrics(),
+        nws=None,
     )
-    sessions = Sessions(settings, answers.metrics, answers, build_server(answers, settings))
+    sessions = Sessions(settings, answers.metrics, answers, build_server(settings))
     headers = {"host": "localhost", "content-type": "application/json", **mirrors(message)}
     scope = {
         "type": "http",
@@ -770,17 +775,17 @@ def test_answered(row, key):
     answers = SimpleNamespace(
         settings=Settings.read(nws_api_base="simulator"),
         metrics=Metrics(),
-        lookup_key=lambda _: None,
-        lookup=lambda _, arguments, __: READY if arguments.get("state") == "CA" else None,
+        parse=lambda _, arguments, *__: arguments.get("state"),
+        lookup=lambda state: READY if state == "CA" else None,
     )
     asked = Request(message["id"], message["method"], message["params"])
     if isinstance(expected, int):
         with pytest.raises(InvalidMessage) as invalid:
-            modern.answered(answers, asked, key, "http", 0)
+            modern.answered(answers, None, asked, key, "http", 0)
         assert (invalid.value.code, invalid.value.request_id) == (expected, 1)
         return
-    answer = modern.answered(answers, asked, key, "http", 0)
-    assert (answer and expected in json.loads(answer)["result"]) is (True if expected else None)
+    answer = modern.answered(answers, None, asked, key, "http", 0)
+    assert expected in json.loads(answer)["result"] if expected else callable(answer)
 
 
 SPEAKS = {

@@ -502,7 +502,7 @@ async def test_a_session_is_idle_from_its_last_message_on():
     sent, events = anyio.create_memory_object_stream(10)
     settings = Settings.read(nws_api_base="simulator", mcp_idle_timeout_seconds=100, mcp_initialize_timeout_seconds=9)
     answers = SimpleNamespace(lookup_key=lambda key: None, nws=None)
-    sessions = Sessions(settings, Metrics(), answers, build_server(answers, settings))
+    sessions = Sessions(settings, Metrics(), answers, build_server(settings))
     scope = {"type": "websocket", "headers": []}
     session = Session(sessions, Admission(None, None), scope, told.receive, sent.send)
     with anyio.fail_after(TIMEOUT_S):

@@ -1,5 +1,5 @@
-"""What is said, whatever it travels on: JSON-RPC, both eras of MCP, resources and subscriptions."""
+"""MCP apart from its transports: JSON-RPC messages, both eras, resources and subscriptions."""
 
-from weather.protocol.legacy import build_server
+from weather.protocol.sdk import MCPServer, build_server
 
-__all__ = ["build_server"]
+__all__ = ["MCPServer", "build_server"]

@@ -13,9 +13,11 @@ from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from pydantic_core import from_json
 
 from weather.errors import InvalidMessage, shortened
+from weather.tools import Result
 
 RequestId = int | str
 Notify = Callable[[str], Awaitable[None]]
+Work = Callable[[Notify], Awaitable[Result]]
 
 VERSION = "2026-07-28"  # the first without sessions
 PREFIX = "io.modelcontextprotocol/"
@@ -49,11 +51,11 @@ class Notification(Struct):
 
 @dataclass(slots=True)
 class PendingRequest:
-    """What is done about a request that is not answered yet."""
+    """A request without a response yet. `work` builds its result, `scope` cancels that."""
 
     method: str
+    work: Work | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    uris: int = 0  # that it listens for
 
 
 class Response(Struct):
@@ -106,8 +108,13 @@ class Call(Struct, forbid_unknown_fields=True):
     params: Arguments
 
     @property
+    def modern(self) -> bool:
+        """Whether `modern.speaks` the call."""
+        return self.params.meta is not UNSET and self.params.meta.modern
+
+    @property
     def key(self) -> tuple[str, bytes]:
-        """What is the same for the same question in the same words."""
+        """Equal for calls of one tool with the same bytes of arguments."""
         return self.params.name, bytes(self.params.arguments)
 
 

@@ -6,6 +6,8 @@ Nothing here knows how messages travel. Shapes: schema.json of that revision.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -14,7 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from weather import __version__
-from weather.answers import Answers, CachedResult
+from weather.answers import Answers, CachedResult, Key, Query
 from weather.config import MINUTES
 from weather.errors import InvalidMessage, shortened
 from weather.inputs import TAKES
@@ -27,11 +29,13 @@ from weather.protocol.messages import (
     PREFIX,
     VERSION,
     Meta,
+    Notify,
     Request,
     RequestId,
+    Work,
 )
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
-from weather.tools import KNOWN, LISTING, NAME, TITLE, call, instructions
+from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
 
 UNSUPPORTED_VERSION = -32022
 METHODS = ("server/discover", "tools/list", "tools/call", *resources.METHODS, "subscriptions/listen")
@@ -49,17 +53,22 @@ def speaks(request: Request) -> bool:
     return own or not messages.MODERN.isdisjoint(request.meta)
 
 
-def answered(answers: Answers, request: Request, key: Any, transport: str, started: float) -> str | None:
-    """What needs no work; raises InvalidMessage. `key` is the call's, if it is plain; `started` by `perf_counter`."""
+def answered(
+    answers: Answers, hub: Subscriptions, request: Request, key: Key | None, transport: str, started: float
+) -> str | Work:
+    """Returns the response if it needs no waiting, else the work that builds its result; raises InvalidMessage.
+
+    `key` is that of a plain call; `started` is a time of `perf_counter`. The work sends its notifications first.
+    """
     _check_meta(request)
     match request.method:
         case "server/discover":
-            found = {
+            server = {
                 "supportedVersions": [VERSION],
                 "capabilities": {"tools": {}, "resources": {"subscribe": True}, "completions": {}},
                 "instructions": instructions(answers.settings),
             }
-            return messages.result(request.id, _complete(json.dumps(found), _cached(LISTING_LIFE_S)))
+            return messages.result(request.id, _complete(json.dumps(server), _cached(LISTING_LIFE_S)))
         case "tools/list":
             if request.params.get("cursor") is not None:
                 raise _invalid(request, "There is one page of tools: send no cursor.")
@@ -70,18 +79,21 @@ def answered(answers: Answers, request: Request, key: Any, transport: str, start
                 raise _invalid(request, f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
             if not isinstance(arguments, dict):
                 raise _invalid(request, "arguments: should be an object")
-            ready = answers.lookup_key(key) or answers.lookup(name, arguments, key)
-            return reply(answers, request.id, ready, transport, started) if ready else None
+            found = prepare(answers, name, arguments, key, transport)
+            if isinstance(found, CachedResult):
+                return reply(answers, request.id, found, transport, started)
+            return partial(_call, found, request.meta.get("progressToken"))
         case "resources/list" | "resources/templates/list":
             return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
         case "completion/complete":
             return messages.result(request.id, _complete(resources.completed(request)))
         case "resources/read":
-            ready = resources.lookup(answers, request, INVALID_PARAMS)
-            return _read(answers, request, ready) if ready else None
+            query = resources.parse(answers, request, INVALID_PARAMS)
+            if ready := answers.lookup(query):
+                return messages.result(request.id, _contents(answers, request, ready))
+            return partial(_read, answers, request, query)
         case "subscriptions/listen":
-            wanted(request)
-            return None
+            return Listen(hub, request.id, _wanted(request))
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise InvalidMessage(METHOD_NOT_FOUND, f"Unknown method '{shortened(request.method)}'; {known}.", request.id)
 
@@ -97,53 +109,58 @@ def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transpor
     return messages.result(request_id, _complete(ready.json))
 
 
-async def work(answers: Answers, hub: Subscriptions, request: Request, notify: messages.Notify, transport: str) -> str:
-    """The answer to what `answered` has let pass; `notify` sends what goes before it. Raises InvalidMessage."""
-    match request.method:
-        case "resources/read":
-            return _read(answers, request, await resources.read(answers, request, INVALID_PARAMS))
-        case "subscriptions/listen":
-            return await _listen(hub, request, notify)
-    token, steps = request.meta.get("progressToken"), count(1)
+async def _call(build: Work, token: RequestId | None, notify: Notify) -> Result:
+    """With `notifications/progress` for a request that has a token (basic/utilities/progress)."""
+    steps = count(1)
 
     async def progress(note: str) -> None:
-        await notify(
-            messages.notification("progress", {"progressToken": token, "progress": next(steps), "message": note})
-        )
+        params = {"progressToken": token, "progress": next(steps), "message": note}
+        await notify(messages.notification("progress", params))
 
-    name, arguments = request.params["name"], _arguments(request)
-    result = await call(answers, name, arguments, silent if token is None else progress, transport)
-    return messages.result(request.id, _complete(result))
+    result = await build(silent if token is None else progress)
+    return Result(_complete(result.json), result.failed)
 
 
-async def _listen(hub: Subscriptions, request: Request, notify: messages.Notify) -> str:
-    """Acknowledges, tells of changes until it is cancelled, and answers when the server goes down (subscriptions).
+async def _read(answers: Answers, request: Request, query: Query, _: Notify) -> Result:
+    return Result(_contents(answers, request, await resources.read(answers, request, query, INVALID_PARAMS)))
 
-    Raises InvalidMessage where the process has as many open as it may.
+
+@dataclass(slots=True)
+class Listen:
+    """The work of a `subscriptions/listen`: acknowledges, notifies of changes, and returns at shutdown (subscriptions).
+
+    `areas` maps each honoured URI to its area. Raises InvalidMessage where the process has MCP_MAX_STREAMS open.
     """
-    if hub.full:
-        raise InvalidMessage(INTERNAL_ERROR, "This server has no room for another 'subscriptions/listen'.", request.id)
-    uris, own = wanted(request), {f"{PREFIX}subscriptionId": request.id}
-    honoured = {"resourceSubscriptions": list(uris)} if uris else {}
-    subscriptions = [
-        Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
-        for uri, area in uris.items()
-    ]
-    hub.streams += 1
-    try:
-        await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
-        for subscription in subscriptions:
-            hub.add(subscription)
-        await hub.shutting_down.wait()
-    finally:
-        hub.streams -= 1
-        for subscription in subscriptions:
-            hub.remove(subscription)
-    return messages.result(request.id, json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))
+
+    hub: Subscriptions
+    id: RequestId
+    areas: dict[str, str]
+
+    async def __call__(self, notify: Notify) -> Result:
+        if self.hub.full:
+            why = "This server has no room for another 'subscriptions/listen'."
+            raise InvalidMessage(INTERNAL_ERROR, why, self.id)
+        own = {f"{PREFIX}subscriptionId": self.id}
+        honoured = {"resourceSubscriptions": list(self.areas)} if self.areas else {}
+        subscriptions = [
+            Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
+            for uri, area in self.areas.items()
+        ]
+        self.hub.streams += 1
+        try:
+            await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
+            for subscription in subscriptions:
+                self.hub.add(subscription)
+            await self.hub.shutting_down.wait()
+        finally:
+            self.hub.streams -= 1
+            for subscription in subscriptions:
+                self.hub.remove(subscription)
+        return Result(json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))
 
 
-def wanted(request: Request) -> dict[str, str]:
-    """URI → area of what is honoured; raises InvalidMessage."""
+def _wanted(request: Request) -> dict[str, str]:
+    """The area of each URI that is honoured; raises InvalidMessage."""
     match request.params.get("notifications"):
         case {"resourceSubscriptions": list(uris)}:
             if len(uris) > MOST_SUBSCRIPTIONS:
@@ -154,9 +171,9 @@ def wanted(request: Request) -> dict[str, str]:
     raise _invalid(request, "notifications: an object, in it resourceSubscriptions: a list of URIs.")
 
 
-def _read(answers: Answers, request: Request, ready: CachedResult) -> str:
+def _contents(answers: Answers, request: Request, ready: CachedResult) -> str:
     life_s = max(0.0, ready.expires_at - answers.clock())
-    return messages.result(request.id, _complete(resources.contents(request, ready), _cached(life_s)))
+    return _complete(resources.contents(request, ready), _cached(life_s))
 
 
 def _cached(life_s: float) -> str:

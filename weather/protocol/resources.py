@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from weather.answers import Answers, CachedResult
+from weather.answers import Answers, CachedResult, Query
 from weather.areas import AREAS
 from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
 from weather.protocol.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
@@ -54,8 +54,15 @@ def completed(request: Request) -> str:
     raise InvalidMessage(INVALID_PARAMS, f"What can be completed is the state of {ALERTS}.", request.id)
 
 
-def _asked(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
-    """The tool and the arguments that the URI stands for; raises InvalidMessage with that code."""
+def parse(answers: Answers, request: Request, missing: int) -> Query:
+    """The call that the URI of a `resources/read` stands for; raises InvalidMessage with the code `missing`."""
+    try:
+        return answers.parse(*_call(request, missing))
+    except BadArgument as error:
+        raise _unknown(request, str(error), missing) from None
+
+
+def _call(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
     uri = request.params.get("uri")
     match _URI.fullmatch(uri) if isinstance(uri, str) else None:
         case re.Match() as found if found[1] in AREAS:
@@ -65,16 +72,11 @@ def _asked(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
     raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {ALERTS} and {FORECAST}.", missing)
 
 
-def lookup(answers: Answers, request: Request, missing: int) -> CachedResult | None:
-    """What is ready of a `resources/read`; raises InvalidMessage."""
-    return answers.lookup(*_asked(request, missing))
-
-
-async def read(answers: Answers, request: Request, missing: int) -> CachedResult:
+async def read(answers: Answers, request: Request, query: Query, missing: int) -> CachedResult:
     """Raises InvalidMessage, also where the Weather Service does not answer."""
     try:
-        return await answers.answer(*_asked(request, missing))
-    except (BadArgument, NotCovered) as error:
+        return await answers.answer(query)
+    except NotCovered as error:
         raise _unknown(request, str(error), missing) from None
     except WeatherError as error:
         raise InvalidMessage(INTERNAL_ERROR, str(error), request.id) from None

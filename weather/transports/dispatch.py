@@ -11,17 +11,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
-from typing import Any
 
 import anyio
 from msgspec import UNSET
 from websockets.frames import CloseCode
 
-from weather.answers import Answers
+from weather.answers import Key
 from weather.asgi import Message, Receive, Send
 from weather.errors import InvalidMessage
-from weather.protocol import legacy, messages, modern
-from weather.protocol.messages import INVALID_PARAMS, INVALID_REQUEST, Call, Notification, Request, RequestId
+from weather.protocol import eras, legacy, messages, modern
+from weather.protocol.eras import Era
+from weather.protocol.messages import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    Call,
+    Notification,
+    PendingRequest,
+    Request,
+    RequestId,
+    Work,
+)
 from weather.protocol.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
 from weather.transports.sessions import Sessions
 
@@ -46,8 +55,8 @@ class Dispatcher:
         self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
         self._changed: anyio.Event | None = None
         self.state = State.NEW
-        self.in_flight: dict[RequestId, messages.PendingRequest] = {}
-        self.streams: dict[RequestId, messages.PendingRequest] = {}
+        self.in_flight: dict[RequestId, PendingRequest] = {}
+        self.streams: dict[RequestId, PendingRequest] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.client = ""
         self.calls = self.errors = self.sending = 0
@@ -78,10 +87,11 @@ class Dispatcher:
                 return event
 
     def _cached_reply(self, call: Call) -> str | None:
-        """Once it is known how the client speaks, and who it is."""
-        if call.id in self.in_flight or not (self.stateless or self.state is State.READY):
+        """None before the first request of a client, which the log names, and for a session that is not ready."""
+        ready = self.state is State.READY
+        if call.id in self.in_flight or not (ready or (self.stateless and call.modern)):
             return None
-        return cached_reply(self._answers, call, "websocket", self.received_at, session=self.state is State.READY)
+        return eras.cached_reply(self._answers, call, "websocket", self.received_at)
 
     async def _passes(self, text: str, call: Call | None) -> bool:
         """True for a message that the SDK shall see."""
@@ -100,54 +110,60 @@ class Dispatcher:
             await self.write(messages.error(invalid))
             return False
 
-    async def _requested(self, request: Request, key: Any) -> bool:
+    async def _requested(self, request: Request, key: Key | None) -> bool:
         """None is taken up while the server goes down: with always one more at work, the session would not end."""
         if self._hub.shutting_down.is_set():
             return False
-        era = modern if modern.speaks(request) else legacy
+        era = eras.MODERN if modern.speaks(request) else eras.LEGACY
         if problem := self._problem(request, era):
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
         self.calls += request.method == "tools/call"
-        reply = era.answered(self._answers, request, key, "websocket", self.received_at)
+        found = era.answered(self._answers, self._hub, request, key, "websocket", self.received_at)
         if request.method in legacy.SUBSCRIBING:
-            reply = legacy.subscribed(self._hub, self.subscriptions, request, self.write)
-        if era is modern and not self.stateless:
+            found = legacy.subscribed(self._hub, self.subscriptions, request, self.write)
+        if era is eras.MODERN and not self.stateless:
             self.stateless, info = True, request.meta.get(messages.META["client"])
             self.client = self.client or (messages.named(info) if info else "")
-        if reply:
-            await self.write(reply)
+        if isinstance(found, str):
+            await self.write(found)
             return False
-        work = messages.PendingRequest(request.method)
-        if request.method == "subscriptions/listen":
-            work.uris = len(modern.wanted(request))
-            if work.uris + sum(other.uris for other in self.streams.values()) > MOST_SUBSCRIPTIONS:
-                raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
-            if len(self.streams) >= MOST_STREAMS:
-                raise InvalidMessage(INVALID_PARAMS, MOST_OPEN, request.id)
-            self.streams[request.id] = work
+        pending = PendingRequest(request.method, found)
+        if isinstance(found, modern.Listen):
+            self._check_streams(request.id, found)
+            self.streams[request.id] = pending
         else:
-            self.in_flight[request.id] = work
-        if era is modern:
-            self._start(self._work, request, work)
+            self.in_flight[request.id] = pending
+        if found and era is eras.MODERN:
+            self._start(self._work, request.id, pending, found)
         elif request.method == "initialize":
             self.state = State.INITIALIZING
             self.client = messages.named(request.params["clientInfo"])
-        return era is legacy
+        return era is eras.LEGACY
 
-    async def _work(self, request: Request, work: messages.PendingRequest) -> None:
-        """At work until its answer is written: a client that does not read is held back."""
+    def _check_streams(self, request_id: RequestId, listen: modern.Listen) -> None:
+        """Raises InvalidMessage where the connection would listen for too much."""
+        others = (stream.work for stream in self.streams.values())
+        uris = sum(len(other.areas) for other in (listen, *others) if isinstance(other, modern.Listen))
+        if uris > MOST_SUBSCRIPTIONS:
+            raise InvalidMessage(INVALID_PARAMS, MOST, request_id)
+        if len(self.streams) >= MOST_STREAMS:
+            raise InvalidMessage(INVALID_PARAMS, MOST_OPEN, request_id)
+
+    async def _work(self, request_id: RequestId, pending: PendingRequest, work: Work) -> None:
+        """Stays pending until its response is written, so that a client that does not read is held back."""
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
-            with work.scope as scope:
+            with pending.scope as scope:
                 try:
-                    reply = await modern.work(self._answers, self._hub, request, self.write, "websocket")
+                    result = await work(self.write)
+                    failed, reply = result.failed, messages.result(request_id, result.json)
                 except InvalidMessage as invalid:
-                    reply = messages.error(invalid)
+                    failed, reply = True, messages.error(invalid)
             if not scope.cancel_called:
-                self.errors += messages.reply(reply).failed
+                self.errors += failed
                 await self.write(reply)
-        self._done(request.id)
+        self._done(request_id)
 
-    def _done(self, request_id: RequestId) -> messages.PendingRequest | None:
+    def _done(self, request_id: RequestId) -> PendingRequest | None:
         if self._changed:
             self._changed.set()
         return self.in_flight.pop(request_id, None) or self.streams.pop(request_id, None)
@@ -163,11 +179,11 @@ class Dispatcher:
         for subscription in self.subscriptions.values():
             self._hub.remove(subscription)
 
-    def _problem(self, request: Request, era: Any) -> str | None:
+    def _problem(self, request: Request, era: Era) -> str | None:
         method = request.method
         if request.id in self.in_flight or request.id in self.streams:
             return "A request with this id is still at work: ids must differ."
-        if era is modern:
+        if era is eras.MODERN:
             return None
         if self.state is State.NEW and method not in ("initialize", "ping"):
             return "The session is not initialized: send 'initialize' first."
@@ -211,14 +227,3 @@ class Dispatcher:
             self.sending -= 1
             if self.sending:
                 self.sent_at = perf_counter()
-
-
-def cached_reply(answers: Answers, call: Call, transport: str, started: float, *, session: bool) -> str | None:
-    """The hot path: a call is known by the name of its tool and the bytes of its arguments."""
-    ready, meta = answers.lookup_key(call.key), call.params.meta
-    if ready is None:
-        return None
-    if meta is UNSET or not meta.modern:
-        return legacy.reply(answers, call.id, ready, transport, started) if session else None
-    spoken = meta.version == messages.VERSION and meta.capabilities is not UNSET
-    return modern.reply(answers, call.id, ready, transport, started) if spoken else None

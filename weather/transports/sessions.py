@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp.server.lowlevel import Server
 from websockets.frames import CloseCode
 
 from weather import serving
@@ -21,6 +20,7 @@ from weather.answers import Answers
 from weather.config import SECONDS, Settings
 from weather.errors import Refusal, counted
 from weather.metrics import Metrics
+from weather.protocol import MCPServer
 from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Open(Protocol):
 class Sessions:
     """And what all of them share. Times are of `perf_counter`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, answers: Answers, server: Server[None, Any]) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, answers: Answers, server: MCPServer) -> None:
         self.settings, self.metrics, self.answers, self.server = settings, metrics, answers, server
         self._drained_at: float | None = None
         self._open: set[Open] = set()

@@ -22,8 +22,18 @@ from weather.asgi import Receive, Scope, Send, header
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal, shortened
 from weather.nws import silent
-from weather.protocol import legacy, messages, modern
-from weather.protocol.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Notify, Request
+from weather.protocol import eras, messages, modern, sdk
+from weather.protocol.eras import Era
+from weather.protocol.messages import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    Call,
+    Notify,
+    PendingRequest,
+    Request,
+    Work,
+)
 from weather.responses import JSON, Response, peer, respond
 from weather.transports.sessions import RETRY, Sessions
 
@@ -74,29 +84,46 @@ async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions,
 async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Response | None:
     """None when the client is gone; raises Refusal."""
     started, answers, hub = perf_counter(), sessions.answers, sessions.subscriptions
-    call = messages.plain_call(body)
-    era: Any = legacy
+    call, era = messages.plain_call(body), eras.LEGACY
+    if call and _headers_agree(scope, version, call) and (reply := eras.cached_reply(answers, call, "http", started)):
+        return Response(reply.encode())
     try:
         request = messages.message(body)
         if not isinstance(request, Request):
             return Response(b"", 202)
         if modern.speaks(request) or version == messages.VERSION:
-            era = modern
+            era = eras.MODERN
             _check_request_metadata(scope, version, request)
         elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
             spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
-        text = era.answered(answers, request, call.key if call else None, "http", started)
-        if text is None and era is legacy:
+        found = era.answered(answers, hub, request, call.key if call else None, "http", started)
+        if isinstance(found, str):
+            return Response(found.encode())
+        if found is None or era is eras.LEGACY:
             _note(scope, request)
-            text = await _unless_gone(receive, partial(legacy.over_http, sessions.server, version, body))
-        elif text is None and ("progressToken" in request.meta or request.method == "subscriptions/listen"):
-            return Response(b"", events=partial(_events, sessions, request))
-        elif text is None:
-            text = await _unless_gone(receive, partial(modern.work, answers, hub, request, silent, "http"))
+            pending = {request.id: PendingRequest(request.method, found)}
+            work = partial(sdk.over_http, sessions.server, pending, version, body)
+        elif "progressToken" in request.meta or isinstance(found, modern.Listen):
+            return Response(b"", events=partial(_events, request, found))
+        else:
+            work = partial(_result, request, found, silent)
+        text = await _unless_gone(receive, work)
     except InvalidMessage as invalid:
         return Response(messages.error(invalid).encode(), _status(invalid, era))
     return None if text is None else Response(text.encode())
+
+
+def _headers_agree(scope: Scope, version: str, call: Call) -> bool:
+    """False also where only `_check_request_metadata` can say: a name in base64."""
+    if not call.modern:
+        return version in ("", *SUPPORTED_PROTOCOL_VERSIONS)
+    said = version, _one(scope, "mcp-method"), _one(scope, "mcp-name")
+    return said == (messages.VERSION, call.method, call.params.name)
+
+
+async def _result(request: Request, work: Work, notify: Notify) -> str:
+    return messages.result(request.id, (await work(notify)).json)
 
 
 def _note(scope: Scope, request: Request) -> None:
@@ -105,16 +132,16 @@ def _note(scope: Scope, request: Request) -> None:
         log.info("client initialized over HTTP", extra={"fields": fields})
 
 
-async def _events(sessions: Sessions, request: Request, notify: Notify) -> None:
+async def _events(request: Request, work: Work, notify: Notify) -> None:
     try:
-        reply = await modern.work(sessions.answers, sessions.subscriptions, request, notify, "http")
+        reply = await _result(request, work, notify)
     except InvalidMessage as invalid:
         reply = messages.error(invalid)
     await notify(reply)
 
 
-def _status(invalid: InvalidMessage, era: Any) -> int:
-    if era is modern:
+def _status(invalid: InvalidMessage, era: Era) -> int:
+    if era is eras.MODERN:
         return 404 if invalid.code == METHOD_NOT_FOUND else 400
     return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
 

@@ -17,7 +17,7 @@ from weather import serving
 from weather.access import Admission
 from weather.asgi import Receive, Scope, Send
 from weather.config import SECONDS
-from weather.protocol import legacy
+from weather.protocol import sdk
 from weather.responses import peer
 from weather.transports.dispatch import Dispatcher, State
 from weather.transports.sessions import Sessions
@@ -48,7 +48,6 @@ class Session:
         if (served := serving.connection.get()) and served.stream:
             most, compression = self._settings.mcp_max_message_bytes, self._settings.mcp_compression
             served.stream.configure(most, compression=compression, end=self.close)
-        legacy.in_flight.set(self._dispatcher.in_flight)
         try:
             with self._life:
                 self._dispatcher.gone = (await self._receive())["type"] != "websocket.connect"
@@ -72,8 +71,8 @@ class Session:
         first = await dispatcher.receive()
         if dispatcher.gone:
             return
-        if not await legacy.over_websocket(
-            self._sessions.server, self._scope, dispatcher.receive, dispatcher.send, first
+        if not await sdk.over_websocket(
+            self._sessions.server, dispatcher.in_flight, self._scope, dispatcher.receive, dispatcher.send, first
         ):
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
