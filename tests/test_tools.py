@@ -284,11 +284,6 @@ async def test_whole_numbers_and_negative_zero_are_what_they_equal(world):
     assert world.ready(arguments={"latitude": True, "longitude": -100}) is None
 
 
-@pytest.mark.parametrize("name", ["", "get-tides"])
-async def test_what_is_no_tool_is_never_ready(world, name):
-    assert world.ready(name) is None
-
-
 def test_what_a_client_sent_is_shown_short_and_printable():
     assert shortened("a\x1b\u2028é" + "b" * 99) == "a?\\u2028\\xe9" + "b" * 45 + "..."
 

@@ -1,4 +1,4 @@
-"""The types of ASGI, the headers of a scope, and the paths where MCP is."""
+"""ASGI types, header look-up, and the paths of the MCP endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP beside the WebSocket: answers, and refusals, which a handshake gets in the same form."""
+"""HTTP responses, to requests and to refused WebSocket handshakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("weather")
 
 @dataclass(slots=True)
 class Response:
-    """`events` sends messages, in place of a body."""
+    """If `events` is set, it sends server-sent events in place of a body."""
 
     body: bytes
     status: int = 200
@@ -37,7 +37,7 @@ class Response:
 
 
 def refused(scope: Scope, refusal: Refusal, metrics: Metrics) -> Response:
-    """Counted, and logged as far as it tells more than that somebody lost the way."""
+    """Builds the response, counts it, and logs it: at DEBUG for wrong paths and methods, else WARNING."""
     transport, what = ("websocket", "handshake") if scope["type"] == "websocket" else ("http", "request")
     metrics.refused(refusal.reason, transport)
     level = logging.DEBUG if what == "request" and refusal.reason in ASTRAY else logging.WARNING
@@ -51,7 +51,7 @@ def peer(scope: Scope) -> str:
 
 
 async def respond(scope: Scope, send: Send, response: Response, more: Mapping[str, str] | None = None) -> None:
-    """In place of a handshake, by the ASGI extension websocket.http.response."""
+    """Sends the response; to a WebSocket handshake, by the ASGI extension `websocket.http.response`."""
     kind = "http" if scope["type"] == "http" else "websocket.http"
     lines = {
         "content-type": response.content_type,

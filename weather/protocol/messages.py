@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 as MCP has it (2025-11-25, basic), in types."""
+"""The JSON-RPC 2.0 messages of MCP (2025-11-25, basic)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PendingRequest:
 
 
 class Response(Struct):
-    """Or an error; this server asks nothing, and looks at none."""
+    """A response or error from the client. The server sends no requests, so these are ignored."""
 
 
 class _Message(Struct):
@@ -92,7 +92,7 @@ class Meta(Struct, rename=META.get):
 
 
 class Arguments(Struct, forbid_unknown_fields=True, rename={"meta": "_meta"}):
-    """The arguments are not looked at: valid they are only as the key of what came before."""
+    """`arguments` stays raw bytes: it is only a cache key, validated when that key was stored."""
 
     name: str
     arguments: Raw = Raw(b"{}")

@@ -1,4 +1,4 @@
-"""Who wants to be told when the alerts of an area change. Nothing here knows how the message travels.
+"""Subscriptions to the alerts of an area, independent of the transport.
 
 One loop for each area that somebody has subscribed to, since NWS has to be asked again: as often as its answers expire,
 once however many subscribe, and not at all when nobody does.

@@ -1,4 +1,4 @@
-"""What MCP travels on here: WebSocket sessions and streamable HTTP."""
+"""The transports of MCP: WebSocket sessions and streamable HTTP."""
 
 from weather.transports import streamable_http
 from weather.transports.sessions import Sessions

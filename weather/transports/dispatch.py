@@ -64,7 +64,7 @@ class Dispatcher:
         self.received_at = self.sent_at = perf_counter()
 
     async def receive(self) -> Message:
-        """What the SDK may see: valid requests that it has to work on, and the end."""
+        """Returns the next valid request that the SDK has to handle, or `websocket.disconnect`."""
         while True:
             while len(self.in_flight) >= self._most_in_flight or self.state is State.INITIALIZING:
                 self._changed = anyio.Event()
@@ -94,7 +94,7 @@ class Dispatcher:
         return eras.cached_reply(self._answers, call, "websocket", self.received_at)
 
     async def _passes(self, text: str, call: Call | None) -> bool:
-        """True for a message that the SDK shall see."""
+        """Handles a message; returns True if the SDK has to handle it."""
         if 4 * len(text) > self._most_bytes and len(text.encode()) > self._most_bytes:
             self._close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self._most_bytes} bytes", "too_big")
             return False
@@ -111,7 +111,7 @@ class Dispatcher:
             return False
 
     async def _requested(self, request: Request, key: Key | None) -> bool:
-        """None is taken up while the server goes down: with always one more at work, the session would not end."""
+        """Drops requests during shutdown, since a session ends once none is pending."""
         if self._hub.shutting_down.is_set():
             return False
         era = eras.MODERN if modern.speaks(request) else eras.LEGACY
@@ -173,7 +173,7 @@ class Dispatcher:
         return bool(self.in_flight or self.streams or self.subscriptions)
 
     def end(self) -> None:
-        """Ends the work that is not the SDK's."""
+        """Cancels pending requests and removes subscriptions."""
         for work in (*self.in_flight.values(), *self.streams.values()):
             work.scope.cancel()
         for subscription in self.subscriptions.values():
@@ -200,7 +200,7 @@ class Dispatcher:
                 work.scope.cancel()
 
     async def send(self, event: Message) -> None:
-        """What the SDK sends, but for what no client asked for and the answers to cancelled requests."""
+        """Forwards messages of the SDK, except log notifications and responses to cancelled requests."""
         if event["type"] != "websocket.send":
             return  # The session accepts and closes.
         text = event["text"]

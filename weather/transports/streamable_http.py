@@ -53,7 +53,7 @@ log = logging.getLogger("weather")
 
 
 async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Response | None:
-    """None when it has answered already, or the client is gone; raises Refusal."""
+    """Returns None if it has sent the response, or if the client has disconnected. Raises Refusal."""
     if scope["method"] == "OPTIONS":
         return Response(b"", headers=PREFLIGHT | ALLOW)
     if scope["method"] != "POST":
@@ -82,7 +82,7 @@ async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions,
 
 
 async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Response | None:
-    """None when the client is gone; raises Refusal."""
+    """Returns None if the client has disconnected. Raises Refusal."""
     started, answers, hub = perf_counter(), sessions.answers, sessions.subscriptions
     call, era = messages.plain_call(body), eras.LEGACY
     if call and _headers_agree(scope, version, call) and (reply := eras.cached_reply(answers, call, "http", started)):
@@ -176,7 +176,7 @@ def _one(scope: Scope, name: str) -> str:
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
-    """None when the client has gone away; raises Refusal."""
+    """Returns None if the client has disconnected. Raises Refusal."""
     body, more = b"", True
     while more:  # To the end though it is too big: who is still writing may never see an answer.
         event = await receive()

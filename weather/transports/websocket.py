@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 class Session:
-    """Raises Refusal where there is no room for another."""
+    """Raises Refusal if `sessions` is full or draining."""
 
     def __init__(self, sessions: Sessions, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         self._sessions, self._admission, self._settings = sessions, admission, sessions.settings
@@ -77,7 +77,7 @@ class Session:
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
     def close(self, code: int, reason: str, ended: str) -> None:
-        """Ends the session and all its work; the first reason counts."""
+        """Cancels the session and its work. Later calls change nothing."""
         if self._ending is None:
             self._ending = (code, reason, ended)
             self._life.cancel()
