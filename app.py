@@ -54,8 +54,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await start(stack, scope["state"])
         except Exception as error:  # Without an answer, hypercorn would go on and serve without state.
-            told = isinstance(error, SettingError | FaultsError)
-            failure = str(error) if told else f"This server cannot start: {error!r}."
+            known = isinstance(error, SettingError | FaultsError)
+            failure = str(error) if known else f"This server cannot start: {error!r}."
         else:
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -79,11 +79,10 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     answers = Answers(nws, settings, metrics)
     sessions = Sessions(settings, metrics, answers, build_server(settings))
     sessions.look_at_server()
-    access = Access(settings)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.run_clock, tasks)
-    state.update(sessions=sessions, access=access, console=Console() if settings.mcp_console else None)
+    state.update(sessions=sessions, access=Access(settings), console=Console() if settings.mcp_console else None)
     for warning in unknown_variables(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
         log.warning(warning)
     log.info("weather %s: MCP at %s and %s, %s", __version__, WEBSOCKET_PATH, HTTP_PATH, settings.in_words)
@@ -144,9 +143,8 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
     sessions.on_connection(serving.connection.get())
     try:
-        admission = await scope["state"]["access"].admit(scope)
-        admitted = Session(sessions, admission, scope, receive, send)
+        session = Session(sessions, await scope["state"]["access"].admit(scope), scope, receive, send)
     except Refusal as refusal:
         await respond(scope, send, refused(scope, refusal, sessions.metrics))
     else:
-        await admitted.run()
+        await session.run()
