@@ -28,9 +28,14 @@ AREAS = {
 # fmt: on
 
 
+def find_area(text: str) -> str | None:
+    """The code for a code or a name, None for neither. Case, dots, commas and blanks do not matter."""
+    return _CODES.get(_plain(text))
+
+
 def area_code(text: str) -> str:
-    """The code for a code or a name. Case, dots, commas and blanks do not matter. Raises ValueError."""
-    if code := _CODES.get(_plain(text)):
+    """As `find_area`; raises ValueError in place of None."""
+    if code := find_area(text):
         return code
     raise ValueError
 

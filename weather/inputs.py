@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from weather import events
-from weather.areas import AREAS, area_code
+from weather.areas import AREAS, area_code, find_area
 from weather.errors import BadArgument, BadArguments, shortened
 from weather.gazetteer import distance_km
 from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
@@ -206,7 +205,7 @@ def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
     In alerts, a place that names a state becomes `state`. Raises BadArgument.
     """
     state = args.state if isinstance(args, AlertsArgs) else None
-    area = _area(args.place) if isinstance(args, AlertsArgs) else None
+    area = find_area(args.place) if isinstance(args, AlertsArgs) else None
     try:
         if area and area == state:
             return args.model_copy(update={"place": None}), ""
@@ -222,12 +221,6 @@ def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
             raise BadArgument("place", got, "near latitude and longitude, or given without them")
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
     return args.model_copy(update=where | ({"state": None} if state else {})), place.note
-
-
-def _area(name: str) -> str | None:
-    with suppress(ValueError):
-        return area_code(name)
-    return None
 
 
 def _in_state(name: str, state: str, places: Places) -> Place:

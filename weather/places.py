@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from weather.areas import area_code
+from weather.areas import find_area
 from weather.errors import BadArgument, shortened
 from weather.gazetteer import DATA, Gazetteer, Line, distance_km, key_of, words_of
 
@@ -226,10 +226,7 @@ def _area(words: list[str]) -> str:
     match words:
         case ["state" | "commonwealth", "of", *words] | [*words, "state"]:
             pass
-    try:
-        return area_code("".join(words))
-    except ValueError:
-        return ""
+    return find_area("".join(words)) or ""
 
 
 def _point(text: str) -> Place | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import Any, get_args
 
 from weather.nws.shapes import Alert, Urgency
@@ -103,16 +104,12 @@ def _left(
     ]
     if all(stays):
         return alert
-    if not any(map(requested, _chosen(message.zones, stays))):
+    if not any(map(requested, compress(message.zones, stays))):
         return None
     named = (alert.area or "").split("; ")  # in the order of the zones, where NWS names each
     if len(named) == len(stays):
-        alert = alert.model_copy(update={"area": "; ".join(_chosen(named, stays))})
-    return alert.model_copy(update={"affected_zones": _chosen(message.zones, stays)})
-
-
-def _chosen(values: Iterable[str], stays: Iterable[bool]) -> list[str]:
-    return [value for value, stay in zip(values, stays, strict=True) if stay]
+        alert = alert.model_copy(update={"area": "; ".join(compress(named, stays))})
+    return alert.model_copy(update={"affected_zones": list(compress(message.zones, stays))})
 
 
 def _texts(raw: Mapping[str, Any], name: str) -> list[str]:
