@@ -27,7 +27,6 @@ from weather.console import Console
 from weather.errors import Refusal, SettingError
 from weather.metrics import CONTENT_TYPE, Metrics
 from weather.nws import NWS
-from weather.protocol import build_server
 from weather.responses import Response, refused, respond
 from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME, TOOLS
@@ -77,8 +76,8 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
-    sessions = Sessions(settings, metrics, answers, build_server(settings))
-    sessions.look_at_server()
+    sessions = Sessions(settings, metrics, answers)
+    sessions.limit_connections()
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.run_clock, tasks)
@@ -89,6 +88,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     gc.collect()
     gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
     gc.set_threshold(20_000, 10, 2)
+    sys.setswitchinterval(0.001)  # so that a thread at work does not hold up the loop
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +102,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     if found:  # Otherwise it is answered already, or the client is gone.
         shared = access.cors_headers(scope) if scope["path"] in (HTTP_PATH, *PROTECTED_RESOURCES) else {}
         await respond(scope, send, found, shared)
+    sessions.preload()
 
 
 async def answer(scope: Scope, receive: Receive, send: Send, access: Access) -> Response | None:
@@ -147,4 +148,5 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     except Refusal as refusal:
         await respond(scope, send, refused(scope, refusal, sessions.metrics))
     else:
+        sessions.preload()
         await session.run()

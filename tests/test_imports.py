@@ -1,6 +1,8 @@
 """Imports point down: each room uses only what stands below it."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -52,3 +54,9 @@ def test_imports_point_down(path):
 def test_every_room_has_its_place():
     rooms = {room_of(path) for path in MODULES} - set(ALONE) - {"__init__"}
     assert rooms == set(RANK)
+
+
+def test_the_sdk_is_imported_late():
+    """It takes half a second and 50 MB; a thread imports it once the server has answered its first request."""
+    code = "import sys, app; sys.exit('mcp' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

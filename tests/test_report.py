@@ -74,7 +74,7 @@ def alerts(*several):
 
 
 def schema_of(name):
-    return next(tool.inputSchema for tool in DEFINITIONS if tool.name == name)
+    return next(tool["inputSchema"] for tool in DEFINITIONS if tool["name"] == name)
 
 
 def weather_answer(point, data, seen, freshness, place=None, units="us"):

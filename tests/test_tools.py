@@ -24,7 +24,6 @@ from weather.errors import BadArgument, shortened
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.places import Places
-from weather.protocol import build_server
 from weather.simulator import Faults, Simulator
 from weather.tools import DEFINITIONS, LISTING, call, instructions
 from weather.transports import Session, Sessions
@@ -294,7 +293,7 @@ def test_what_a_client_sent_is_shown_short_and_printable():
 @pytest.mark.parametrize(("name", "arguments"), CALLS)
 async def test_an_answer_fits_its_schema_and_says_that_it_is_simulated(world, name, arguments):
     result = await world.call(name, arguments)
-    schema = next(tool.outputSchema for tool in DEFINITIONS if tool.name == name)
+    schema = next(tool["outputSchema"] for tool in DEFINITIONS if tool["name"] == name)
     assert not result.isError
     assert set(schema["required"]) <= set(result.structuredContent) <= set(schema["properties"])
     assert (result.structuredContent["source"], result.structuredContent["stale"]) == ("simulated", False)
@@ -1019,7 +1018,7 @@ async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, c
 @asynccontextmanager
 async def session(world, **options):
     """The SDK's client of a session in memory."""
-    sessions = Sessions(world.settings, world.metrics, world.answers, build_server(world.settings))
+    sessions = Sessions(world.settings, world.metrics, world.answers)
     streams = [anyio.create_memory_object_stream(10) for _ in range(4)]
     (to_app, receive), (send, from_app), (to_client, read), (write, from_client) = streams
     admitted = Session(
@@ -1150,7 +1149,7 @@ async def test_there_is_one_page_of_tools(world):
 
 
 def test_input_schemas_carry_ranges_and_codes():
-    place, forecast, area = (tool.inputSchema for tool in DEFINITIONS)
+    place, forecast, area = (tool["inputSchema"] for tool in DEFINITIONS)
     for schema in (place, forecast, area):
         fields = schema["properties"]
         assert [(fields[name]["minimum"], fields[name]["maximum"]) for name in SEATTLE] == [(-90, 90), (-180, 180)]

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from mcp import types
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -41,17 +40,21 @@ class Short(GenerateJsonSchema):
         return {key: value for key, value in super().default_schema(schema).items() if value is not None}
 
 
-def _tool(name: str, title: str, description: str, result: type[BaseModel]) -> types.Tool:
-    return types.Tool(
-        name=name,
-        title=title,
-        description=description,
-        inputSchema=TAKES[name].model_json_schema(schema_generator=Short),
-        outputSchema=result.model_json_schema(mode="serialization", schema_generator=Short),
-        annotations=types.ToolAnnotations(
-            title=title, readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=True
-        ),
-    )
+def _tool(name: str, title: str, description: str, result: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": title,
+        "description": description,
+        "inputSchema": TAKES[name].model_json_schema(schema_generator=Short),
+        "outputSchema": result.model_json_schema(mode="serialization", schema_generator=Short),
+        "annotations": {
+            "title": title,
+            "readOnlyHint": True,
+            "destructiveHint": False,
+            "idempotentHint": True,
+            "openWorldHint": True,
+        },
+    }
 
 
 DEFINITIONS = [
@@ -79,7 +82,8 @@ DEFINITIONS = [
         report.AlertsResult,
     ),
 ]
-LISTING = types.ListToolsResult(tools=DEFINITIONS).model_dump_json(by_alias=True, exclude_none=True, ensure_ascii=True)
+LISTING = json.dumps({"tools": DEFINITIONS}, separators=(",", ":"))
+"""A `ListToolsResult`."""
 
 
 class Result(NamedTuple):

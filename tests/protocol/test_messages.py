@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import serving
 from tests.raw import Closed, Raw, configured, eventually, frame, gauges, request
+from weather.errors import InvalidMessage
+from weather.protocol import messages
 
 MIB = 1024 * 1024
 TOLERANCE = {"asyncio_tasks": 2, "process_open_fds": 2, "process_resident_memory_bytes": 40 * MIB}
@@ -87,6 +89,29 @@ def test_each_request_is_answered_once_whatever_comes_between(server, asked, noi
     assert all(answers[request_id] == 1 for request_id in awaited)
     assert sum(answers.values()) <= len(mixed) + 1
     assert sum(answers.values()) >= len(valid) + 1
+
+
+@bounded
+@given(
+    st.text() | st.integers(),
+    st.fixed_dictionaries({"name": st.text()}, optional={"arguments": anything}),
+    st.none() | st.text() | st.integers(),
+)
+def test_a_plain_call_is_the_request_that_it_would_be_parsed_to(request_id, params, token):
+    """`parse` leaves the arguments of a plain call as bytes, and `request` parses just those."""
+    params |= {} if token is None else {"_meta": {"progressToken": token}}
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+    call = messages.parse(json.dumps(message))
+    assert isinstance(call, messages.Call)
+    assert call.request() == messages.Request(request_id, "tools/call", {"arguments": {}} | params)
+
+
+def test_arguments_beyond_the_bounds_are_no_json():
+    arguments = json.loads("[" * 201 + "]" * 201)
+    call = messages.parse(json.dumps(request(1, "tools/call", {"name": "get-weather", "arguments": arguments})))
+    with pytest.raises(InvalidMessage) as raised:
+        call.request()
+    assert raised.value.code == messages.PARSE_ERROR
 
 
 def count(answers, answer):

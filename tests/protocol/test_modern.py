@@ -37,11 +37,11 @@ from weather.areas import AREAS
 from weather.config import Settings
 from weather.errors import InvalidMessage
 from weather.metrics import Metrics
-from weather.protocol import build_server, modern
+from weather.protocol import modern
 from weather.protocol.messages import PendingRequest, Request
 from weather.tools import Result
 from weather.transports import Sessions
-from weather.transports.dispatch import Dispatcher
+from weather.transports.dispatch import Activity, Dispatcher
 from weather.transports.streamable_http import handle
 
 # schema/2026-07-28/schema.json of the specification, as it is.
@@ -546,11 +546,12 @@ async def test_a_send_that_fails_harms_no_one_else():
 
     settings = Settings.read(nws_api_base="simulator")
     sessions = SimpleNamespace(answers=None, start=None, settings=settings, subscriptions=None)
-    dispatcher = Dispatcher(sessions, None, gone, None)
-    dispatcher.in_flight[1] = pending = PendingRequest("tools/call", work)
+    activity = Activity()
+    dispatcher = Dispatcher(sessions, activity, None, gone, None)
+    activity.in_flight[1] = pending = PendingRequest(work)
     with anyio.fail_after(TIMEOUT_S):
-        await dispatcher._work(1, pending, work)
-    assert not dispatcher.in_flight
+        await dispatcher._work(1, pending)
+    assert not activity.in_flight
 
 
 # HTTP alone
@@ -676,7 +677,7 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
         metrics=Metrics(),
         nws=None,
     )
-    sessions = Sessions(settings, answers.metrics, answers, build_server(settings))
+    sessions = Sessions(settings, answers.metrics, answers)
     headers = {"host": "localhost", "content-type": "application/json", **mirrors(message)}
     scope = {
         "type": "http",

@@ -40,7 +40,6 @@ from weather.access import Admission
 from weather.areas import AREAS
 from weather.config import Settings
 from weather.metrics import Metrics
-from weather.protocol import build_server
 from weather.transports import Session, Sessions
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
@@ -501,8 +500,8 @@ async def test_a_session_is_idle_from_its_last_message_on():
     messages, told = anyio.create_memory_object_stream(10)
     sent, events = anyio.create_memory_object_stream(10)
     settings = Settings.read(nws_api_base="simulator", mcp_idle_timeout_seconds=100, mcp_initialize_timeout_seconds=9)
-    answers = SimpleNamespace(lookup_key=lambda key: None, nws=None)
-    sessions = Sessions(settings, Metrics(), answers, build_server(settings))
+    answers = SimpleNamespace(lookup_key=lambda key: None, nws=None, settings=settings)
+    sessions = Sessions(settings, Metrics(), answers)
     scope = {"type": "websocket", "headers": []}
     session = Session(sessions, Admission(None, None), scope, told.receive, sent.send)
     with anyio.fail_after(TIMEOUT_S):

@@ -10,19 +10,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
-
 from weather.access.bearer import Bearer, Clock
 from weather.access.origins import check_host_and_origin
 from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header
 from weather.config import Settings
 from weather.errors import Refusal
-from weather.protocol.messages import VERSION
+from weather.protocol.messages import SESSION_VERSIONS, VERSION
 
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 PROTECTED_RESOURCES = (PROTECTED_RESOURCE, PROTECTED_RESOURCE + HTTP_PATH, PROTECTED_RESOURCE + WEBSOCKET_PATH)
 SUBPROTOCOL, AUTH = "mcp", "mcp.auth."
-VERSIONS = (VERSION, *reversed(SUPPORTED_PROTOCOL_VERSIONS))
+VERSIONS = (VERSION, *reversed(SESSION_VERSIONS))
 SUBPROTOCOLS = (SUBPROTOCOL, *(f"mcp.version.{version}" for version in VERSIONS))
 
 

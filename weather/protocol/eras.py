@@ -14,8 +14,15 @@ from weather.protocol.subscriptions import Subscriptions
 
 class Era(Protocol):
     def answered(
-        self, answers: Answers, hub: Subscriptions, request: Request, key: Key | None, transport: str, started: float, /
-    ) -> str | Work | None: ...
+        self,
+        answers: Answers,
+        subscriptions: Subscriptions,
+        request: Request,
+        key: Key | None,
+        transport: str,
+        started: float,
+        /,
+    ) -> str | Work: ...
 
     def reply(
         self, answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float, /

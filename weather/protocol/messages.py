@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import anyio
 import msgspec
@@ -15,10 +15,12 @@ from pydantic_core import from_json
 from weather.errors import InvalidMessage, shortened
 from weather.tools import Result
 
+T = TypeVar("T")
 RequestId = int | str
 Notify = Callable[[str], Awaitable[None]]
 Work = Callable[[Notify], Awaitable[Result]]
 
+SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSION = "2026-07-28"  # the first without sessions
 PREFIX = "io.modelcontextprotocol/"
 META = {
@@ -53,8 +55,7 @@ class Notification(Struct):
 class PendingRequest:
     """A request without a response yet. `work` builds its result, `scope` cancels that."""
 
-    method: str
-    work: Work | None = None
+    work: Work
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
@@ -92,7 +93,7 @@ class Meta(Struct, rename=META.get):
 
 
 class Arguments(Struct, forbid_unknown_fields=True, rename={"meta": "_meta"}):
-    """`arguments` stays raw bytes: it is only a cache key, validated when that key was stored."""
+    """`arguments` stays raw bytes: it is only a cache key as long as the result is cached."""
 
     name: str
     arguments: Raw = Raw(b"{}")
@@ -117,6 +118,13 @@ class Call(Struct, forbid_unknown_fields=True):
         """Equal for calls of one tool with the same bytes of arguments."""
         return self.params.name, bytes(self.params.arguments)
 
+    def request(self) -> Request:
+        """The same request, its arguments parsed. Raises InvalidMessage where they are beyond the bounds of `parse`."""
+        params = {"name": self.params.name, "arguments": _decoded(_anything, self.params.arguments)}
+        if self.params.meta is not UNSET:
+            params["_meta"] = msgspec.to_builtins(self.params.meta)
+        return Request(self.id, self.method, params)
+
 
 class Outcome(Struct):
     is_error: bool = msgspec.field(default=False, name="isError")
@@ -140,30 +148,12 @@ _message = msgspec.json.Decoder(_Message).decode
 _anything = msgspec.json.Decoder().decode
 
 
-def plain_call(text: str | bytes) -> Call | None:
+def parse(data: str | bytes) -> Call | Request | Notification | Response:
+    """Raises InvalidMessage, also for NaN, an infinity, a lone surrogate and more than DEEPEST brackets in brackets."""
     try:
-        return _call(text)
+        return _call(data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def message(data: str | bytes) -> Request | Notification | Response:
-    """Raises InvalidMessage. What is beyond bounds is no JSON: NaN, an infinity, a lone surrogate, 200 levels."""
-    try:
-        text = data if isinstance(data, str) else data.decode()
-        if text.count("[") + text.count("{") > DEEPEST:
-            from_json(text)
-        try:
-            read = _message(text)
-        except ValidationError as error:
-            why = f"This is no JSON-RPC 2.0 message: {shortened(str(error))}."
-            whole = _anything(text)
-            request_id = usable(whole.get("id")) if isinstance(whole, dict) else None
-            raise InvalidMessage(INVALID_REQUEST, why, request_id) from None
-    except UnicodeDecodeError:
-        raise InvalidMessage(PARSE_ERROR, "This is not JSON: it is not UTF-8.") from None
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise InvalidMessage(PARSE_ERROR, f"This is not JSON: {shortened(str(error))}.") from None
+        read = _decoded(_message, data)
     if (read.method, read.result, read.error).count(UNSET) != 2:
         why = "A message has a method, or a result, or an error: one of them."
         raise InvalidMessage(INVALID_REQUEST, why, None if read.id is UNSET else read.id)
@@ -174,6 +164,25 @@ def message(data: str | bytes) -> Request | Notification | Response:
     if read.id is None:
         raise InvalidMessage(INVALID_REQUEST, "An id is a string or an integer.")
     return Request(read.id, read.method, read.params or {})
+
+
+def _decoded(decode: Callable[[str | bytes], T], data: str | bytes | Raw) -> T:
+    """Raises InvalidMessage."""
+    try:
+        text = data if isinstance(data, str) else bytes(data).decode()
+        if text.count("[") + text.count("{") > DEEPEST:
+            from_json(text)
+        try:
+            return decode(text)
+        except ValidationError as error:
+            why = f"This is no JSON-RPC 2.0 message: {shortened(str(error))}."
+            whole = _anything(text)
+            request_id = usable(whole.get("id")) if isinstance(whole, dict) else None
+            raise InvalidMessage(INVALID_REQUEST, why, request_id) from None
+    except UnicodeDecodeError:
+        raise InvalidMessage(PARSE_ERROR, "This is not JSON: it is not UTF-8.") from None
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(PARSE_ERROR, f"This is not JSON: {shortened(str(error))}.") from None
 
 
 def usable(request_id: object) -> RequestId | None:
@@ -199,5 +208,5 @@ def named(info: dict[str, Any]) -> str:
 def error(invalid: InvalidMessage) -> str:
     """The answer, without an id where the message had none that can be used."""
     known = {} if invalid.request_id is None else {"id": invalid.request_id}
-    told = {"code": invalid.code, "message": str(invalid), **({"data": invalid.data} if invalid.data else {})}
-    return json.dumps({"jsonrpc": "2.0", **known, "error": told})
+    body = {"code": invalid.code, "message": str(invalid), **({"data": invalid.data} if invalid.data else {})}
+    return json.dumps({"jsonrpc": "2.0", **known, "error": body})

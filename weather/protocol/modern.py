@@ -54,7 +54,7 @@ def speaks(request: Request) -> bool:
 
 
 def answered(
-    answers: Answers, hub: Subscriptions, request: Request, key: Key | None, transport: str, started: float
+    answers: Answers, subscriptions: Subscriptions, request: Request, key: Key | None, transport: str, started: float
 ) -> str | Work:
     """Returns the response if it needs no waiting, else the work that builds its result; raises InvalidMessage.
 
@@ -93,7 +93,7 @@ def answered(
                 return messages.result(request.id, _contents(answers, request, ready))
             return partial(_read, answers, request, query)
         case "subscriptions/listen":
-            return Listen(hub, request.id, _wanted(request))
+            return Listen(subscriptions, request.id, _wanted(request))
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise InvalidMessage(METHOD_NOT_FOUND, f"Unknown method '{shortened(request.method)}'; {known}.", request.id)
 
@@ -132,12 +132,12 @@ class Listen:
     `areas` maps each honoured URI to its area. Raises InvalidMessage where the process has MCP_MAX_STREAMS open.
     """
 
-    hub: Subscriptions
+    subscriptions: Subscriptions
     id: RequestId
     areas: dict[str, str]
 
     async def __call__(self, notify: Notify) -> Result:
-        if self.hub.full:
+        if self.subscriptions.full:
             why = "This server has no room for another 'subscriptions/listen'."
             raise InvalidMessage(INTERNAL_ERROR, why, self.id)
         own = {f"{PREFIX}subscriptionId": self.id}
@@ -146,16 +146,16 @@ class Listen:
             Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
             for uri, area in self.areas.items()
         ]
-        self.hub.streams += 1
+        self.subscriptions.streams += 1
         try:
             await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
             for subscription in subscriptions:
-                self.hub.add(subscription)
-            await self.hub.shutting_down.wait()
+                self.subscriptions.add(subscription)
+            await self.subscriptions.shutting_down.wait()
         finally:
-            self.hub.streams -= 1
+            self.subscriptions.streams -= 1
             for subscription in subscriptions:
-                self.hub.remove(subscription)
+                self.subscriptions.remove(subscription)
         return Result(json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))
 
 

@@ -1,4 +1,4 @@
-"""Every open session of this process: how many there may be, the clock that ends them, and the end of all."""
+"""The open sessions and HTTP requests of this process: their limits, their clock, and the shutdown."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from weather.answers import Answers
 from weather.config import SECONDS, Settings
 from weather.errors import Refusal, counted
 from weather.metrics import Metrics
-from weather.protocol import MCPServer
+from weather.protocol import load
 from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from weather.protocol.sdk import SDK
     from weather.serving.tcp import Connection
 
 TICK_S = 0.25 * SECONDS
@@ -33,7 +34,7 @@ RETRY = {"retry-after": "5"}
 log = logging.getLogger(__name__)
 
 
-class Open(Protocol):
+class Session(Protocol):
     @property
     def in_flight(self) -> int: ...
 
@@ -44,15 +45,17 @@ class Open(Protocol):
 
 
 class Sessions:
-    """And what all of them share. Times are of `perf_counter`."""
+    """The open sessions, their limits, and the objects that all of them use. Times are of `perf_counter`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, answers: Answers, server: MCPServer) -> None:
-        self.settings, self.metrics, self.answers, self.server = settings, metrics, answers, server
+    def __init__(self, settings: Settings, metrics: Metrics, answers: Answers) -> None:
+        self.settings, self.metrics, self.answers = settings, metrics, answers
+        self._sdk: SDK | None = None
+        self._loading: anyio.Lock | None = None
         self._drained_at: float | None = None
-        self._open: set[Open] = set()
+        self._open: set[Session] = set()
         self._requests: set[asyncio.Timeout] = set()
         self._tasks: TaskGroup
-        self._met = False
+        self._served = False
         self.subscriptions = Subscriptions(answers, metrics, self.start)
         metrics.sessions_open.set_function(lambda: len(self._open))
         in_sessions, by_request = (metrics.in_flight.labels(transport) for transport in ("websocket", "http"))
@@ -67,13 +70,13 @@ class Sessions:
             return "draining"
         return "full" if len(self._open) >= self.settings.mcp_max_sessions else "ready"
 
-    def add(self, session: Open) -> None:
+    def add(self, session: Session) -> None:
         """Raises Refusal."""
         if self.status != "ready":
             raise Refusal(503, "capacity", "There is no room for another session now.", RETRY)
         self._open.add(session)
 
-    def discard(self, session: Open, ended: str) -> None:
+    def discard(self, session: Session, ended: str) -> None:
         self._open.discard(session)
         self.metrics.ended(ended)
 
@@ -89,12 +92,26 @@ class Sessions:
                 session.check(now)
             self._close_idle(now)
 
-    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        """Runs work apart from its caller."""
+    def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+        """Runs `work` in a task of its own."""
         self._tasks.start_soon(work, *args)
 
-    def look_at_server(self) -> None:
-        """In the lifespan: sets the bounds of connections, and tells an operator what to know of what serves this.
+    async def sdk(self) -> SDK:
+        """The SDK's server. The first call imports the SDK, which takes half a second."""
+        if self._sdk is None:
+            self._loading = self._loading or anyio.Lock()
+            async with self._loading:
+                self._sdk = self._sdk or await load(self.settings)
+        return self._sdk
+
+    def preload(self) -> None:
+        """Starts to import the SDK, so that nobody waits for it later."""
+        if self._loading is None:
+            self._loading = anyio.Lock()
+            self.start(self.sdk)
+
+    def limit_connections(self) -> None:
+        """Sets the limits of connections, in the lifespan. Logs what the operator should know about the server.
 
         Connections without a session take at most half of the file descriptors.
         """
@@ -113,38 +130,38 @@ class Sessions:
             log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
 
     def on_connection(self, served: Connection | None) -> None:
-        """To be told what serves each request and handshake, if that is mended; looks at the first."""
-        if served and not self._met:
-            self._met = True
+        """Called with the hypercorn connection of each request. With the first one, prepares for the shutdown."""
+        if served and not self._served:
+            self._served = True
             self.start(self._drain, served)
             served.extend_graceful_timeout(self.settings.mcp_grace_seconds + CLOSING_S)
 
     @contextmanager
-    def request(self, patience_s: float) -> Iterator[asyncio.Timeout]:
-        """Room for the work on an HTTP request, to be entered; the work ends early where the server goes down.
+    def request(self, timeout_s: float) -> Iterator[asyncio.Timeout]:
+        """Yields the timeout of an HTTP request, to be entered. A shutdown makes it shorter. Raises Refusal.
 
-        Raises Refusal. It is not anyio's, which would take a twentieth of the whole answer's time.
+        It is not anyio's, which would take a twentieth of the whole request's time.
         """
         if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_concurrent_requests:
             raise Refusal(503, "capacity", "There is no room for another request now.", RETRY)
-        room = asyncio.timeout(patience_s)
-        self._requests.add(room)
+        timeout = asyncio.timeout(timeout_s)
+        self._requests.add(timeout)
         try:
-            yield room
+            yield timeout
         finally:
-            self._requests.discard(room)
+            self._requests.discard(timeout)
 
     async def _drain(self, served: Connection) -> None:
-        """Calls at work have their grace; a session is closed as soon as none of its calls is."""
+        """Pending calls have `mcp_grace_seconds`; a session is closed as soon as none of its calls is pending."""
         await served.going_down.wait()
         log.info("going down: %s open", counted(len(self._open), "session"))
         self.subscriptions.shutting_down.set()
         served.cut_slow_readers()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
-        for room in self._requests:
-            if not room.expired():  # One with a time is still being read.
-                grace_s = CLOSING_S if room.when() else self.settings.mcp_grace_seconds
-                room.reschedule(asyncio.get_running_loop().time() + grace_s)
+        for timeout in self._requests:
+            if not timeout.expired():  # One with a time is still being read.
+                grace_s = CLOSING_S if timeout.when() else self.settings.mcp_grace_seconds
+                timeout.reschedule(asyncio.get_running_loop().time() + grace_s)
         if self.subscriptions.open:
             await anyio.sleep(TICK_S)  # for the results of those who listen
         self._close_idle(perf_counter())

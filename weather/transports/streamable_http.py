@@ -15,19 +15,19 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import anyio
-from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 
 from weather.access import Access
 from weather.asgi import Receive, Scope, Send, header
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal, shortened
 from weather.nws import silent
-from weather.protocol import eras, messages, modern, sdk
+from weather.protocol import eras, messages, modern
 from weather.protocol.eras import Era
 from weather.protocol.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    SESSION_VERSIONS,
     Call,
     Notify,
     PendingRequest,
@@ -61,11 +61,11 @@ async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions,
     await access.authorize(scope)
     version, settings = _version(scope), sessions.settings
     body, answer = None, None
-    with sessions.request(BODY_TIMEOUT_S) as room, suppress(TimeoutError):
-        async with room:
+    with sessions.request(BODY_TIMEOUT_S) as timeout, suppress(TimeoutError):
+        async with timeout:
             body = await _body(receive, settings.mcp_max_message_bytes)
             if sessions.status != "draining":
-                room.reschedule(None)
+                timeout.reschedule(None)
             answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
             if answer and answer.events:
                 await _stream(
@@ -83,27 +83,32 @@ async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions,
 
 async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Response | None:
     """Returns None if the client has disconnected. Raises Refusal."""
-    started, answers, hub = perf_counter(), sessions.answers, sessions.subscriptions
-    call, era = messages.plain_call(body), eras.LEGACY
-    if call and _headers_agree(scope, version, call) and (reply := eras.cached_reply(answers, call, "http", started)):
-        return Response(reply.encode())
+    started, answers, key, era = perf_counter(), sessions.answers, None, eras.LEGACY
     try:
-        request = messages.message(body)
-        if not isinstance(request, Request):
+        message = messages.parse(body)
+        if isinstance(message, Call):
+            agreed = _headers_agree(scope, version, message)
+            if agreed and (reply := eras.cached_reply(answers, message, "http", started)):
+                return Response(reply.encode())
+            key, request = message.key, message.request()
+        elif isinstance(message, Request):
+            request = message
+        else:
             return Response(b"", 202)
         if modern.speaks(request) or version == messages.VERSION:
             era = eras.MODERN
             _check_request_metadata(scope, version, request)
-        elif version not in ("", *SUPPORTED_PROTOCOL_VERSIONS):
-            spoken = ", ".join((*SUPPORTED_PROTOCOL_VERSIONS, messages.VERSION))
+        elif version not in ("", *SESSION_VERSIONS):
+            spoken = ", ".join((*SESSION_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
-        found = era.answered(answers, hub, request, call.key if call else None, "http", started)
+        found = era.answered(answers, sessions.subscriptions, request, key, "http", started)
+        if era is eras.LEGACY and request.method == "initialize":
+            _log_client(scope, request)
         if isinstance(found, str):
             return Response(found.encode())
-        if found is None or era is eras.LEGACY:
-            _note(scope, request)
-            pending = {request.id: PendingRequest(request.method, found)}
-            work = partial(sdk.over_http, sessions.server, pending, version, body)
+        if era is eras.LEGACY:
+            sdk = await sessions.sdk()
+            work = partial(sdk.over_http, {request.id: PendingRequest(found)}, version, body)
         elif "progressToken" in request.meta or isinstance(found, modern.Listen):
             return Response(b"", events=partial(_events, request, found))
         else:
@@ -117,7 +122,7 @@ async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: s
 def _headers_agree(scope: Scope, version: str, call: Call) -> bool:
     """False also where only `_check_request_metadata` can say: a name in base64."""
     if not call.modern:
-        return version in ("", *SUPPORTED_PROTOCOL_VERSIONS)
+        return version in ("", *SESSION_VERSIONS)
     said = version, _one(scope, "mcp-method"), _one(scope, "mcp-name")
     return said == (messages.VERSION, call.method, call.params.name)
 
@@ -126,10 +131,9 @@ async def _result(request: Request, work: Work, notify: Notify) -> str:
     return messages.result(request.id, (await work(notify)).json)
 
 
-def _note(scope: Scope, request: Request) -> None:
-    if request.method == "initialize":
-        fields = {"peer": peer(scope), "client": messages.named(request.params["clientInfo"])}
-        log.info("client initialized over HTTP", extra={"fields": fields})
+def _log_client(scope: Scope, request: Request) -> None:
+    fields = {"peer": peer(scope), "client": messages.named(request.params["clientInfo"])}
+    log.info("client initialized over HTTP", extra={"fields": fields})
 
 
 async def _events(request: Request, work: Work, notify: Notify) -> None:

@@ -1,7 +1,6 @@
 """One WebSocket is one MCP session.
 
-The dispatcher answers what needs no session. The SDK's `websocket_server` and `Server.run` begin with the first message
-that needs one.
+The SDK's `websocket_server` and `Server.run` begin with the first message that they have to handle.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from websockets.frames import CloseCode
 
 from weather import serving
 from weather.access import Admission
-from weather.asgi import Receive, Scope, Send
+from weather.asgi import Message, Receive, Scope, Send
 from weather.config import SECONDS
-from weather.protocol import sdk
 from weather.responses import peer
-from weather.transports.dispatch import Dispatcher, State
+from weather.transports.dispatch import Activity, Dispatcher
 from weather.transports.sessions import Sessions
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
@@ -29,20 +27,23 @@ _numbers = count(1)
 
 
 class Session:
-    """Raises Refusal if `sessions` is full or draining."""
+    """The life of a session: accept, time limits, close, log. Raises Refusal if `sessions` is full or draining."""
 
     def __init__(self, sessions: Sessions, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         self._sessions, self._admission, self._settings = sessions, admission, sessions.settings
         self._scope, self._receive, self._send = scope, receive, send
-        self._dispatcher = Dispatcher(sessions, receive, send, self.close)
-        self._opened_at = time.perf_counter()
+        self._opened_at = self._received_at = self._sent_at = time.perf_counter()
+        self._sending = 0
+        self._gone = False
         self._life = anyio.CancelScope()
         self._ending: tuple[int, str, str] | None = None
+        self._activity = Activity()
+        self._dispatcher = Dispatcher(sessions, self._activity, self._received, self._write, self.close)
         sessions.add(self)
 
     @property
     def in_flight(self) -> int:
-        return len(self._dispatcher.in_flight)
+        return len(self._activity.in_flight)
 
     async def run(self) -> None:
         if (served := serving.connection.get()) and served.stream:
@@ -50,8 +51,8 @@ class Session:
             served.stream.configure(most, compression=compression, end=self.close)
         try:
             with self._life:
-                self._dispatcher.gone = (await self._receive())["type"] != "websocket.connect"
-                if not self._dispatcher.gone:
+                self._gone = (await self._receive())["type"] != "websocket.connect"
+                if not self._gone:
                     await self._send({"type": "websocket.accept", "subprotocol": self._admission.subprotocol})
                     await self._serve()
         except anyio.get_cancelled_exc_class():
@@ -60,21 +61,43 @@ class Session:
         finally:
             self._dispatcher.end()
             code, reason, ended = self._ending or (CloseCode.NORMAL_CLOSURE, "", "client")
-            if not self._dispatcher.gone:
+            if not self._gone:
                 with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                     await self._send({"type": "websocket.close", "code": code, "reason": reason})
             self._sessions.discard(self, ended)
             self._log(code, ended)
 
     async def _serve(self) -> None:
-        dispatcher = self._dispatcher
+        dispatcher, activity = self._dispatcher, self._activity
         first = await dispatcher.receive()
-        if dispatcher.gone:
+        if first["type"] != "websocket.receive":
             return
+        sdk = await self._sessions.sdk()
         if not await sdk.over_websocket(
-            self._sessions.server, dispatcher.in_flight, self._scope, dispatcher.receive, dispatcher.send, first
+            activity.in_flight, self._scope, dispatcher.receive, dispatcher.send, activity.version, first
         ):
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
+
+    async def _received(self) -> Message:
+        event = await self._receive()
+        if event["type"] == "websocket.receive":
+            self._received_at = time.perf_counter()
+        else:
+            self._gone = True
+            code, reason = event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", "")
+            self.close(code, reason, event.get("ended", "client"))
+        return event
+
+    async def _write(self, text: str) -> None:
+        if not self._sending:
+            self._sent_at = time.perf_counter()
+        self._sending += 1
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        finally:
+            self._sending -= 1
+            if self._sending:
+                self._sent_at = time.perf_counter()
 
     def close(self, code: int, reason: str, ended: str) -> None:
         """Cancels the session and its work. Later calls change nothing."""
@@ -83,17 +106,15 @@ class Session:
             self._life.cancel()
 
     def check(self, now: float) -> None:
-        dispatcher, settings = self._dispatcher, self._settings
-        initialized = dispatcher.stateless or dispatcher.state is State.READY
-        if not initialized and now - self._opened_at > settings.mcp_initialize_timeout_seconds:
-            reason = f"not initialized within {settings.mcp_initialize_timeout_seconds:g} s"
-            self.close(CloseCode.POLICY_VIOLATION, reason, "not_initialized")
-        elif dispatcher.sending and now - dispatcher.sent_at > settings.mcp_send_timeout_seconds:
-            self.close(
-                CloseCode.POLICY_VIOLATION, f"read nothing for {settings.mcp_send_timeout_seconds:g} s", "not_reading"
-            )
-        elif not dispatcher.busy and now - dispatcher.received_at > settings.mcp_idle_timeout_seconds:
-            self.close(CloseCode.NORMAL_CLOSURE, f"idle for {settings.mcp_idle_timeout_seconds:g} s", "idle")
+        settings = self._settings
+        to_initialize_s, to_read_s = settings.mcp_initialize_timeout_seconds, settings.mcp_send_timeout_seconds
+        idle_s = settings.mcp_idle_timeout_seconds
+        if not self._activity.initialized and now - self._opened_at > to_initialize_s:
+            self.close(CloseCode.POLICY_VIOLATION, f"not initialized within {to_initialize_s:g} s", "not_initialized")
+        elif self._sending and now - self._sent_at > to_read_s:
+            self.close(CloseCode.POLICY_VIOLATION, f"read nothing for {to_read_s:g} s", "not_reading")
+        elif not self._activity.busy and now - self._received_at > idle_s:
+            self.close(CloseCode.NORMAL_CLOSURE, f"idle for {idle_s:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
             self.close(CloseCode.POLICY_VIOLATION, "the token has expired", "token_expired")
 
@@ -101,10 +122,10 @@ class Session:
         fields = {
             "session": next(_numbers),
             "peer": peer(self._scope),
-            "client": self._dispatcher.client,
+            "client": self._activity.client,
             "seconds": round(time.perf_counter() - self._opened_at, 3),
-            "calls": self._dispatcher.calls,
-            "errors": self._dispatcher.errors,
+            "calls": self._activity.calls,
+            "errors": self._activity.errors,
             "ended": ended,
             "code": code,
         }
