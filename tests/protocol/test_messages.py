@@ -107,7 +107,7 @@ def test_a_plain_call_is_the_request_that_it_would_be_parsed_to(request_id, para
 
 
 def test_arguments_beyond_the_bounds_are_no_json():
-    arguments = json.loads("[" * 201 + "]" * 201)
+    arguments = json.loads("[" * 250 + "]" * 250)
     call = messages.parse(json.dumps(request(1, "tools/call", {"name": "get-weather", "arguments": arguments})))
     with pytest.raises(InvalidMessage) as raised:
         call.request()
