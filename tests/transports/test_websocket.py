@@ -76,9 +76,6 @@ NOT_JSON = {
     "a lone surrogate": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}',
     "a control character": '{"jsonrpc":"2.0","id":1,"method":"pi\nng"}',
     "single quotes": "{'jsonrpc':'2.0'}",
-    "a number beyond a float": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1e999}}',
-    "a number beneath a float": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[-1e999]}}',
-    "an id beyond a float": with_id("1e999"),
     "an integer beyond bounds": with_id("9" * 5000),
     "a leading zero": with_id("01"),
     "nesting beyond bounds": nested(1000),
@@ -329,12 +326,12 @@ def test_a_call_in_almost_the_words_of_one_before_is_what_it_says(server, like, 
                 assert repr(answer["id"]) == repr(expected if message is like else json.loads(message)["id"])
 
 
-@pytest.mark.parametrize("more", ['"_meta":5', '"task":5', '"_meta":{"progressToken":1.5}', '"x":1e999'])
+@pytest.mark.parametrize("more", ['"_meta":5', '"task":5', '"_meta":{"progressToken":1.5}'])
 def test_a_ready_answer_excuses_nothing(session, more):
     plain = WORDS % ('"id":7', "")
     session.send(plain, plain, plain.replace('"name"', f'{more},"name"'))
     assert [("result" in session.receive()) for _ in range(2)] == [True, True]
-    assert session.receive()["error"]["code"] == (PARSE_ERROR if "999" in more else INVALID_PARAMS)
+    assert session.receive()["error"]["code"] == INVALID_PARAMS
 
 
 @pytest.mark.parametrize("character", ["x", "é", "🌧"])

@@ -140,23 +140,24 @@ class Listen:
         if self.subscriptions.full:
             why = "This server has no room for another 'subscriptions/listen'."
             raise InvalidMessage(INTERNAL_ERROR, why, self.id)
-        own = {f"{PREFIX}subscriptionId": self.id}
+        meta = {f"{PREFIX}subscriptionId": self.id}
         honoured = {"resourceSubscriptions": list(self.areas)} if self.areas else {}
-        subscriptions = [
-            Subscription(area, messages.notification("resources/updated", {"_meta": own, "uri": uri}), notify)
+        acknowledged = {"_meta": meta, "notifications": honoured}
+        added = [
+            Subscription(area, messages.notification("resources/updated", {"_meta": meta, "uri": uri}), notify)
             for uri, area in self.areas.items()
         ]
         self.subscriptions.streams += 1
         try:
-            await notify(messages.notification("subscriptions/acknowledged", {"_meta": own, "notifications": honoured}))
-            for subscription in subscriptions:
+            await notify(messages.notification("subscriptions/acknowledged", acknowledged))
+            for subscription in added:
                 self.subscriptions.add(subscription)
             await self.subscriptions.shutting_down.wait()
         finally:
             self.subscriptions.streams -= 1
-            for subscription in subscriptions:
+            for subscription in added:
                 self.subscriptions.remove(subscription)
-        return Result(json.dumps({"resultType": "complete", "_meta": {**own, **_IDENTITY}}))
+        return Result(json.dumps({"resultType": "complete", "_meta": {**meta, **_IDENTITY}}))
 
 
 def _wanted(request: Request) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The resources, the same for both eras: what they are called, and what they hold."""
+"""The resources of both eras: their URIs, lists, completions and contents."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def completed(request: Request) -> str:
         case {"ref": {"type": "ref/resource", "uri": str(uri)}, "argument": {"name": str(name), "value": str(value)}}:
             if uri in (ALERTS, FORECAST) and f"{{{name}}}" in uri:
                 given = value.lower()
-                said = {code: (f"{code} {area}".lower(), area.lower()) for code, area in AREAS.items()}
-                found = sorted(code for code in said if any(text.startswith(given) for text in said[code]))
+                texts = {code: (f"{code} {name}".lower(), name.lower()) for code, name in AREAS.items()}
+                found = sorted(code for code in texts if any(text.startswith(given) for text in texts[code]))
                 values = found if name == "state" else []
                 return json.dumps({"completion": {"values": values, "total": len(values), "hasMore": False}})
     raise InvalidMessage(INVALID_PARAMS, f"What can be completed is the state of {ALERTS}.", request.id)

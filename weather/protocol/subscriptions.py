@@ -1,7 +1,7 @@
 """Subscriptions to the alerts of an area, independent of the transport.
 
-One loop for each area that somebody has subscribed to, since NWS has to be asked again: as often as its answers expire,
-once however many subscribe, and not at all when nobody does.
+Each area with a subscriber has one loop, since NWS sends no notifications. It requests the alerts again whenever they
+expire.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """`message` is sent by `send` when the alerts of the area have changed; two changes before that are one."""
+    """Sends `message` when the alerts of the area have changed. Changes while it is being sent are one."""
 
     area: str
     message: str
@@ -42,10 +42,10 @@ class Subscription:
     _due: bool = False
     _sending: bool = False
 
-    async def tell(self, metrics: Metrics) -> None:
+    async def notify(self, metrics: Metrics) -> None:
         self._due = True
         if self._sending:
-            return  # Whoever sends looks again.
+            return  # The loop below runs again.
         self._sending = True
         try:
             while self._due:
@@ -63,8 +63,9 @@ class _Area:
 
 
 class Subscriptions:
-    """`start` runs work apart from its caller; `over` is set when the server goes down; `streams` are those of the
-    process that are open, whatever they name.
+    """The subscriptions and the open streams of the process. `start` runs work in a task of its own.
+
+    `streams` is the number of open `subscriptions/listen`. `shutting_down` is set when the server goes down.
     """
 
     def __init__(self, answers: Answers, metrics: Metrics, start: Callable[..., Any]) -> None:
@@ -99,34 +100,38 @@ class Subscriptions:
                 del self._areas[subscription.area]
 
     async def _watch(self, code: str, area: _Area) -> None:
-        """What NWS changes is told, and what the clock ends. An outage is no change; what differs after it is told, and
-        so is the first answer after none.
+        """Notifies when NWS changes the alerts, and when one begins or ends by the clock.
+
+        An outage is no change. After one, only a difference to the alerts before it is; without any before, the first
+        alerts are.
         """
-        nws, listed, told = self._answers.nws, AlertsData(alerts=()), None
+        nws, listed, notified = self._answers.nws, AlertsData(alerts=()), None
         with area.watch:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await nws.alerts(code, refresh_ahead=told is not None)  # at first what others read, too
-                    listed = listed if alerts.stale and told is not None else alerts.data
+                    alerts = await nws.alerts(
+                        code, refresh_ahead=notified is not None
+                    )  # At first, a cached one will do.
+                    listed = listed if alerts.stale and notified is not None else alerts.data
                     now = nws.now()
                     active = listed.in_force_at(now)
                     ends_s = ((alert.over_at - now).total_seconds() for alert in active if alert.over_at)
                     wait_s = max(min((alerts.refresh_at - nws.clock(), *ends_s)), SHORTEST_S)
                     ids = frozenset((alert.id, *(alert.affected_zones or ())) for alert in active)
-                    if told is not None and ids != told:
-                        self._answers.forget_alerts(code)  # Who is told now reads what is new.
-                        self._start(self._tell, tuple(area.subscribers), perf_counter())
-                    told = ids
+                    if notified is not None and ids != notified:
+                        self._answers.forget_alerts(code)  # Who is notified reads the new ones.
+                        self._start(self._notify, tuple(area.subscribers), perf_counter())
+                    notified = ids
                 except WeatherError:
-                    told = UNKNOWN if told is None else told
+                    notified = UNKNOWN if notified is None else notified
                     log.debug("the alerts of %s cannot be had", code, exc_info=True)
                 await anyio.sleep(wait_s)
 
-    async def _tell(self, subscribers: tuple[Subscription, ...], changed_at: float) -> None:
+    async def _notify(self, subscribers: tuple[Subscription, ...], changed_at: float) -> None:
         async with anyio.create_task_group() as tasks:
             for number, subscription in enumerate(subscribers):
-                tasks.start_soon(subscription.tell, self._metrics)
+                tasks.start_soon(subscription.notify, self._metrics)
                 if number % NOTIFY_BATCH == 0:
                     await anyio.lowlevel.checkpoint()  # Others have their turn.
         self._metrics.notified.observe(perf_counter() - changed_at)

@@ -39,7 +39,7 @@ Close = Callable[[int, str, str], None]
 
 @dataclass(slots=True)
 class Activity:
-    """What the client of a session has said and what it waits for. The dispatcher writes it, the session reads it.
+    """What the client of a session is and what it waits for. The dispatcher writes it, the session reads it.
 
     `version` is the negotiated one, "" before `initialize`; `stateless` is True after a request of 2026-07-28.
     """

@@ -123,8 +123,8 @@ def _headers_agree(scope: Scope, version: str, call: Call) -> bool:
     """False also where only `_check_request_metadata` can say: a name in base64."""
     if not call.modern:
         return version in ("", *SESSION_VERSIONS)
-    said = version, _one(scope, "mcp-method"), _one(scope, "mcp-name")
-    return said == (messages.VERSION, call.method, call.params.name)
+    sent = version, _one(scope, "mcp-method"), _one(scope, "mcp-name")
+    return sent == (messages.VERSION, call.method, call.params.name)
 
 
 async def _result(request: Request, work: Work, notify: Notify) -> str:
@@ -162,10 +162,13 @@ def _version(scope: Scope) -> str:
 
 def _check_request_metadata(scope: Scope, version: str, request: Request) -> None:
     """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
-    said = {"MCP-Protocol-Version": request.meta.get(messages.META["version"], version), "Mcp-Method": request.method}
+    expected = {
+        "MCP-Protocol-Version": request.meta.get(messages.META["version"], version),
+        "Mcp-Method": request.method,
+    }
     if request.method in ("tools/call", "resources/read", "prompts/get"):
-        said["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
-    for name, value in said.items():
+        expected["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
+    for name, value in expected.items():
         sent = _one(scope, name.lower())
         if name == "Mcp-Name" and (encoded := re.fullmatch(r"=\?base64\?(.*)\?=", sent)):
             with suppress(ValueError):
