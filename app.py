@@ -7,7 +7,6 @@ websocket  /ws: one MCP session per connection
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -30,7 +29,7 @@ from weather.nws import NWS
 from weather.responses import Response, refused, respond
 from weather.simulator import Faults, FaultsError, Simulator
 from weather.tools import NAME, TOOLS
-from weather.transports import Session, Sessions, streamable_http
+from weather.transports import Session, Sessions, StreamableHTTP
 
 log = logging.getLogger("weather")
 serving.install()
@@ -81,14 +80,12 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.run_clock, tasks)
-    state.update(sessions=sessions, access=Access(settings), console=Console() if settings.mcp_console else None)
+    access, console = Access(settings), Console() if settings.mcp_console else None
+    state.update(sessions=sessions, access=access, mcp=StreamableHTTP(sessions, access), console=console)
     for warning in unknown_variables(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
         log.warning(warning)
     log.info("weather %s: MCP at %s and %s, %s", __version__, WEBSOCKET_PATH, HTTP_PATH, settings.in_words)
-    gc.collect()
-    gc.freeze()  # Looking through what is there from the start would stop the loop again and again.
-    gc.set_threshold(20_000, 10, 2)
-    sys.setswitchinterval(0.001)  # so that a thread at work does not hold up the loop
+    serving.tune_interpreter()
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,7 +108,8 @@ async def answer(scope: Scope, receive: Receive, send: Send, access: Access) -> 
     if path not in ("/health", "/ready"):
         check_host_and_origin(scope, sessions.settings)
     if path == HTTP_PATH:
-        return await streamable_http.handle(scope, receive, send, sessions, access)
+        mcp: StreamableHTTP = scope["state"]["mcp"]
+        return await mcp.handle(scope, receive, send)
     console: Console | None = scope["state"]["console"]
     page = console.answer(path, dict(scope["headers"])) if console else None
     if not page and path not in ("/", "/health", "/ready", "/metrics", WEBSOCKET_PATH, *PROTECTED_RESOURCES):

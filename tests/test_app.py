@@ -14,7 +14,7 @@ from tests.raw import TIMEOUT_S
 from weather import __version__, serving
 from weather.access import Access
 from weather.console import Console
-from weather.transports import Sessions
+from weather.transports import Sessions, StreamableHTTP
 
 pytestmark = pytest.mark.anyio
 
@@ -152,6 +152,7 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
     async with running() as state:
         assert isinstance(state.pop("sessions"), Sessions)
         assert isinstance(state.pop("access"), Access)
+        assert isinstance(state.pop("mcp"), StreamableHTTP)
         assert isinstance(state.pop("console"), Console)
         assert state == {}
 

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weather.asgi import Scope, Send
+from weather.asgi import HTTP_PATH, Scope, Send
 from weather.errors import Refusal
 from weather.metrics import Metrics
 
 JSON = "application/json"
+INVALID_REQUEST, INTERNAL_ERROR = -32600, -32603
 ASTRAY = ("path", "method", "upgrade")  # no line for each request of a scanner
 
 Notify = Callable[[str], Awaitable[None]]
@@ -22,13 +23,16 @@ log = logging.getLogger("weather")
 
 @dataclass(slots=True)
 class Response:
-    """If `events` is set, it sends server-sent events in place of a body."""
+    """If `events` is set, it sends server-sent events in place of a body, for as long as the client listens if
+    `lasting` is.
+    """
 
     body: bytes
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     events: Callable[[Notify], Awaitable[None]] | None = None
+    lasting: bool = False
 
     @classmethod
     def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -42,7 +46,11 @@ def refused(scope: Scope, refusal: Refusal, metrics: Metrics) -> Response:
     metrics.refused(refusal.reason, transport)
     level = logging.DEBUG if what == "request" and refusal.reason in ASTRAY else logging.WARNING
     log.log(level, "%s refused", what, extra={"fields": {"reason": refusal.reason, "peer": peer(scope)}})
-    return Response.of({"error": refusal.reason, "message": str(refusal)}, refusal.status, refusal.headers)
+    body: dict[str, Any] = {"error": refusal.reason, "message": str(refusal)}
+    if what == "request" and scope["path"] == HTTP_PATH:  # mcp 2.x shows its user no other message than this one's.
+        code = INVALID_REQUEST if refusal.status < 500 else INTERNAL_ERROR
+        body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": str(refusal), "data": body}}
+    return Response.of(body, refusal.status, refusal.headers)
 
 
 def peer(scope: Scope) -> str:

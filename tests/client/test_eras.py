@@ -333,6 +333,11 @@ STARTED = (
         ((503, REFUSING), 4, "the request was refused with HTTP 503, capacity: Come back"),
         ((404, b"<html>", "text/html"), 4, "the request was refused with HTTP 404"),
         ((421, b'{"jsonrpc": "2.0", "id": 0, "error": {}}'), 4, "the request was refused with HTTP 421"),
+        (
+            (421, b'{"jsonrpc": "2.0", "id": null, "error": {"data": {"error": "host", "message": "No."}}}'),
+            4,
+            "the request was refused with HTTP 421, host: No",
+        ),
         ((307, b""), 4, "the request was refused with HTTP 307"),
         ((200, b"<html>", "text/html"), 3, "what it sent holds no answer"),
         ((200, STARTED, "text/event-stream"), 3, "what it sent holds no answer"),

@@ -42,7 +42,7 @@ from weather.protocol.messages import PendingRequest, Request
 from weather.tools import Result
 from weather.transports import Sessions
 from weather.transports.dispatch import Activity, Dispatcher
-from weather.transports.streamable_http import handle
+from weather.transports.streamable_http import StreamableHTTP
 
 # schema/2026-07-28/schema.json of the specification, as it is.
 DEFINITIONS = json.loads((Path(__file__).parent.parent / "data" / "mcp-2026-07-28.json").read_text())["$defs"]
@@ -686,7 +686,7 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
     }
     with anyio.fail_after(TIMEOUT_S):
-        assert await handle(scope, receive, stuck, sessions, Access(settings)) is None
+        assert await StreamableHTTP(sessions, Access(settings)).handle(scope, receive, stuck) is None
 
 
 def test_a_cancel_in_a_message_is_taken_and_means_nothing(server):

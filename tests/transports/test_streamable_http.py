@@ -36,6 +36,7 @@ from tests.transports.test_websocket import (
 )
 from weather import __version__
 from weather.areas import AREAS
+from weather.protocol.messages import META, VERSION
 
 IN_FLIGHT = 'mcp_requests_in_flight{transport="http"}'
 CANCELLED = 'mcp_calls_total{outcome="cancelled",tool="get-alerts",transport="http"}'
@@ -175,6 +176,14 @@ def test_a_progress_token_and_an_unknown_session_id_harm_nothing(http):
         assert set(http.result(asked, Mcp_Session_Id="long gone")) == ONE_CALL
 
 
+def reason_of(refusal):
+    """mcp 2.x shows its user the message of an error with the id null, and nothing of another body."""
+    error, reason = refusal["error"], refusal["error"]["data"]
+    assert refusal == {"jsonrpc": "2.0", "id": None, "error": error}
+    assert error == {"code": error["code"], "message": reason["message"], "data": reason}
+    return reason["error"]
+
+
 def error(answer, code, request_id=NONE):
     assert set(answer) == {"jsonrpc", "error"} | (set() if request_id is NONE else {"id"})
     assert request_id is NONE or answer["id"] == request_id
@@ -269,8 +278,8 @@ def test_what_is_no_mcp_is_refused_and_counted(plain, row):
     with closing(Client(plain)) as client:
         client.request(method, "/mcp", PING, HEADERS | headers)
         got = client.answer()
-    assert (got[0], got[1]["Content-Type"], got[2]["error"]) == (status, "application/json", reason)
-    assert told in got[2]["message"]
+    assert (got[0], got[1]["Content-Type"], reason_of(got[2])) == (status, "application/json", reason)
+    assert told in got[2]["error"]["message"]
     assert got[1]["Allow"] == ("POST, OPTIONS" if status == 405 else None)
     assert gauges(plain.port)[counted] == before + 1
 
@@ -285,6 +294,7 @@ def test_a_head_is_refused_without_a_body(http):
     [
         {"Accept": "*/*"},
         {"Accept": "application/*;q=0.5"},
+        {"Accept": "Application/JSON, Text/Event-Stream"},
         {"Accept": "text/event-stream;q=1, application/json;q=0.1"},
         {"Content-Type": "Application/JSON; charset=utf-8"},
         {"without": ("Accept",)},
@@ -366,8 +376,8 @@ def test_a_body_over_the_limit_is_refused(plain, chunked, size):
         if chunked:
             opened.sendall(chunk(b""))
         status, answer = received(opened)
-    assert (status, answer["error"]) == (413, "too_big")
-    assert answer["message"] == f"A message has at most {LIMIT} bytes."
+    assert (status, reason_of(answer)) == (413, "too_big")
+    assert answer["error"]["message"] == f"A message has at most {LIMIT} bytes."
 
 
 def test_a_body_that_does_not_come_is_waited_for_five_seconds(plain):
@@ -380,8 +390,8 @@ def test_a_body_that_does_not_come_is_waited_for_five_seconds(plain):
         slow.sendall(PING[:-1])
         for opened in (silent, slow):
             status, answer = received(opened)
-            assert (status, answer["error"]) == (408, "slow")
-            assert answer["message"] == "The message did not come within 5 s."
+            assert (status, reason_of(answer)) == (408, "slow")
+            assert answer["error"]["message"] == "The message did not come within 5 s."
         assert time.monotonic() - started > 4.9
 
 
@@ -393,7 +403,7 @@ def test_a_connection_serves_hundreds_of_requests(http):
         assert http.sock is first
 
 
-# PendingRequest
+# At work
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +426,11 @@ def shut(slow, gate):
     yield gate
     gate.open()
     at_work(slow, 0)
+
+
+def listen(request_id):
+    meta = {META["version"]: VERSION, META["capabilities"]: {}}
+    return message(request_id, "subscriptions/listen", {"_meta": meta, "notifications": {}})
 
 
 def at_work(server, number):
@@ -479,8 +494,8 @@ def test_beyond_the_bound_there_is_no_room_until_there_is(slow, shut, areas):
         at_work(slow, 3)
         for body in (message(1, "ping"), call(1, **next(areas))):
             status, headers, answer = late.ask(body)
-            assert (status, headers["Retry-After"], answer["error"]) == (503, "5", "capacity")
-            assert answer["message"] == "There is no room for another request now."
+            assert (status, headers["Retry-After"], reason_of(answer)) == (503, "5", "capacity")
+            assert answer["error"]["message"] == "There is no room for another request now."
             late.close()  # as hypercorn does when a request is refused before its body is read, a little later
         assert late.get("/ready")[0] == 200
         shut.open()
@@ -494,6 +509,20 @@ def test_a_slow_call_holds_up_no_other(slow, shut, areas):
         assert len(other.result(message(2, "tools/list"))["tools"]) == len(CALLS)
         shut.open()
         assert client.answer()[0] == 200
+
+
+def test_who_listens_leaves_room_for_calls(slow):
+    """Streams are bounded by MCP_MAX_STREAMS."""
+    headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": "subscriptions/listen"}
+    with ExitStack() as stack, closing(Client(slow)) as late:
+        for number in range(5):
+            client = stack.enter_context(closing(Client(slow)))
+            client.post(listen(number), **headers)
+            assert client.getresponse().status == 200
+        assert gauges(slow.port)["mcp_streams_open"] == 5
+        at_work(slow, 0)
+        assert late.result(message(1, "ping")) == {}
+    eventually(lambda: gauges(slow.port)["mcp_streams_open"] == 0, "they end with their connection")
 
 
 def test_going_down_a_call_is_answered_within_the_grace(tmp_path):
@@ -525,7 +554,7 @@ def test_going_down_a_call_is_refused_after_the_grace(tmp_path):
         server.process.send_signal(signal.SIGTERM)
         status, headers, answer = client.answer()
         assert time.monotonic() - started >= 0.5
-        assert (status, headers["Retry-After"], answer["error"]) == (503, "5", "capacity")
+        assert (status, headers["Retry-After"], reason_of(answer)) == (503, "5", "capacity")
         assert server.process.wait(TIMEOUT_S) == 0
         assert "Traceback" not in server.log
 
@@ -575,6 +604,7 @@ def test_an_allowed_page_may_ask_first_without_a_token(stranger):
     assert got["Access-Control-Allow-Methods"] == "POST"
     allowed = set(got["Access-Control-Allow-Headers"].split(", "))
     assert allowed >= {"accept", "authorization", "content-type", "mcp-protocol-version"}
+    assert allowed >= {"mcp-session-id", "last-event-id"}  # The TypeScript SDK sends them.
     assert got["Vary"] == "origin"
 
 
@@ -629,11 +659,55 @@ def test_no_other_token_does(stranger, key, row, ready):
     given, status, reason, told = row
     headers = given if not given or "Authorization" in given else bearer(key, **given)
     got = stranger.ask(call(1, state="MA"), **headers)
-    assert (got[0], got[2]["error"]) == (status, reason)
+    assert (got[0], reason_of(got[2])) == (status, reason)
     challenge = got[1]["WWW-Authenticate"]
     assert challenge.startswith(REALM)
     assert told in challenge
     assert challenge.endswith(f'resource_metadata="http://127.0.0.1:{stranger.port}{METADATA}/mcp"')
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_without_a_token_another_method_says_so(stranger, key, method):
+    """mcp-use, mcporter and mcp-remote send a GET after a refusal, and show their user what that gets."""
+    status, _, answer = stranger.get("/mcp", method)
+    assert (status, reason_of(answer)) == (401, "token_missing")
+    status, _, answer = stranger.get("/mcp", method, **bearer(key))
+    assert (status, reason_of(answer)) == (405, "method")
+
+
+def test_a_stream_ends_when_its_token_does(stranger, key):
+    """As a WebSocket does, and with the end of a stream."""
+    ends_at = int(time.time()) + 3
+    headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": "subscriptions/listen"}
+    stranger.post(listen(1), **headers, **bearer(key, exp=ends_at))
+    response = stranger.getresponse()
+    assert response.status == 200
+    assert b"acknowledged" in response.read()
+    assert time.time() >= ends_at - 0.1
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory, gate):
+    """A server with two tokens, whose upstream answers when the gate is opened."""
+    with served(tmp_path_factory.mktemp("tokens"), MCP_AUTH_TOKENS="ours,theirs", **gate.settings) as started:
+        yield started
+
+
+def test_a_client_cancels_its_own_request_and_no_other_ones(tokens, gate, areas):
+    """Each request stands alone: a client is known by its token and its address."""
+    gate.shut()
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    ours, theirs = ({"Authorization": f"Bearer {token}"} for token in ("ours", "theirs"))
+    with ExitStack() as stack:
+        waiting, other, third, late = (stack.enter_context(closing(Client(tokens))) for _ in range(4))
+        for client, request_id, token in ((waiting, 1, ours), (other, 2, ours), (third, 1, theirs)):
+            client.post(call(request_id, **next(areas)), **token)
+        at_work(tokens, 3)
+        assert late.ask(cancel, **ours)[::2] == (202, b"")
+        assert waiting.answer()[::2] == (202, b"")
+        at_work(tokens, 2)
+        gate.open()
+        assert [client.answer()[0] for client in (other, third)] == [200, 200]
 
 
 @pytest.mark.parametrize(("path", "endpoint"), [("", "/mcp"), ("/mcp", "/mcp"), ("/ws", "/ws")])

@@ -210,10 +210,13 @@ def why(exc: BaseException) -> str:
 
 
 def _refusal(what: str, status: int, body: bytes | bytearray) -> str:
-    """Adds the `error` and `message` of a JSON object to the status."""
+    """Adds the `error` and `message` of a JSON object to the status, or those in the `data` of a JSON-RPC error."""
     fields: list[object] = []
     with suppress(ValueError, AttributeError):
-        fields = [from_json(body).get(name) for name in ("error", "message")]
+        refusal = from_json(body)
+        if isinstance(refusal.get("error"), dict):
+            refusal = refusal["error"].get("data")
+        fields = [refusal.get(name) for name in ("error", "message")]
     parts = ["", *(" ".join(text.split()).rstrip(".") for text in fields if isinstance(text, str))]
     hint = " (a token comes from --token-file or MCP_TOKEN)" if status == httpx.codes.UNAUTHORIZED else ""
     detail = ", ".join(parts[:2]) + "".join(f": {text}" for text in parts[2:])

@@ -6,14 +6,16 @@ left alone; there, and under another ASGI server, `connection` is never set, and
 
 from __future__ import annotations
 
+import gc
 import inspect
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 from weather.serving.current import configuration, connection, limits
 
-__all__ = ["configuration", "connection", "hosts", "install", "limits", "unmended"]
+__all__ = ["configuration", "connection", "hosts", "install", "limits", "tune_interpreter", "unmended"]
 
 KNOWN = "0.18"
 _problem = ""
@@ -33,6 +35,17 @@ def unmended() -> str:
 def hosts() -> list[str]:
     """Host names of the bound addresses, without Unix-domain sockets; in the lifespan."""
     return [bind.rsplit(":", 1)[0] for bind in configuration.get().bind if not bind.startswith("unix:")]
+
+
+def tune_interpreter() -> None:
+    """Keeps what exists at the end of the start out of garbage collections, each of which stops the loop.
+
+    A thread that imports or builds a long answer lets the loop run after a millisecond.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 2)
+    sys.setswitchinterval(0.001)
 
 
 def _install() -> str:

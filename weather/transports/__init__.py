@@ -1,7 +1,7 @@
 """The transports of MCP: WebSocket sessions and streamable HTTP."""
 
-from weather.transports import streamable_http
 from weather.transports.sessions import Sessions
+from weather.transports.streamable_http import StreamableHTTP
 from weather.transports.websocket import Session
 
-__all__ = ["Session", "Sessions", "streamable_http"]
+__all__ = ["Session", "Sessions", "StreamableHTTP"]

@@ -54,6 +54,7 @@ class Sessions:
         self._drained_at: float | None = None
         self._open: set[Session] = set()
         self._requests: set[asyncio.Timeout] = set()
+        self._listening: set[asyncio.Timeout] = set()
         self._tasks: TaskGroup
         self._served = False
         self.subscriptions = Subscriptions(answers, metrics, self.start)
@@ -150,6 +151,12 @@ class Sessions:
             yield timeout
         finally:
             self._requests.discard(timeout)
+            self._listening.discard(timeout)
+
+    def listen(self, timeout: asyncio.Timeout) -> None:
+        """A request that listens counts with `mcp_max_streams` from here on, and no more with concurrent requests."""
+        self._requests.discard(timeout)
+        self._listening.add(timeout)
 
     async def _drain(self, served: Connection) -> None:
         """Pending calls have `mcp_grace_seconds`; a session is closed as soon as none of its calls is pending."""
@@ -158,7 +165,7 @@ class Sessions:
         self.subscriptions.shutting_down.set()
         served.cut_slow_readers()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
-        for timeout in self._requests:
+        for timeout in self._requests | self._listening:
             if not timeout.expired():  # One with a time is still being read.
                 grace_s = CLOSING_S if timeout.when() else self.settings.mcp_grace_seconds
                 timeout.reschedule(asyncio.get_running_loop().time() + grace_s)

@@ -1,22 +1,23 @@
 """MCP at /mcp: streamable HTTP without sessions, of both eras (basic/transports).
 
-A message for a request, answered with JSON, or with server-sent events where there is more to tell.
+The response to a message is JSON, or a stream of server-sent events for a request that has notifications.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import time
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from time import perf_counter
-from typing import Any, TypeVar
 
 import anyio
 
 from weather.access import Access
+from weather.answers import Key
 from weather.asgi import Receive, Scope, Send, header
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal, shortened
@@ -29,94 +30,154 @@ from weather.protocol.messages import (
     PARSE_ERROR,
     SESSION_VERSIONS,
     Call,
+    Notification,
     Notify,
     PendingRequest,
     Request,
+    RequestId,
     Work,
 )
 from weather.responses import JSON, Response, peer, respond
+from weather.transports import event_stream
 from weather.transports.sessions import RETRY, Sessions
 
-EVENTS = "text/event-stream"
-BODY_TIMEOUT_S, BEAT_S, END_TIMEOUT_S = 5 * SECONDS, 15 * SECONDS, 1 * SECONDS
+BODY_TIMEOUT_S = 5 * SECONDS
 HEADER_MISMATCH = -32020
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
     "access-control-allow-methods": "POST",
-    "access-control-allow-headers": "accept, authorization, content-type, mcp-method, mcp-name, mcp-protocol-version",
+    "access-control-allow-headers": "accept, authorization, content-type, last-event-id, mcp-method, mcp-name,"
+    " mcp-protocol-version, mcp-session-id",
     "access-control-max-age": "600",
 }
-
-T = TypeVar("T")
 
 log = logging.getLogger("weather")
 
 
-async def handle(scope: Scope, receive: Receive, send: Send, sessions: Sessions, access: Access) -> Response | None:
-    """Returns None if it has sent the response, or if the client has disconnected. Raises Refusal."""
-    if scope["method"] == "OPTIONS":
-        return Response(b"", headers=PREFLIGHT | ALLOW)
-    if scope["method"] != "POST":
-        raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
-    await access.authorize(scope)
-    version, settings = _version(scope), sessions.settings
-    body, answer = None, None
-    with sessions.request(BODY_TIMEOUT_S) as timeout, suppress(TimeoutError):
-        async with timeout:
-            body = await _body(receive, settings.mcp_max_message_bytes)
-            if sessions.status != "draining":
-                timeout.reschedule(None)
-            answer = await _posted(scope, receive, sessions, version, body) if body is not None else None
-            if answer and answer.events:
-                await _stream(
-                    receive, send, answer.events, access.cors_headers(scope), settings.mcp_send_timeout_seconds
-                )
-            elif answer:
-                await respond(scope, send, answer, access.cors_headers(scope))
+class StreamableHTTP:
+    def __init__(self, sessions: Sessions, access: Access) -> None:
+        self._sessions, self._access, self._settings = sessions, access, sessions.settings
+        self._pending: dict[tuple[object, RequestId], list[anyio.CancelScope]] = {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """Returns None if it has sent the response, or if the client has disconnected. Raises Refusal."""
+        if scope["method"] == "OPTIONS":
+            return Response(b"", headers=PREFLIGHT | ALLOW)
+        expires_at = await self._access.authorize(scope)  # Some clients show the user what a GET gets, after a POST.
+        if scope["method"] != "POST":
+            raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
+        version, shared = _version(scope), self._access.cors_headers(scope)
+        body, response = None, None
+        with self._sessions.request(BODY_TIMEOUT_S) as timeout, suppress(TimeoutError):
+            async with timeout:
+                body = await _body(receive, self._settings.mcp_max_message_bytes)
+                if self._sessions.status != "draining":
+                    timeout.reschedule(None)
+                response = await self._posted(scope, receive, version, body) if body is not None else None
+                if response and response.events:
+                    if response.lasting:
+                        self._sessions.listen(timeout)
+                        if expires_at is not None:
+                            timeout.reschedule(asyncio.get_running_loop().time() + expires_at - time.time())
+                    to_read_s = self._settings.mcp_send_timeout_seconds
+                    await event_stream.send_events(receive, send, response.events, shared, to_read_s)
+                elif response:
+                    await respond(scope, send, response, shared)
+                return None
+        if response:
             return None
-    if answer:
-        return None
-    if body or sessions.status == "draining":
-        raise Refusal(503, "capacity", "This server is going down.", RETRY)
-    raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
+        if body or self._sessions.status == "draining":
+            raise Refusal(503, "capacity", "This server is going down.", RETRY)
+        raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
 
-
-async def _posted(scope: Scope, receive: Receive, sessions: Sessions, version: str, body: bytes) -> Response | None:
-    """Returns None if the client has disconnected. Raises Refusal."""
-    started, answers, key, era = perf_counter(), sessions.answers, None, eras.LEGACY
-    try:
-        message = messages.parse(body)
-        if isinstance(message, Call):
-            agreed = _headers_agree(scope, version, message)
-            if agreed and (reply := eras.cached_reply(answers, message, "http", started)):
-                return Response(reply.encode())
-            key, request = message.key, message.request()
-        elif isinstance(message, Request):
-            request = message
-        else:
-            return Response(b"", 202)
-        if modern.speaks(request) or version == messages.VERSION:
-            era = eras.MODERN
-            _check_request_metadata(scope, version, request)
-        elif version not in ("", *SESSION_VERSIONS):
+    async def _posted(self, scope: Scope, receive: Receive, version: str, body: bytes) -> Response | None:
+        """Returns None if the client has disconnected. Raises Refusal."""
+        started = time.perf_counter()
+        key: Key | None = None
+        try:
+            match messages.parse(body):
+                case Call() as call:
+                    if _headers_agree(scope, version, call) and (
+                        reply := eras.cached_reply(self._sessions.answers, call, "http", started)
+                    ):
+                        return Response(reply.encode())
+                    key, request = call.key, call.request()
+                case Request() as request:
+                    pass
+                case notification:
+                    if isinstance(notification, Notification):
+                        self._cancel(scope, notification)
+                    return Response(b"", 202)
+        except InvalidMessage as invalid:
+            return Response(messages.error(invalid).encode(), _status(invalid, eras.LEGACY))
+        era = eras.MODERN if modern.speaks(request) or version == messages.VERSION else eras.LEGACY
+        if era is eras.LEGACY and version not in ("", *SESSION_VERSIONS):
             spoken = ", ".join((*SESSION_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
-        found = era.answered(answers, sessions.subscriptions, request, key, "http", started)
-        if era is eras.LEGACY and request.method == "initialize":
-            _log_client(scope, request)
-        if isinstance(found, str):
-            return Response(found.encode())
+        try:
+            if era is eras.MODERN:
+                _check_request_metadata(scope, version, request)
+            found = era.answered(self._sessions.answers, self._sessions.subscriptions, request, key, "http", started)
+            if request.method == "initialize":
+                _log_client(scope, request)
+            if isinstance(found, str):
+                return Response(found.encode())
+            return await self._worked(scope, receive, version, body, request, found, era)
+        except InvalidMessage as invalid:
+            return Response(messages.error(invalid).encode(), _status(invalid, era))
+
+    async def _worked(
+        self, scope: Scope, receive: Receive, version: str, body: bytes, request: Request, found: Work, era: Era
+    ) -> Response | None:
+        """Returns None if the client has disconnected. Raises InvalidMessage."""
+        listens = isinstance(found, modern.Listen)
         if era is eras.LEGACY:
-            sdk = await sessions.sdk()
-            work = partial(sdk.over_http, {request.id: PendingRequest(found)}, version, body)
-        elif "progressToken" in request.meta or isinstance(found, modern.Listen):
-            return Response(b"", events=partial(_events, request, found))
+            work = partial(self._run_sdk, request, found, version, body)
+        elif listens or "progressToken" in request.meta:
+            return Response(b"", events=partial(self._events, scope, request, found), lasting=listens)
         else:
             work = partial(_result, request, found, silent)
-        text = await _unless_gone(receive, work)
-    except InvalidMessage as invalid:
-        return Response(messages.error(invalid).encode(), _status(invalid, era))
-    return None if text is None else Response(text.encode())
+        with self._cancellable(scope, request.id) as cancelled:
+            text = await event_stream.unless_gone(receive, work)
+        if cancelled.cancelled_caught:
+            return Response(b"", 202)
+        return None if text is None else Response(text.encode())
+
+    async def _run_sdk(self, request: Request, work: Work, version: str, body: bytes) -> str:
+        sdk = await self._sessions.sdk()
+        return await sdk.over_http({request.id: PendingRequest(work)}, version, body)
+
+    async def _events(self, scope: Scope, request: Request, work: Work, notify: Notify) -> None:
+        with self._cancellable(scope, request.id):
+            try:
+                reply = await _result(request, work, notify)
+            except InvalidMessage as invalid:
+                reply = messages.error(invalid)
+            await notify(reply)
+
+    def _client(self, scope: Scope) -> object:
+        """What tells a client from another without a session: its address and its token. None without tokens."""
+        authorization = header(scope, b"authorization") if self._settings.checks_tokens else []
+        return (scope["client"][0], *authorization) if authorization and scope.get("client") else None
+
+    @contextmanager
+    def _cancellable(self, scope: Scope, request_id: RequestId) -> Iterator[anyio.CancelScope]:
+        """Its scope is cancelled by the same client's `notifications/cancelled`."""
+        key, cancelled = (self._client(scope), request_id), anyio.CancelScope()
+        self._pending.setdefault(key, []).append(cancelled)
+        try:
+            with cancelled:
+                yield cancelled
+        finally:
+            self._pending[key].remove(cancelled)
+            if not self._pending[key]:
+                del self._pending[key]
+
+    def _cancel(self, scope: Scope, notification: Notification) -> None:
+        client, request_id = self._client(scope), messages.usable(notification.params.get("requestId"))
+        if notification.method == "notifications/cancelled" and client and request_id is not None:
+            for cancelled in self._pending.get((client, request_id), ()):
+                cancelled.cancel()
 
 
 def _headers_agree(scope: Scope, version: str, call: Call) -> bool:
@@ -136,14 +197,6 @@ def _log_client(scope: Scope, request: Request) -> None:
     log.info("client initialized over HTTP", extra={"fields": fields})
 
 
-async def _events(request: Request, work: Work, notify: Notify) -> None:
-    try:
-        reply = await _result(request, work, notify)
-    except InvalidMessage as invalid:
-        reply = messages.error(invalid)
-    await notify(reply)
-
-
 def _status(invalid: InvalidMessage, era: Era) -> int:
     if era is eras.MODERN:
         return 404 if invalid.code == METHOD_NOT_FOUND else 400
@@ -155,17 +208,15 @@ def _version(scope: Scope) -> str:
     content, accepts = _one(scope, "content-type"), _one(scope, "accept")
     if content.partition(";")[0].strip().lower() != JSON:
         raise Refusal(415, "content_type", f"Send the message as {JSON}.")
-    if not re.search(r"application/(json|\*)|\*/\*|^$", accepts):
-        raise Refusal(406, "accept", f"The answer is {JSON}: accept that, and {EVENTS}.")
+    if not re.search(r"application/(json|\*)|\*/\*|^$", accepts, re.IGNORECASE):
+        raise Refusal(406, "accept", f"The answer is {JSON}: accept that, and {event_stream.CONTENT_TYPE}.")
     return _one(scope, "mcp-protocol-version")
 
 
 def _check_request_metadata(scope: Scope, version: str, request: Request) -> None:
     """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
-    expected = {
-        "MCP-Protocol-Version": request.meta.get(messages.META["version"], version),
-        "Mcp-Method": request.method,
-    }
+    stated = request.meta.get(messages.META["version"], version)
+    expected = {"MCP-Protocol-Version": stated, "Mcp-Method": request.method}
     if request.method in ("tools/call", "resources/read", "prompts/get"):
         expected["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
     for name, value in expected.items():
@@ -195,48 +246,3 @@ async def _body(receive: Receive, most: int) -> bytes | None:
     if len(body) > most:
         raise Refusal(413, "too_big", f"A message has at most {most} bytes.")
     return body
-
-
-async def _stream(
-    receive: Receive, send: Send, events: Callable[[Notify], Awaitable[None]], more: dict[str, str], patience_s: float
-) -> None:
-    """Server-sent events; closing the stream ends their source, and so does not reading it for so long."""
-    lines = {"content-type": EVENTS, "cache-control": "no-store", "x-accel-buffering": "no", **more}
-    headers = [(name.encode(), value.encode()) for name, value in lines.items()]
-
-    async def write(text: str) -> None:
-        with anyio.fail_after(patience_s):
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-    async def beat() -> None:
-        while True:  # So that nobody between takes a quiet stream for dead.
-            await anyio.sleep(BEAT_S)
-            await write(":\n\n")
-
-    try:
-        with anyio.fail_after(patience_s):
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-        source = partial(events, lambda text: write(f"event: message\ndata: {text}\n\n"))
-        await _unless_gone(receive, source, beat)
-    except* TimeoutError:
-        pass
-    finally:
-        with anyio.move_on_after(END_TIMEOUT_S, shield=True):
-            await send({"type": "http.response.body", "body": b""})
-
-
-async def _unless_gone(receive: Receive, work: Callable[[], Awaitable[T]], *beside: Any) -> T | None:
-    """Ends the work when the client goes away; the others who wait for the same go on."""
-    done = None
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        for other in (watch, *beside):
-            tasks.start_soon(other)
-        done = await work()
-        tasks.cancel_scope.cancel()
-    return done
