@@ -16,13 +16,12 @@ NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
 _URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER})")
 
 _JSON = {"mimeType": "application/json"}
-_AREAS = [{"uri": ALERTS.format(state=code), "name": f"Alerts: {name}", **_JSON} for code, name in AREAS.items()]
 _TEMPLATES = [
-    {"uriTemplate": ALERTS, "name": "Alerts of an area", **_JSON},
-    {"uriTemplate": FORECAST, "name": "Forecast for a point", **_JSON},
+    {"uriTemplate": ALERTS, "name": "alerts", "title": "Alerts of a state, territory or marine area", **_JSON},
+    {"uriTemplate": FORECAST, "name": "forecast", "title": "Forecast for a point", **_JSON},
 ]
 LISTS = {
-    "resources/list": json.dumps({"resources": _AREAS}),
+    "resources/list": json.dumps({"resources": []}),  # Some clients bind or read each resource that is listed.
     "resources/templates/list": json.dumps({"resourceTemplates": _TEMPLATES}),
 }
 METHODS = (*LISTS, "resources/read", "completion/complete")
