@@ -323,10 +323,12 @@ URLS = "a URL such as wss://example.com/ws or https://example.com/mcp"
         (["ws://127.0.0.1/ws", "--jsno"], "there is no option --jsno, but --json"),
         (["ws://127.0.0.1/ws", "--verbose=s3cret"], "there is no option --verbose, but --version"),
         (["ws://127.0.0.1/ws", "any", "state=CA", "state=NY"], "the argument state should be given once"),
-        (["ws://127.0.0.1/ws", "watch"], "watch takes one URI such as weather://alerts/CA, and no --json"),
+        (["ws://127.0.0.1/ws", "watch"], "watch takes one URI such as weather://alerts/CA, with a code of two letters"),
         (["ws://127.0.0.1/ws", "watch", "CA"], "watch takes one URI such as weather://alerts/CA"),
         (["ws://127.0.0.1/ws", "watch", "weather://alerts/CA", "--json"], "watch takes one URI"),
         (["ws://127.0.0.1/ws", "watch", "weather://alerts/ca"], ": weather://alerts/ca should be weather://alerts/CA"),
+        (["ws://127.0.0.1/ws", "watch", "Weather://Alerts/CA/"], "Weather://Alerts/CA/ should be weather://alerts/CA"),
+        (["ws://127.0.0.1/ws", "watch", "weather://alerts/california"], "watch takes one URI such as"),
         (["ws://127.0.0.1/ws", "--token-file", "/none"], "/none cannot be used as a token: No such file"),
         (
             ["ws://127.0.0.1/ws", "--token-file", "/dev/null"],

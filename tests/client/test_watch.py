@@ -210,6 +210,14 @@ async def test_resource_that_is_not_acknowledged_is_one_sentence(cli, honoured, 
     assert asked == ["resources/read", "subscriptions/listen", "acknowledged"]
 
 
+async def test_server_that_acknowledges_nothing_is_one_sentence(cli, monkeypatch):
+    monkeypatch.setattr("weather.client.watch.SUBSCRIBE_TIMEOUT_S", 0.5)
+    async with acting(*[alerts()] * 9, honoured=[]) as (url, _):
+        code, out, err = await cli(url, "watch", CA)
+    assert (code, out) == (1, "none in force\n")
+    assert err == f"The server does not say whether it tells of changes of {CA}.\n"
+
+
 @pytest.mark.parametrize(("then", "tries"), [((401,), 1), ((403,), 1), ((404,), 1), ((503, 502, 401), 3)])
 async def test_a_refusal_ends_it_where_to_try_again_would_not_help(capsys, then, tries):
     async with acting(alerts("a"), alerts("a"), then=then) as (url, _):

@@ -26,6 +26,7 @@ from weather.client.watch import watch
 
 TOOL_ERROR, USAGE, NO_CONNECTION, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 WATCH, ALERTS, OPTIONS = "watch", "weather://alerts/", re.compile("--[a-z-]+")
+AREA = re.compile(f"(?i){ALERTS}([A-Z]{{2}})/?")
 
 
 class _Misused(ValueError):
@@ -164,10 +165,10 @@ def _usage(argv: Sequence[str] | None) -> argparse.Namespace:
         usage.token = _token(usage.token_file)
         if usage.tool != WATCH:
             usage.arguments = _arguments(usage.arguments)
-        elif usage.json or len(usage.arguments) != 1 or not usage.arguments[0].startswith(ALERTS):
-            raise ValueError(f"watch takes one URI such as {ALERTS}CA, and no --json")
-        elif (area := usage.arguments[0].removeprefix(ALERTS)) != area.upper():
-            raise ValueError(f"{ALERTS}{area} should be {ALERTS}{area.upper()}")
+        elif usage.json or len(usage.arguments) != 1 or not (area := AREA.fullmatch(usage.arguments[0])):
+            raise ValueError(f"watch takes one URI such as {ALERTS}CA, with a code of two letters, and no --json")
+        elif usage.arguments != [right := ALERTS + area[1].upper()]:
+            raise ValueError(f"{usage.arguments[0]} should be {right}")
     except (SessionError, ValueError) as exc:
         parser.error(getattr(exc, "why", str(exc)))
     return usage

@@ -17,6 +17,7 @@ from weather.client.session import Session
 from weather.client.transports import SessionError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+SUBSCRIBE_TIMEOUT_S = 90.0  # beyond that of a request, after which it tries again
 PASSES = (types.INTERNAL_ERROR, httpx.codes.REQUEST_TIMEOUT)
 
 
@@ -49,8 +50,12 @@ async def watch(uri: AnyUrl, connected: Callable[[], AbstractAsyncContextManager
                 if longest_s > FIRST_PAUSE_S:
                     print("Watching again.", file=sys.stderr)
                 tasks.start_soon(session.subscribe, uri)
-                while True:
+                with anyio.move_on_after(SUBSCRIBE_TIMEOUT_S):
                     await session.notified.wait()  # First set once subscribed: reads what changed before.
+                if not session.notified.is_set():
+                    raise ValueError(f"The server does not say whether it tells of changes of {uri}.")
+                while True:
+                    await session.notified.wait()
                     session.notified.clear()
                     session.check_subscribed(uri)
                     before = _print_changes(before, await _alerts(session, uri))
