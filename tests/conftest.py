@@ -39,6 +39,8 @@ LONGEST = (
     "test_load",
     "test_places",
     "test_console",
+    "test_dispatch",
+    "test_sessions",
     "test_websocket",
     "test_serving",
     "test_alerts",
@@ -55,7 +57,7 @@ LONGEST = (
 # Servers are forked off a process that has imported all of this, which takes 50 ms in place of 700: not those of tests
 # about the start itself, nor of the soak and the benchmarks.
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload([__name__, "app", "uvloop"])
+forks.set_forkserver_preload([__name__, "app", "weather.protocol.sdk", "uvloop"])
 
 
 @pytest.hookimpl(optionalhook=True)

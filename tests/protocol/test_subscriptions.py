@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import serving
-from tests.raw import INITIALIZE, TIMEOUT_S, Raw, answering, call, eventually, gauges, request
+from tests.raw import INITIALIZE, TIMEOUT_S, Raw, answering, eventually, gauges, request
 from weather.areas import AREAS
 from weather.errors import Unavailable
 from weather.metrics import Metrics
@@ -349,52 +349,6 @@ def test_who_subscribes_is_not_idle(tmp_path, nws):
         idle.send(*hello)
         assert idle.closed().reason == "idle for 0.5 s"
         assert old.ask("ping")["result"] == {}
-
-
-RESOURCES = {
-    "a list": ("resources/list", {}, lambda found: found["resources"]),
-    "templates": ("resources/templates/list", {}, lambda found: [each["name"] for each in found["resourceTemplates"]]),
-    "alerts": ("resources/read", {"uri": CA}, lambda found: found["contents"][0]["mimeType"]),
-    "a completion": (
-        "completion/complete",
-        {
-            "ref": {"type": "ref/resource", "uri": "weather://alerts/{state}"},
-            "argument": {"name": "state", "value": "new "},
-        },
-        lambda found: found["completion"]["values"],
-    ),
-}
-FOUND = [[], ["alerts", "forecast"], "application/json", ["NH", "NJ", "NM", "NY"]]
-
-
-@pytest.mark.parametrize(("row", "found"), list(zip(RESOURCES.values(), FOUND, strict=True)), ids=RESOURCES)
-def test_both_eras_offer_the_same_resources(server, row, found):
-    method, params, told = row
-    with Raw(server.port) as old:
-        assert told(old.initialize().ask(method, params)["result"]) == found
-    new = ask(server, modern(1, method, params))["result"]
-    assert told(new) == found
-    assert new["resultType"] == "complete"
-    assert ("ttlMs" in new) == (method != "completion/complete")
-
-
-@pytest.mark.parametrize(
-    "uri", ["", "nope", "weather://alerts/ca", "weather://alerts/XX", "weather://forecast/1,", CA + "/"]
-)
-def test_an_unknown_resource_is_the_error_of_the_era(server, uri):
-    with Raw(server.port) as old:
-        answer = old.initialize().ask("resources/read", {"uri": uri})
-        assert answer["error"]["code"] == -32002
-        assert "weather://alerts/{state}" in answer["error"]["message"]
-    assert ask(server, modern(1, "resources/read", {"uri": uri}))["error"]["code"] == -32602
-
-
-def test_a_resource_holds_the_structured_content_of_the_tool(server):
-    with Raw(server.port) as raw:
-        raw.initialize().send(call(1))
-        structured = raw.receive()["result"]["structuredContent"]
-        held = raw.ask("resources/read", {"uri": CA})["result"]["contents"][0]["text"]
-    assert json.loads(held) == structured
 
 
 def test_a_connection_has_a_hundred_streams_and_no_more_whatever_they_name(server):

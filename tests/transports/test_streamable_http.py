@@ -21,7 +21,7 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from tests.conftest import serving
 from tests.raw import CLIENT_INFO, INITIALIZE, TIMEOUT_S, Raw, answering, call, configured, eventually, gated, gauges
 from tests.raw import request as message
-from tests.transports.test_websocket import (
+from tests.transports.test_dispatch import (
     BAD_ARGUMENTS,
     IDS,
     INVALID_PARAMS,
