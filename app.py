@@ -76,7 +76,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
     sessions = Sessions(settings, metrics, answers)
-    sessions.limit_connections()
+    sessions.limit_connections(state)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.run_clock, tasks)
@@ -91,7 +91,7 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
     access: Access = scope["state"]["access"]
-    sessions.on_connection(serving.connection.get())
+    sessions.on_connection(serving.get_connection(scope))
     try:
         found = await answer(scope, receive, send, access)
     except Refusal as refusal:
@@ -140,7 +140,7 @@ DESCRIPTION |= {"subprotocol": SUBPROTOCOL, "http": HTTP_PATH, "tools": list(TOO
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     sessions: Sessions = scope["state"]["sessions"]
-    sessions.on_connection(serving.connection.get())
+    sessions.on_connection(serving.get_connection(scope))
     try:
         session = Session(sessions, await scope["state"]["access"].admit(scope), scope, receive, send)
     except Refusal as refusal:

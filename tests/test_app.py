@@ -399,7 +399,7 @@ async def test_draining_server_refuses_handshakes_and_is_not_ready():
     async with running() as state:
         going_down = anyio.Event()
         served = SimpleNamespace(
-            going_down=going_down, extend_graceful_timeout=lambda grace_s: None, cut_slow_readers=lambda: None
+            going_down=going_down, extend_graceful_timeout=lambda grace_s: None, abort_slow_readers=lambda: None
         )
         state["sessions"].on_connection(served)
         going_down.set()

@@ -47,7 +47,8 @@ from tests.raw import (
     request,
     text,
 )
-from weather.serving import connection, websocket
+from weather.serving import websocket
+from weather.serving.connection import Application
 
 MIB = 1024 * 1024
 LONG_S = 300
@@ -319,15 +320,14 @@ def test_no_more_is_inflated_than_a_message_may_have(size, code):
     extension = websocket.Deflate()
     extension.accept("permessage-deflate")
     wire = Connection(ConnectionType.SERVER, [extension])
-    buffer = SimpleNamespace(max_length=1000)
-    token = connection.set(SimpleNamespace(stream=SimpleNamespace(buffer=buffer)))
+    token = websocket._reading.set(SimpleNamespace(buffer=SimpleNamespace(max_length=1000)))
     deflate = zlib.compressobj(wbits=-15)
     packed = deflate.compress(b" " * size) + deflate.flush(zlib.Z_SYNC_FLUSH)
     try:
         wire.receive_data(frame(TEXT, packed[:-4], rsv=4))
         (event,) = wire.events()
     finally:
-        connection.reset(token)
+        websocket._reading.reset(token)
     assert getattr(event, "code", None) == code
     assert code or event.data == " " * size
 
@@ -579,11 +579,8 @@ def test_a_connection_ends_without_waiting_for_its_next_ping(server):
 @pytest.mark.anyio
 async def test_pings_end_with_a_connection_that_ends_before_the_first():
     config, sent = Config.from_mapping(websocket_ping_interval=LONG_S), []
-    token = connection.set(SimpleNamespace())
-    try:
-        stream = websocket.Stream(None, config, WorkerContext(None), None, False, None, None, sent.append, 1)
-    finally:
-        connection.reset(token)
+    app = Application(None, SimpleNamespace())
+    stream = websocket.Stream(app, config, WorkerContext(None), None, False, None, None, sent.append, 1)
     await stream.handle(StreamClosed(stream_id=1))
     with anyio.fail_after(TIMEOUT_S):
         await stream._send_pings()
@@ -602,7 +599,7 @@ def test_the_log_tells_what_the_client_closed_with(server, end, code):
     eventually(lambda: re.search(rf'peer="127.0.0.1:{port}" .* ended="client" code={code}\n', server.log), "a line")
 
 
-UNMENDED = "faults of the server are not put right: "
+UNSUPPORTED = "running without the fixes for hypercorn: "
 
 
 @pytest.mark.parametrize(
@@ -611,26 +608,26 @@ UNMENDED = "faults of the server are not put right: "
         ("version", "hypercorn is 0.19.0, and 0.18 is known"),
         ("moved", "hypercorn is not as it was: cannot import name 'TCPServer'"),
         ("parameters", "hypercorn is not as it was: another hypercorn.protocol.ws_stream.WSStream._send_pings"),
-        ("mended", "hypercorn is not as it was: another hypercorn.protocol.h11.WSStream"),
+        ("replaced", "hypercorn is not as it was: another hypercorn.protocol.h11.WSStream"),
     ],
 )
-def test_a_hypercorn_that_is_not_known_serves_unmended_and_that_is_said_at_the_start(tmp_path, how, why):
+def test_a_hypercorn_that_is_not_known_serves_without_the_fixes_and_that_is_said_at_the_start(tmp_path, how, why):
     with serving(tmp_path, application="tests.unknown:app", UNKNOWN=how) as server:
-        assert UNMENDED + why in server.log
+        assert UNSUPPORTED + why in server.log
         for _ in range(2):
             with Raw(server.port) as raw:
                 assert raw.initialize().ask("ping")["result"] == {}
         assert gauges(server.port)['mcp_sessions_ended_total{ended="client"}'] >= 1
-        assert server.log.count(UNMENDED) == 1
+        assert server.log.count(UNSUPPORTED) == 1
         assert "Traceback" not in server.log
 
 
-def test_another_asgi_server_serves_unmended_and_that_is_said_at_the_start(tmp_path):
+def test_another_asgi_server_serves_without_the_fixes_and_that_is_said_at_the_start(tmp_path):
     with serving(tmp_path, module="uvicorn") as server:
-        assert UNMENDED + "the server is not hypercorn" in server.log
+        assert UNSUPPORTED + "the server is not hypercorn" in server.log
         for _ in range(2):
             with Raw(server.port) as raw:
                 assert raw.initialize().ask("ping")["result"] == {}
         assert server.stop() == -signal.SIGTERM  # as uvicorn ends
-        assert server.log.count(UNMENDED) == 1
+        assert server.log.count(UNSUPPORTED) == 1
         assert "Traceback" not in server.log

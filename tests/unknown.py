@@ -23,7 +23,7 @@ match os.environ["UNKNOWN"]:
         del hypercorn.asyncio.tcp_server.TCPServer
     case "parameters":
         WSStream._send_pings = send_pings
-    case "mended":
+    case "replaced":
         h11.WSStream = type("WSStream", (WSStream,), {})
 
 from app import app  # noqa: E402, F401  (which looks at hypercorn when it is imported)

@@ -1,40 +1,30 @@
-"""The one seam to hypercorn: what it does wrong is put right by small subclasses of its own classes.
+"""Fixes what hypercorn does wrong, by subclasses of its own protocol classes.
 
-`mend()` puts them where hypercorn's modules look for theirs at each connection. A hypercorn that it does not know is
-left alone; there, and under another ASGI server, `connection` is never set, and the app runs without the mends.
+`install()` puts them where hypercorn's modules look up theirs for each connection. It changes nothing in a hypercorn
+that it does not know. There, and under another ASGI server, the application runs without the fixes, and
+`get_connection()` returns None.
 """
 
 from __future__ import annotations
 
 import gc
-import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import MutableMapping
 from importlib.metadata import version
 from typing import Any
 
-from weather.serving.current import configuration, connection, limits
+from weather.serving.interface import get_configuration, get_connection, limits
 
-__all__ = ["configuration", "connection", "hosts", "install", "limits", "tune_interpreter", "unmended"]
+__all__ = ["get_connection", "hosts", "install", "limits", "tune_interpreter", "unsupported_reason"]
 
 KNOWN = "0.18"
 _problem = ""
 
 
 def install() -> None:
-    """All of them, or none."""
+    """Installs all of the subclasses, or none."""
     global _problem
     _problem = _install()
-
-
-def unmended() -> str:
-    """Why this process is served without the mends, "" if it is not; to be asked in the lifespan."""
-    return _problem or ("" if configuration.get() else "the server is not hypercorn, or not its asyncio worker")
-
-
-def hosts() -> list[str]:
-    """Host names of the bound addresses, without Unix-domain sockets; in the lifespan."""
-    return [bind.rsplit(":", 1)[0] for bind in configuration.get().bind if not bind.startswith("unix:")]
 
 
 def tune_interpreter() -> None:
@@ -53,28 +43,21 @@ def _install() -> str:
         found = version("hypercorn")
         if not found.startswith(f"{KNOWN}."):
             return f"hypercorn is {found}, and {KNOWN} is known"
-        from weather.serving import http1, tcp, websocket
+        from weather.serving import names
     except (ImportError, AttributeError) as error:
         return f"hypercorn is not as it was: {error}"
-    places = (*tcp.PLACES, *http1.PLACES, *websocket.PLACES)
-    for module, name, theirs, ours in places:
-        if getattr(module, name, None) not in (theirs, ours):
-            return f"hypercorn is not as it was: another {module.__name__}.{name}"
-        if other := _other(ours):
-            return f"hypercorn is not as it was: another {theirs.__module__}.{theirs.__name__}.{other}"
-    for module, name, _, ours in places:
-        setattr(module, name, ours)
+    if changed := names.first_change():
+        return f"hypercorn is not as it was: {changed}"
+    names.replace()
     return ""
 
 
-def _other(ours: type) -> str | None:
-    """The first method that is overridden, and is gone or takes other parameters."""
-    for name, method in vars(ours).items():
-        theirs = getattr(ours.__base__, name, None)
-        if getattr(method, "__override__", False) and _parameters(theirs) != _parameters(method):
-            return name
-    return None
+def unsupported_reason(state: MutableMapping[str, Any]) -> str:
+    """Why this process runs without the fixes, "" if it runs with them. `state` is that of the lifespan."""
+    return _problem or ("" if get_configuration(state) else "the server is not hypercorn, or not its asyncio worker")
 
 
-def _parameters(method: Callable[..., Any] | None) -> list[tuple[str, Any]] | None:
-    return method and [(each.name, each.kind) for each in inspect.signature(method).parameters.values()]
+def hosts(state: MutableMapping[str, Any]) -> list[str]:
+    """Host names of the bound addresses, without Unix-domain sockets; none under any other server."""
+    config = get_configuration(state)
+    return [bind.rsplit(":", 1)[0] for bind in config.bind if not bind.startswith("unix:")] if config else []

@@ -1,4 +1,4 @@
-"""HTTP/1.1, and nothing newer: hypercorn's HTTP/2 leaves streams behind, and tracebacks."""
+"""HTTP/1.1 alone: hypercorn's HTTP/2 leaks streams and logs tracebacks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 from typing import Any, cast
 
 import h11
-import hypercorn.protocol
-import hypercorn.protocol.h11
 from hypercorn.asyncio.tcp_server import MAX_RECV
 from hypercorn.events import Closed, Updated
 from hypercorn.protocol.events import Body, Data, EndBody, Event, StreamClosed
@@ -16,14 +14,13 @@ from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from typing_extensions import override
 
 from weather.config import KIB
-from weather.serving.current import connection
-from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
+from weather.serving.connection import CLOSE_TIMEOUT_S, Application
 
 AHEAD = 256 * KIB
 
 
 class Exchange(HTTPStream):
-    """A request and its answer. hypercorn waits for the application to read each piece of a body, though it is done."""
+    """A request and its response. After the response, hypercorn still waits for the application to read the body."""
 
     @property
     def answered(self) -> bool:
@@ -38,30 +35,30 @@ class Exchange(HTTPStream):
             await self.send(event)
             return
         if isinstance(event, StreamClosed):
-            self.let_go()
+            self.discard_unread()
         await super().handle(event)
 
-    def let_go(self) -> None:
-        """What the application has not read by now, it does not read; who waits to put a piece waits no longer."""
+    def discard_unread(self) -> None:
+        """Empties the application's queue, so that nobody waits to put a piece of the body there."""
         queue = self.app_put.__self__  # type: ignore[attr-defined]
         while not queue.empty():
             queue.get_nowait()
 
 
 class HTTP1(H11Protocol):
-    """hypercorn closes a connection in the face of who still sends a body; it reads nothing while a request waits
-    behind another, and does not see the peer go.
+    """hypercorn closes a connection while its peer still sends a body. While a request waits behind another, hypercorn
+    reads nothing, and does not notice when the peer closes.
     """
 
-    _cut: asyncio.TimerHandle | None = None
+    _abort_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._served = cast(Connection, connection.get())
+        self._tcp = cast(Application, self.app).connection
 
     @override
     async def _check_protocol(self, event: h11.Request) -> None:
-        """`Upgrade: h2c` is ignored (RFC 9110, 7.8); who begins with HTTP/2 is refused below."""
+        """Ignores `Upgrade: h2c` (RFC 9110, 7.8). `_create_stream` refuses a client that begins with HTTP/2."""
 
     @override
     async def _create_stream(self, request: h11.Request) -> None:
@@ -77,7 +74,7 @@ class HTTP1(H11Protocol):
 
     @override
     async def _handle_events(self) -> None:
-        """As hypercorn does, but for PAUSED."""
+        """As hypercorn's, but for PAUSED."""
         while True:
             if self.connection.they_are_waiting_for_100_continue:
                 headers = self.config.response_headers("h11")
@@ -95,7 +92,7 @@ class HTTP1(H11Protocol):
                 await self._create_stream(event)
             elif event is h11.PAUSED:
                 await self.can_read.clear()
-                if not await self._turn():
+                if not await self._wait_for_turn():
                     await self.send(Closed())
                     return
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
@@ -107,15 +104,16 @@ class HTTP1(H11Protocol):
             elif isinstance(event, Data):  # of a WebSocket
                 await self.stream.handle(event)
 
-    async def _turn(self) -> bool:
-        """True when the request before is answered; False when that takes longer than CLOSE_TIMEOUT_S from where the
-        peer is gone, or has sent too much ahead.
+    async def _wait_for_turn(self) -> bool:
+        """Reads ahead until the previous request is answered, and returns True.
+
+        Returns False if that takes longer than CLOSE_TIMEOUT_S after the peer has closed or has sent AHEAD bytes.
         """
         turn = asyncio.create_task(self.can_read.wait())
         ahead = len(self.connection.trailing_data[0])
         try:
             while ahead < AHEAD:
-                read = asyncio.create_task(self._served.reader.read(MAX_RECV))
+                read = asyncio.create_task(self._tcp.reader.read(MAX_RECV))
                 await asyncio.wait((turn, read), return_when=asyncio.FIRST_COMPLETED)
                 if not read.done():
                     read.cancel()
@@ -128,25 +126,19 @@ class HTTP1(H11Protocol):
                     await self._close_stream()
                     break
             await asyncio.wait((turn,), timeout=CLOSE_TIMEOUT_S)
-            return turn.done() and not self._served.writer.transport.is_closing()
+            return turn.done() and not self._tcp.writer.transport.is_closing()
         finally:
             turn.cancel()
 
     @override
     async def _maybe_recycle(self) -> None:
-        """Who still sends a body reads the answer, and has a little time to end it (RFC 9112, 9.6)."""
+        """Gives a peer that still sends a body time to end it and to read the response (RFC 9112, 9.6)."""
         stream, amid = self.stream, self.connection.their_state is h11.SEND_BODY
         if amid and isinstance(stream, Exchange) and stream.answered and not self.context.terminated.is_set():
-            stream.let_go()
-            self._cut = self._cut or self._served.loop.call_later(CLOSE_TIMEOUT_S, self._served.cut_off)
+            stream.discard_unread()
+            self._abort_timer = self._abort_timer or self._tcp.loop.call_later(CLOSE_TIMEOUT_S, self._tcp.abort)
         else:
-            if self._cut:
-                self._cut.cancel()
-                self._cut = None
+            if self._abort_timer:
+                self._abort_timer.cancel()
+                self._abort_timer = None
             await super()._maybe_recycle()
-
-
-PLACES: tuple[tuple[Any, str, type, type], ...] = (
-    (hypercorn.protocol, "H11Protocol", H11Protocol, HTTP1),
-    (hypercorn.protocol.h11, "HTTPStream", HTTPStream, Exchange),
-)

@@ -6,10 +6,9 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, cast
 
-import hypercorn.protocol.h11
-import hypercorn.protocol.ws_stream
 from hypercorn.events import RawData
 from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
@@ -22,10 +21,12 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from weather.config import SECONDS
-from weather.serving.current import connection
-from weather.serving.tcp import CLOSE_TIMEOUT_S, Connection
+from weather.serving.connection import CLOSE_TIMEOUT_S, Application
 
-LOOK_S = 0.5 * SECONDS
+CHECK_PEER_S = 0.5 * SECONDS
+
+_reading: ContextVar[Stream | None] = ContextVar("reading", default=None)
+"""wsproto's extensions are not handed the stream that they work for."""
 
 
 class Deflate(PerMessageDeflate):
@@ -42,11 +43,11 @@ class Deflate(PerMessageDeflate):
 
     @override
     def frame_inbound_payload_data(self, proto: Any, data: bytes) -> bytes | CloseReason:
-        served, inflate = connection.get(), self._decompressor
-        if not (served and served.stream and inflate and self._inbound_compressed and self._inbound_is_compressible):
+        stream, inflate = _reading.get(), self._decompressor
+        if not (stream and inflate and self._inbound_compressed and self._inbound_is_compressible):
             return data
         try:
-            inflated = inflate.decompress(data, served.stream.buffer.max_length + 1)
+            inflated = inflate.decompress(data, stream.buffer.max_length + 1)
         except zlib.error:
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         return CloseReason.MESSAGE_TOO_BIG if inflate.unconsumed_tail else inflated
@@ -66,9 +67,10 @@ class Stream(WSStream):
         self._end: Callable[[int, str, str], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._code: int = CloseCode.ABNORMAL_CLOSURE
-        self._over = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
-        self._served = cast(Connection, connection.get())
-        self._served.stream = self
+        self._ended = asyncio.get_running_loop().create_future()  # The peer has closed, or the connection is no more.
+        self._tcp = cast(Application, self.app).connection
+        self._tcp.stream = self
+        _reading.set(self)
 
     def configure(self, most: int, *, compression: bool, end: Callable[[int, str, str], None]) -> None:
         """A message has at most so many characters; compression is accepted where it is offered.
@@ -81,15 +83,15 @@ class Stream(WSStream):
     async def handle(self, event: Event) -> None:
         """hypercorn does not tell the app of an end that comes while ten messages wait, or after an early frame."""
         if type(event) is Data and self.handshake.accepted:  # isinstance() asks its ABC
-            if not (self._discarding or self._over.done()):
+            if not (self._discarding or self._ended.done()):
                 self._pong_seen = True
                 self.connection.receive_data(event.data)
                 await self._handle_events()
         elif isinstance(event, StreamClosed):
             self.closed = True
-            if not self._over.done():
-                self._over.set_result(None)
-            self._tell(self._code, "", "client")
+            if not self._ended.done():
+                self._ended.set_result(None)
+            self._disconnect(self._code, "", "client")
         else:
             await super().handle(event)
             if self.closed:  # hypercorn has refused the handshake, and would leave the connection open.
@@ -99,7 +101,7 @@ class Stream(WSStream):
     def _queue(self) -> asyncio.Queue[Any]:
         return self.app_put.__self__  # type: ignore[union-attr, no-any-return]
 
-    def _tell(self, code: int, reason: str, ended: str) -> None:
+    def _disconnect(self, code: int, reason: str, ended: str) -> None:
         """The app gets this next, and nothing after it: what it has not read by now, nobody would see answered."""
         if self._disconnect_sent or self.app_put is None:
             return
@@ -110,20 +112,20 @@ class Stream(WSStream):
         if self._end:
             self._end(code, reason, ended)
 
-    def _look(self) -> None:
+    def _check_peer(self) -> None:
         """While messages wait nothing is read, and no end is seen."""
         self._timer = None
-        if self._backpressured and self._served.left:
-            self._tell(self._code, "", "client")
+        if self._backpressured and self._tcp.peer_closed:
+            self._disconnect(self._code, "", "client")
         elif self._backpressured:
-            self._timer = self._served.loop.call_later(LOOK_S, self._look)
+            self._timer = self._tcp.loop.call_later(CHECK_PEER_S, self._check_peer)
 
     @override
     async def _accept(self, message: Any) -> None:
         """hypercorn accepts compression from whoever offers it (#307)."""
         if not self.compression:
             self.handshake.extensions = None
-        self._served.forget()
+        self._tcp.leave_limit()
         await super()._accept(message)
 
     @override
@@ -152,7 +154,7 @@ class Stream(WSStream):
                     self._queue.put_nowait(message)
                 except asyncio.QueueFull:
                     self._backpressured = True
-                    self._timer = self._timer or self._served.loop.call_later(LOOK_S, self._look)
+                    self._timer = self._timer or self._tcp.loop.call_later(CHECK_PEER_S, self._check_peer)
                     await self._queue.put(message)
                     self._backpressured = False
             elif isinstance(event, Ping):
@@ -176,7 +178,7 @@ class Stream(WSStream):
         await self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self.buffer.max_length} bytes", "too_big")
 
     async def _fail(self, code: int, reason: str, ended: str) -> None:
-        self._tell(code, reason, ended)
+        self._disconnect(code, reason, ended)
         self.buffer.clear()
         self.state = ASGIWebsocketState.CLOSED
         await _bounded(self._send_wsproto_event(CloseConnection(code=code, reason=reason)))
@@ -196,7 +198,7 @@ class Stream(WSStream):
                 data = self.connection.send(TextMessage(data=message["text"]))  # as it does, by a shorter way
             except LocalProtocolError:  # The peer is closing.
                 return
-            await self._served.write(RawData(data=data))
+            await self._tcp.write(RawData(data=data))
         else:
             await super().app_send(message)
 
@@ -206,22 +208,22 @@ class Stream(WSStream):
         """
         if self.state is ASGIWebsocketState.CONNECTED:
             await self.app_send({"type": "websocket.close", "code": CloseCode.INTERNAL_ERROR})
-        self._tell(self._code, "", "client")
+        self._disconnect(self._code, "", "client")
         if self._stuck:
-            self._served.cut_off()
+            self._tcp.abort()
         elif self.state is ASGIWebsocketState.CLOSED:
-            await asyncio.wait([self._over], timeout=CLOSE_TIMEOUT_S)
+            await asyncio.wait([self._ended], timeout=CLOSE_TIMEOUT_S)
         await super().app_send(None)
 
     @override
     async def _send_pings(self) -> None:
         """hypercorn looks at no pong, and a connection waits at its end for the next ping to be due."""
         interval_s = self.config.websocket_ping_interval or 0
-        while (self._pong_seen or self._backpressured) and not self._over.done():
+        while (self._pong_seen or self._backpressured) and not self._ended.done():
             self._pong_seen = False
             await self._send_wsproto_event(Ping())
-            await asyncio.wait([self._over], timeout=interval_s)
-        if not self._over.done():
+            await asyncio.wait([self._ended], timeout=interval_s)
+        if not self._ended.done():
             await self._fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s", "dead")
 
 
@@ -232,9 +234,3 @@ async def _bounded(work: Awaitable[Any]) -> bool:
             await work
         return True
     return False
-
-
-PLACES: tuple[tuple[Any, str, type, type], ...] = (
-    (hypercorn.protocol.h11, "WSStream", WSStream, Stream),
-    (hypercorn.protocol.ws_stream, "PerMessageDeflate", PerMessageDeflate, Deflate),
-)

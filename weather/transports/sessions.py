@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -25,7 +25,7 @@ from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from weather.protocol.sdk import SDK
-    from weather.serving.tcp import Connection
+    from weather.serving.connection import Connection
 
 TICK_S = 0.25 * SECONDS
 CLOSING_S = 1 * SECONDS
@@ -111,7 +111,7 @@ class Sessions:
             self._loading = anyio.Lock()
             self.start(self.sdk)
 
-    def limit_connections(self) -> None:
+    def limit_connections(self, state: MutableMapping[str, Any]) -> None:
         """Sets the limits of connections, in the lifespan. Logs what the operator should know about the server.
 
         Connections without a session take at most half of the file descriptors.
@@ -125,9 +125,9 @@ class Sessions:
                 "%s do not fit into %d file descriptors: raise `ulimit -n`, or lower MCP_MAX_SESSIONS", full, files
             )
         serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
-        if why := serving.unmended():
-            log.warning("faults of the server are not put right: %s", why)
-        elif not (self.settings.checks_tokens or all(map(is_loopback, serving.hosts()))):
+        if why := serving.unsupported_reason(state):
+            log.warning("running without the fixes for hypercorn: %s", why)
+        elif not (self.settings.checks_tokens or all(map(is_loopback, serving.hosts(state)))):
             log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
 
     def on_connection(self, served: Connection | None) -> None:
@@ -163,7 +163,7 @@ class Sessions:
         await served.going_down.wait()
         log.info("going down: %s open", counted(len(self._open), "session"))
         self.subscriptions.shutting_down.set()
-        served.cut_slow_readers()
+        served.abort_slow_readers()
         self._drained_at = perf_counter() + self.settings.mcp_grace_seconds
         for timeout in self._requests | self._listening:
             if not timeout.expired():  # One with a time is still being read.

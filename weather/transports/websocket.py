@@ -46,7 +46,7 @@ class Session:
         return len(self._activity.in_flight)
 
     async def run(self) -> None:
-        if (served := serving.connection.get()) and served.stream:
+        if (served := serving.get_connection(self._scope)) and served.stream:
             most, compression = self._settings.mcp_max_message_bytes, self._settings.mcp_compression
             served.stream.configure(most, compression=compression, end=self.close)
         try:

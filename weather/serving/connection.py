@@ -1,18 +1,17 @@
-"""A TCP connection, what is known of it before its first request, and how it ends."""
+"""A TCP connection: how many there may be, how long a write may wait, and how a connection ends."""
 
 from __future__ import annotations
 
 import select
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import hypercorn.asyncio.run
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Event, RawData, Updated
 from typing_extensions import override
 
 from weather.config import KIB, SECONDS
-from weather.serving.current import configuration, connection, limits
+from weather.serving.interface import CONFIGURATION, CONNECTION, limits
 
 if TYPE_CHECKING:
     from weather.serving.websocket import Stream
@@ -21,19 +20,37 @@ CLOSE_TIMEOUT_S = 1 * SECONDS
 LOW_WATER = 16 * KIB  # A transport that has more to write may have asked its writers to wait.
 
 
+class Application:
+    """The ASGI application of one connection: adds the extension to the scope.
+
+    hypercorn hands it to every object that it makes for the connection, so that each of them knows its `connection`.
+    """
+
+    def __init__(self, app: Any, connection: Connection) -> None:
+        self._app, self.connection = app, connection
+
+    async def __call__(self, scope: Any, *rest: Any) -> None:
+        scope["extensions"][CONNECTION] = self.connection
+        await self._app(scope, *rest)
+
+
 class Connection(TCPServer):
-    """hypercorn holds as many connections as come, each for a keep-alive after its peer is gone; and it waits without
-    bound until a peer has taken in what is written to it.
+    """hypercorn does not limit connections, keeps one for the keep-alive time after its peer has closed it, and waits
+    without bound until a peer has read what was written.
     """
 
     stream: Stream | None = None
-    _gone = False
+    _eof = False
     _http: ClassVar[set[Connection]] = set()
-    """All but those that are sessions."""
+    """All connections without a session."""
     _idle: ClassVar[dict[Connection, None]] = {}
-    """Those of them that have no request at work, the longest idle first."""
+    """Those of them without a request, the longest idle first."""
 
     write = TCPServer.protocol_send
+
+    def __init__(self, app: Any, *rest: Any) -> None:
+        super().__init__(app, *rest)
+        self.app: Any = Application(app, self)
 
     @property
     def going_down(self) -> Any:
@@ -46,43 +63,42 @@ class Connection(TCPServer):
 
     @override
     async def run(self) -> None:
-        connection.set(self)
         if len(self._http) >= limits.connections:
-            next(iter(self._idle), self).cut_off()
+            next(iter(self._idle), self).abort()
         self._http.add(self)
         self._idle[self] = None
         try:
             await super().run()
         finally:
-            self.forget()
+            self.leave_limit()
 
-    def forget(self) -> None:
-        """It counts no longer: it is a session, which is counted elsewhere, or no more."""
+    def leave_limit(self) -> None:
+        """No longer counts the connection: it has ended, or it is a session, which is counted elsewhere."""
         self._http.discard(self)
         self._idle.pop(self, None)
 
-    def cut_off(self) -> None:
-        self.forget()
+    def abort(self) -> None:
+        self.leave_limit()
         self.writer.transport.abort()
 
     @property
-    def left(self) -> bool:
-        """The peer has closed its side or reset; the system knows, though nothing is read."""
+    def peer_closed(self) -> bool:
+        """Whether the peer has closed its side or reset. The system knows that even if nothing is read."""
         if self.writer.transport.is_closing():
             return True
-        look = select.poll()
-        look.register(self.writer.get_extra_info("socket").fileno(), getattr(select, "POLLRDHUP", 0))
-        return bool(look.poll(0))
+        poll = select.poll()
+        poll.register(self.writer.get_extra_info("socket").fileno(), getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
 
-    def cut_slow_readers(self) -> None:
-        """Those who do not read within CLOSE_TIMEOUT_S what waits for them now."""
+    def abort_slow_readers(self) -> None:
+        """Aborts every connection without a session that does not read within CLOSE_TIMEOUT_S what is unsent now."""
         for each in self._http:
             if each._unsent:
-                self.loop.call_later(CLOSE_TIMEOUT_S, each._cut_if_slow)
+                self.loop.call_later(CLOSE_TIMEOUT_S, each._abort_if_unsent)
 
-    def _cut_if_slow(self) -> None:
+    def _abort_if_unsent(self) -> None:
         if self._unsent:
-            self.cut_off()
+            self.abort()
 
     @property
     def _unsent(self) -> int:
@@ -95,24 +111,24 @@ class Connection(TCPServer):
             if self.stream or len(event.data) + self._unsent <= LOW_WATER:
                 await super().protocol_send(event)
                 return
-            cut = self.loop.call_later(limits.send_timeout_s, self.cut_off)
+            timer = self.loop.call_later(limits.send_timeout_s, self.abort)
             try:
                 await super().protocol_send(event)
             finally:
-                cut.cancel()
+                timer.cancel()
         elif not isinstance(event, Updated):
             await super().protocol_send(event)
         elif not event.idle:
             self._idle.pop(self, None)
             await super().protocol_send(event)
-        elif not self._gone:
+        elif not self._eof:
             self._idle[self] = None
             await super().protocol_send(event)
 
     @override
     async def _read_data(self) -> None:
         await super()._read_data()
-        self._gone = True
+        self._eof = True
         await self.idle_task.stop()
         if self.stream and self._unsent:  # A ping may wait for that, without bound.
             self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
@@ -124,23 +140,17 @@ class Connection(TCPServer):
 
     @override
     async def _close(self) -> None:
-        cut = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
+        timer = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
         try:
             await super()._close()
         finally:
-            cut.cancel()
+            timer.cancel()
 
 
-class Start(Lifespan):
-    """Comes before hypercorn makes its TLS context, and offers HTTP/2 there."""
+class Startup(Lifespan):
+    """Runs before hypercorn makes its TLS context, which would offer HTTP/2. Puts the configuration into the state."""
 
-    def __init__(self, app: Any, config: Any, *rest: Any) -> None:
-        super().__init__(app, config, *rest)
+    def __init__(self, app: Any, config: Any, loop: Any, lifespan_state: Any) -> None:
+        super().__init__(app, config, loop, lifespan_state)
         config.alpn_protocols = ["http/1.1"]
-        configuration.set(config)
-
-
-PLACES: tuple[tuple[Any, str, type, type], ...] = (
-    (hypercorn.asyncio.run, "TCPServer", TCPServer, Connection),
-    (hypercorn.asyncio.run, "Lifespan", Lifespan, Start),
-)
+        lifespan_state[CONFIGURATION] = config

@@ -1,0 +1,39 @@
+"""What the seam and the application exchange. Imports nothing of hypercorn, which may be an unknown version."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from weather.asgi import Scope
+from weather.config import SECONDS
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+    from weather.serving.connection import Connection
+
+CONNECTION, CONFIGURATION = "weather.connection", "weather.configuration"
+
+
+def get_connection(scope: Scope) -> Connection | None:
+    """The connection of a request or handshake: an ASGI extension. None under any other server."""
+    found: Connection | None = scope.get("extensions", {}).get(CONNECTION)
+    return found
+
+
+def get_configuration(state: MutableMapping[str, Any]) -> Config | None:
+    """hypercorn's, from the state of the lifespan. None under any other server."""
+    return state.get(CONFIGURATION)
+
+
+@dataclass
+class Limits:
+    """The application sets them at its start. They apply to connections, also before their first request."""
+
+    connections: int = 3000
+    send_timeout_s: float = 20 * SECONDS
+
+
+limits = Limits()
