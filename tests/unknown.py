@@ -1,12 +1,13 @@
 """The application, on a hypercorn that it does not know: UNKNOWN says how that differs from the one that it knows."""
 
+import functools
 import importlib.metadata
 import os
 
 import hypercorn.asyncio.run  # it keeps the names that it has imported
 import hypercorn.asyncio.tcp_server
 from hypercorn.protocol import h11
-from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.protocol.ws_stream import Handshake, WSStream
 
 _version, _send_pings = importlib.metadata.version, WSStream._send_pings
 
@@ -23,6 +24,9 @@ match os.environ["UNKNOWN"]:
         del hypercorn.asyncio.tcp_server.TCPServer
     case "parameters":
         WSStream._send_pings = send_pings
+    case "attributes":
+        for name in ("__init__", "accept"):
+            setattr(Handshake, name, functools.partialmethod(getattr(Handshake, name)))
     case "replaced":
         h11.WSStream = type("WSStream", (WSStream,), {})
 

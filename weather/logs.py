@@ -11,13 +11,13 @@ from weather.config import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Configures the root logger. Libraries that log every call log only from WARNING on."""
+    """Configures the root logger. Libraries that log every call or frame log only from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.getLogger("hypercorn.error").addFilter(_handled_once)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # It logs only that there is a retry.
-    for name in ("mcp", "httpx", "httpcore"):
+    for name in ("mcp", "httpx", "httpcore", "websockets"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 

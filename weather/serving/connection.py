@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypercorn.asyncio.lifespan import Lifespan
@@ -125,6 +126,11 @@ class Connection(TCPServer):
             self._idle[self] = None
             await super().protocol_send(event)
 
+    def write_eof(self) -> None:
+        """Half-closes the connection and reads on. TLS does not allow that: there, nothing happens."""
+        with suppress(NotImplementedError, OSError, RuntimeError):
+            self.writer.write_eof()
+
     @override
     async def _read_data(self) -> None:
         await super()._read_data()
@@ -142,7 +148,8 @@ class Connection(TCPServer):
     async def _close(self) -> None:
         timer = self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
         try:
-            await super()._close()
+            with suppress(OSError):  # hypercorn does not expect ENOTCONN, of a peer that has reset
+                await super()._close()
         finally:
             timer.cancel()
 

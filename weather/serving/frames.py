@@ -1,0 +1,94 @@
+"""WebSocket frames (RFC 6455) by websockets' sans-I/O `ServerProtocol`: from bytes to events, and back."""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from typing_extensions import override
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader, NegotiationError
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import ExtensionName
+
+DATA = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+UTF8 = getincrementaldecoder("utf-8")
+
+
+class Protocol(ServerProtocol):
+    """Of an accepted handshake. `max_size` is the limit of a message, in bytes, before and after it is inflated."""
+
+    def __init__(self, max_size: int, *, compression: bool) -> None:
+        deflate = [Deflate(client_max_window_bits=15)] if compression else None
+        super().__init__(extensions=deflate, state=State.OPEN, max_size=max_size)
+        self.extensions = [Text()]
+        self._too_big = f"a message has at most {max_size} bytes"
+        self._data, self._is_text = bytearray(), False
+
+    def negotiate(self, request: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Takes the headers of the request, and returns those to add to the response. Declines a malformed offer."""
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request)
+        with suppress(InvalidHeader):
+            accepted, extensions = self.process_extensions(headers)
+            self.extensions += extensions
+            return [(b"sec-websocket-extensions", accepted.encode())] if accepted else []
+        return []
+
+    def messages(self, data: bytes) -> list[dict[str, Any]]:
+        """Takes what was received, and returns a `websocket.receive` for each message that it completes."""
+        self.receive_data(data)
+        frames = (frame for frame in cast(list[Frame], self.events_received()) if frame.opcode in DATA)
+        return [event for frame in frames if (event := self._event(frame))]
+
+    def _event(self, frame: Frame) -> dict[str, Any] | None:
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+            if frame.fin and self._is_text:
+                return {"type": "websocket.receive", "text": str(frame.data, "utf-8")}
+        self._data += frame.data
+        if not frame.fin:
+            return None
+        data, self._data = bytes(self._data), bytearray()
+        return {"type": "websocket.receive", **({"text": data.decode()} if self._is_text else {"bytes": data})}
+
+    @override
+    def fail(self, code: CloseCode | int, reason: str = "") -> None:
+        super().fail(code, self._too_big if code == CloseCode.MESSAGE_TOO_BIG else reason)
+
+
+class Text(Extension):
+    """Raises UnicodeDecodeError while a frame is parsed, for which the protocol fails: the first violation counts."""
+
+    name = ExtensionName("text")
+    _decoder: Any = None
+
+    @override
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        if frame.fin and frame.opcode is Opcode.TEXT:
+            str(frame.data, "utf-8")
+        elif frame.opcode in DATA:
+            if frame.opcode is not Opcode.CONT:
+                self._decoder = UTF8() if frame.opcode is Opcode.TEXT else None
+            if self._decoder:
+                self._decoder.decode(frame.data, frame.fin)
+        return frame
+
+    @override
+    def encode(self, frame: Frame) -> Frame:
+        return frame
+
+
+class Deflate(ServerPerMessageDeflateFactory):
+    """Declines a window of 8 bits on either side, which zlib cannot deflate with (madler/zlib#171)."""
+
+    @override
+    def process_request_params(self, params: Sequence[Any], accepted_extensions: Sequence[Any]) -> Any:
+        if "8" in dict(params).values():
+            raise NegotiationError("unsupported window of 8 bits")
+        return super().process_request_params(params, accepted_extensions)
