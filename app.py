@@ -69,9 +69,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     """Fills `state` with what `stack` closes again; raises SettingError and FaultsError."""
-    settings = Settings.read()
+    settings, metrics = Settings.read(), Metrics()
     logs.configure(settings)
-    metrics = Metrics()
     transport = httpx.ASGITransport(app=Simulator(Faults.read())) if settings.simulated else None
     nws = await stack.enter_async_context(NWS(settings, metrics, transport))
     answers = Answers(nws, settings, metrics)
@@ -80,8 +79,9 @@ async def start(stack: AsyncExitStack, state: MutableMapping[str, Any]) -> None:
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     tasks.start_soon(sessions.run_clock, tasks)
-    access, console = Access(settings), Console() if settings.mcp_console else None
-    state.update(sessions=sessions, access=access, mcp=StreamableHTTP(sessions, access), console=console)
+    mcp, console = StreamableHTTP(sessions, Access(settings)), Console() if settings.mcp_console else None
+    serving.limits.prepare = mcp.prepare if settings.mcp_fast_path else None
+    state.update(sessions=sessions, access=mcp.access, mcp=mcp, console=console)
     for warning in unknown_variables(*Settings.model_fields, *(f"simulator_{name}" for name in Faults.model_fields)):
         log.warning(warning)
     log.info("weather %s: MCP at %s and %s, %s", __version__, WEBSOCKET_PATH, HTTP_PATH, settings.in_words)

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     mcp_max_connections: int = Field(3000, ge=1)
     mcp_compression: bool = False
     mcp_console: bool = True
+    mcp_fast_path: bool = True
     mcp_initialize_timeout_seconds: float = Field(30 * SECONDS, gt=0)
     mcp_idle_timeout_seconds: float = Field(1 * HOURS, gt=0)
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from weather.serving import names
 
-MODULES = ("connection", "http1", "websocket")
+MODULES = ("connection", "http1", "ready", "websocket")
 SOURCES = "".join((ROOT / "weather" / "serving" / f"{name}.py").read_text() for name in MODULES)
 
 

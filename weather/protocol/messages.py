@@ -148,12 +148,18 @@ reply = msgspec.json.Decoder(Reply).decode
 _call = msgspec.json.Decoder(Call).decode
 
 
-def parse(data: str | bytes) -> Call | Request | Notification | Response:
-    """Raises InvalidMessage, also for NaN, a lone surrogate and more than 200 brackets in brackets."""
+def plain_call(data: str | bytes) -> Call | None:
     try:
         return _call(data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        whole = _json(data)
+        return None
+
+
+def parse(data: str | bytes) -> Call | Request | Notification | Response:
+    """Raises InvalidMessage, also for NaN, a lone surrogate and more than 200 brackets in brackets."""
+    if call := plain_call(data):
+        return call
+    whole = _json(data)
     try:
         read = msgspec.convert(whole, _Message)
     except ValidationError as error:

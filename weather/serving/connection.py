@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +14,7 @@ from typing_extensions import override
 
 from weather.config import KIB, SECONDS
 from weather.serving.interface import CONFIGURATION, CONNECTION, limits
+from weather.serving.ready import ShortWay
 
 if TYPE_CHECKING:
     from weather.serving.websocket import Stream
@@ -41,6 +43,8 @@ class Connection(TCPServer):
     """
 
     stream: Stream | None = None
+    short_way: ShortWay | None = None
+    _touched_at = 0.0
     _eof = False
     _http: ClassVar[set[Connection]] = set()
     """All connections without a session."""
@@ -64,6 +68,7 @@ class Connection(TCPServer):
 
     @override
     async def run(self) -> None:
+        self.short_way = ShortWay(self) if limits.prepare else None
         if len(self._http) >= limits.connections:
             next(iter(self._idle), self).abort()
         self._http.add(self)
@@ -72,11 +77,19 @@ class Connection(TCPServer):
             await super().run()
         finally:
             self.leave_limit()
+            if self.short_way:
+                self.short_way.remove()
 
     def leave_limit(self) -> None:
         """No longer counts the connection: it has ended, or it is a session, which is counted elsewhere."""
         self._http.discard(self)
         self._idle.pop(self, None)
+
+    def touch(self) -> None:
+        """The connection has answered a request without a task: it is idle from now on."""
+        self._touched_at = self.loop.time()
+        if self in self._idle:
+            self._idle[self] = self._idle.pop(self)
 
     def abort(self) -> None:
         self.leave_limit()
@@ -138,6 +151,16 @@ class Connection(TCPServer):
         await self.idle_task.stop()
         if self.stream and self._unsent:  # A ping may wait for that, without bound.
             self.loop.call_later(CLOSE_TIMEOUT_S, self.writer.transport.abort)
+
+    @override
+    async def _idle_timeout(self) -> None:
+        """hypercorn starts it after each request that it knows of."""
+        left_s = self.config.keep_alive_timeout
+        while left_s > 0 and not self.context.terminated.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.context.terminated.wait(), left_s)
+            left_s = self._touched_at + self.config.keep_alive_timeout - self.loop.time()
+        await asyncio.shield(self._initiate_server_close())
 
     @override
     async def _initiate_server_close(self) -> None:

@@ -29,7 +29,8 @@ class Protocol(ServerProtocol):
         super().__init__(extensions=deflate, state=State.OPEN, max_size=max_size)
         self.extensions = [Text()]
         self._too_big = f"a message has at most {max_size} bytes"
-        self._data, self._is_text = bytearray(), False
+        self._data, self._is_text, self._in_message = bytearray(), False, False
+        self._unparsed = 0
 
     def negotiate(self, request: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Takes the headers of the request, and returns those to add to the response. Declines a malformed offer."""
@@ -43,10 +44,20 @@ class Protocol(ServerProtocol):
     def messages(self, data: bytes) -> list[dict[str, Any]]:
         """Takes what was received, and returns a `websocket.receive` for each message that it completes."""
         self.receive_data(data)
-        frames = (frame for frame in cast(list[Frame], self.events_received()) if frame.opcode in DATA)
-        return [event for frame in frames if (event := self._event(frame))]
+        frames = cast(list[Frame], self.events_received())
+        self._unparsed += len(data) - sum(map(_size, frames))
+        return [event for frame in frames if frame.opcode in DATA and (event := self._event(frame))]
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether the next byte begins a message, and messages are sent and received as they are.
+
+        A frame whose length is written in more bytes than it needs makes it False for good.
+        """
+        return self.state is State.OPEN and not (self._unparsed or self._in_message or self.extensions[1:])
 
     def _event(self, frame: Frame) -> dict[str, Any] | None:
+        self._in_message = not frame.fin
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
             if frame.fin and self._is_text:
@@ -60,6 +71,12 @@ class Protocol(ServerProtocol):
     @override
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
         super().fail(code, self._too_big if code == CloseCode.MESSAGE_TOO_BIG else reason)
+
+
+def _size(frame: Frame) -> int:
+    """The bytes of a masked frame that was not compressed."""
+    size = len(frame.data)
+    return 6 + size + (0 if size < 126 else 2 if size < 65536 else 8)
 
 
 class Text(Extension):

@@ -66,6 +66,8 @@ class HTTP1(H11Protocol):
         if request.http_version in (b"1.1", b"1.0"):
             try:
                 await super()._create_stream(request)
+                if self._tcp.short_way:
+                    self._tcp.short_way.learn(self, request)
                 return
             except UnicodeDecodeError:  # of a header of a handshake
                 self.stream, status = None, 400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,20 @@ def get_configuration(state: MutableMapping[str, Any]) -> Config | None:
     return state.get(CONFIGURATION)
 
 
+CachedReply = Callable[[bytes], str | None]
+"""Returns the response to a message if it is cached and the client may have it now, else None."""
+
+
 @dataclass
 class Limits:
-    """The application sets them at its start. They apply to connections, also before their first request."""
+    """The application sets them at its start. They apply to connections, also before their first request.
+
+    `prepare` returns what answers the bodies that come with the headers of a scope; None if nothing does.
+    """
 
     connections: int = 3000
     send_timeout_s: float = 20 * SECONDS
+    prepare: Callable[[Scope], CachedReply | None] | None = None
 
 
 limits = Limits()

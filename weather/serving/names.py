@@ -29,8 +29,8 @@ REPLACED: tuple[tuple[Any, str, type, type], ...] = (
 )
 # What ours use of hypercorn's, besides the methods that they override.
 USED: dict[type, str] = {
-    TCPServer: "app config context idle_task loop reader writer",
-    H11Protocol: "app can_read config connection context send stream"
+    TCPServer: "app config context idle_task loop protocol reader writer",
+    H11Protocol: "app can_read config connection context keep_alive_requests send server stream"
     " _close_stream _send_error_response _send_h11_event",
     HTTPStream: "app_put send state stream_id",
     WSStream: "app app_put closed config connection handshake scope send state stream_id",

@@ -17,6 +17,7 @@ from websockets.protocol import SEND_EOF, State
 from weather.config import KIB, SECONDS
 from weather.serving.connection import CLOSE_TIMEOUT_S, Application
 from weather.serving.frames import Protocol
+from weather.serving.interface import CachedReply
 
 CHECK_PEER_S = 0.5 * SECONDS
 PARSED_AT_ONCE = 4 * KIB  # Frames are parsed before the application takes them, and a small one is 60 times its size.
@@ -28,7 +29,8 @@ class Stream(WSStream):
     `ended` is "client", or why the server closed: "protocol", "too_big", "dead".
     """
 
-    _protocol: Protocol
+    frames: Protocol
+    cached_reply: CachedReply | None = None
     _end: Callable[[int, str, str], None] | None = None
     _timer: asyncio.TimerHandle | None = None
     _code: int = CloseCode.ABNORMAL_CLOSURE
@@ -42,12 +44,21 @@ class Stream(WSStream):
         self._tcp = cast(Application, self.app).connection
         self._tcp.stream = self
 
-    def configure(self, max_size: int, *, compression: bool, end: Callable[[int, str, str], None]) -> None:
+    def configure(
+        self,
+        max_size: int,
+        *,
+        compression: bool,
+        end: Callable[[int, str, str], None],
+        cached_reply: CachedReply | None,
+    ) -> None:
         """To be called before the handshake is accepted. `max_size` is the limit of a message in bytes.
 
-        `end` is called with code, reason and `ended`, also while the application receives nothing.
+        `end` is called with code, reason and `ended`, also while the application receives nothing. `cached_reply`
+        answers messages for the short way.
         """
         self._max_size, self._compression, self._end = max_size, compression, end
+        self.cached_reply = cached_reply
 
     @override
     async def handle(self, event: Event) -> None:
@@ -68,6 +79,20 @@ class Stream(WSStream):
                 await self.send(StreamClosed(stream_id=self.stream_id))
 
     @property
+    def idle(self) -> bool:
+        """Whether every message received is with the application, and its session is open."""
+        return (
+            self.state is ASGIWebsocketState.CONNECTED
+            and self.frames.between_messages
+            and not self._disconnect_sent
+            and self._queue.empty()
+        )
+
+    def heard(self) -> None:
+        """The peer has sent something."""
+        self._pong_seen = True
+
+    @property
     def _queue(self) -> asyncio.Queue[Any]:
         return self.app_put.__self__  # type: ignore[union-attr, no-any-return]
 
@@ -85,22 +110,22 @@ class Stream(WSStream):
     @override
     async def _accept(self, message: Any) -> None:
         """hypercorn accepts compression from every client that offers it (#307), and would parse frames by wsproto."""
-        self._protocol = Protocol(self._max_size, compression=self._compression)
-        headers = [*message.get("headers", ()), *self._protocol.negotiate(self.scope["headers"])]
+        self.frames = Protocol(self._max_size, compression=self._compression)
+        headers = [*message.get("headers", ()), *self.frames.negotiate(self.scope["headers"])]
         self.handshake.extensions = None
         self._tcp.leave_limit()
         await super()._accept(message | {"headers": headers})
         del self.connection
 
     async def _received(self, data: bytes) -> None:
-        messages = self._protocol.messages(data)
-        if self._protocol.state is State.OPEN:
+        messages = self.frames.messages(data)
+        if self.frames.state is State.OPEN:
             await self._write()  # pongs
         for message in messages:
             if self._disconnect_sent or self.state is not ASGIWebsocketState.CONNECTED:
                 break  # Nobody receives any more.
             await self._put(message)
-        if self._protocol.state is not State.OPEN:
+        if self.frames.state is not State.OPEN:
             await self._closing("protocol")
 
     async def _put(self, message: dict[str, Any]) -> None:
@@ -123,7 +148,7 @@ class Stream(WSStream):
 
     async def _closing(self, ended: str) -> None:
         """The peer has closed, or the protocol has failed the connection (RFC 6455, 7.1.7)."""
-        received, sent = self._protocol.close_rcvd, self._protocol.close_sent
+        received, sent = self.frames.close_rcvd, self.frames.close_sent
         if received:
             self._code = received.code
         elif sent and self.state is ASGIWebsocketState.CONNECTED:
@@ -135,7 +160,7 @@ class Stream(WSStream):
 
     async def _write(self) -> None:
         """Half-closes TCP where the protocol says so, at once after a failure, and reads on (RFC 6455, 7.1.1)."""
-        if data := self._protocol.data_to_send():
+        if data := self.frames.data_to_send():
             await self._tcp.write(RawData(data=b"".join(data)))
             if SEND_EOF in data:
                 self._tcp.write_eof()
@@ -146,21 +171,21 @@ class Stream(WSStream):
             await self._finish()
         elif not self.handshake.accepted:
             await super().app_send(message)
-        elif self._disconnect_sent or self._protocol.state is not State.OPEN:
+        elif self._disconnect_sent or self.frames.state is not State.OPEN:
             pass
         elif message["type"] == "websocket.close":
             await self._close(message.get("code", CloseCode.NORMAL_CLOSURE), message.get("reason") or "")
         elif (text := message.get("text")) is None:
-            self._protocol.send_binary(message["bytes"])
+            self.frames.send_binary(message["bytes"])
             await self._write()
         else:
-            self._protocol.send_text(text.encode())
+            self.frames.send_text(text.encode())
             await self._write()
 
     async def _close(self, code: int, reason: str) -> None:
         """hypercorn would wait without bound for a peer that reads nothing."""
         self.state = ASGIWebsocketState.CLOSED
-        self._protocol.send_close(code, reason.encode()[:123].decode(errors="ignore"))
+        self.frames.send_close(code, reason.encode()[:123].decode(errors="ignore"))
         self._close_unsent = True  # also if this is cancelled
         self._close_unsent = not await _bounded(self._write())
 
@@ -182,13 +207,13 @@ class Stream(WSStream):
     async def _send_pings(self) -> None:
         """hypercorn ignores pongs, and keeps a connection after its end until the next ping is due."""
         interval_s = self.config.websocket_ping_interval or 0
-        while self._protocol.state is State.OPEN and not self._ended.done():
+        while self.frames.state is State.OPEN and not self._ended.done():
             if not (self._pong_seen or self._backpressured):
-                self._protocol.fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s")
+                self.frames.fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s")
                 await self._closing("dead")
                 return
             self._pong_seen = False
-            self._protocol.send_ping(b"")
+            self.frames.send_ping(b"")
             await self._write()
             await asyncio.wait([self._ended], timeout=interval_s)
 

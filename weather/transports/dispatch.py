@@ -107,6 +107,14 @@ class Dispatcher:
             await self._write(messages.error(invalid))
         return False
 
+    def cached_reply(self, message: bytes, started: float) -> str | None:
+        """The response to a call whose result is cached, if it may be sent now. `started` is of `perf_counter`."""
+        full = len(self._activity.in_flight) >= self._most_in_flight or len(message) > self._most_bytes
+        call = None if full or self._subscriptions.shutting_down.is_set() else messages.plain_call(message)
+        reply = self._cached_reply(call, started) if call else None
+        self._activity.calls += reply is not None
+        return reply
+
     def _cached_reply(self, call: Call, started: float) -> str | None:
         """None before the first request of a client, which the log names, and for a session that is not ready."""
         activity = self._activity

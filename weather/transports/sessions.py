@@ -137,13 +137,18 @@ class Sessions:
             self.start(self._drain, served)
             served.extend_graceful_timeout(self.settings.mcp_grace_seconds + CLOSING_S)
 
+    @property
+    def busy(self) -> bool:
+        """Whether HTTP requests are refused: too many are pending, or the server is going down."""
+        return self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_concurrent_requests
+
     @contextmanager
     def request(self, timeout_s: float) -> Iterator[asyncio.Timeout]:
         """Yields the timeout of an HTTP request, to be entered. A shutdown makes it shorter. Raises Refusal.
 
         It is not anyio's, which would take a twentieth of the whole request's time.
         """
-        if self._drained_at is not None or len(self._requests) >= self.settings.mcp_max_concurrent_requests:
+        if self.busy:
             raise Refusal(503, "capacity", "There is no room for another request now.", RETRY)
         timeout = asyncio.timeout(timeout_s)
         self._requests.add(timeout)

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
 import anyio
 
-from weather.access import Access
+from weather.access import Access, check_host_and_origin
 from weather.answers import Key
-from weather.asgi import Receive, Scope, Send, header
+from weather.asgi import HTTP_PATH, Receive, Scope, Send, header
 from weather.config import SECONDS
-from weather.errors import InvalidMessage, Refusal, shortened
+from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
 from weather.protocol import eras, messages, modern
 from weather.protocol.eras import Era
@@ -37,12 +35,11 @@ from weather.protocol.messages import (
     RequestId,
     Work,
 )
-from weather.responses import JSON, Response, peer, respond
-from weather.transports import event_stream
+from weather.responses import Response, peer, respond
+from weather.transports import event_stream, request_metadata
 from weather.transports.sessions import RETRY, Sessions
 
 BODY_TIMEOUT_S = 5 * SECONDS
-HEADER_MISMATCH = -32020
 ALLOW = {"allow": "POST, OPTIONS"}
 PREFLIGHT = {
     "access-control-allow-methods": "POST",
@@ -56,17 +53,17 @@ log = logging.getLogger("weather")
 
 class StreamableHTTP:
     def __init__(self, sessions: Sessions, access: Access) -> None:
-        self._sessions, self._access, self._settings = sessions, access, sessions.settings
+        self._sessions, self.access, self._settings = sessions, access, sessions.settings
         self._pending: dict[tuple[object, RequestId], list[anyio.CancelScope]] = {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Returns None if it has sent the response, or if the client has disconnected. Raises Refusal."""
         if scope["method"] == "OPTIONS":
             return Response(b"", headers=PREFLIGHT | ALLOW)
-        expires_at = await self._access.authorize(scope)  # Some clients show the user what a GET gets, after a POST.
+        expires_at = await self.access.authorize(scope)  # Some clients show the user what a GET gets, after a POST.
         if scope["method"] != "POST":
             raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
-        version, shared = _version(scope), self._access.cors_headers(scope)
+        version, shared = request_metadata.protocol_version(scope), self.access.cors_headers(scope)
         body, response = None, None
         with self._sessions.request(BODY_TIMEOUT_S) as timeout, suppress(TimeoutError):
             async with timeout:
@@ -90,6 +87,29 @@ class StreamableHTTP:
             raise Refusal(503, "capacity", "This server is going down.", RETRY)
         raise Refusal(408, "slow", f"The message did not come within {BODY_TIMEOUT_S:g} s.")
 
+    def prepare(self, scope: Scope) -> Callable[[bytes], str | None] | None:
+        """Returns what answers bodies that come with these headers from the cache, for the server's short way.
+
+        None if the headers do not pass every check, or if a later request with the same ones might not.
+        """
+        if scope["method"] != "POST" or scope["path"] != HTTP_PATH or scope["query_string"]:
+            return None
+        if self._settings.checks_tokens or header(scope, b"origin"):
+            return None
+        try:
+            check_host_and_origin(scope, self._settings)
+            return partial(self._cached_reply, {"headers": scope["headers"]}, request_metadata.protocol_version(scope))
+        except Refusal:
+            return None
+
+    def _cached_reply(self, headers: Scope, version: str, body: bytes) -> str | None:
+        if self._sessions.busy or len(body) > self._settings.mcp_max_message_bytes:
+            return None
+        call = messages.plain_call(body)
+        if call is None or not request_metadata.agrees(headers, version, call):
+            return None
+        return eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter())
+
     async def _posted(self, scope: Scope, receive: Receive, version: str, body: bytes) -> Response | None:
         """Returns None if the client has disconnected. Raises Refusal."""
         started = time.perf_counter()
@@ -97,7 +117,7 @@ class StreamableHTTP:
         try:
             match messages.parse(body):
                 case Call() as call:
-                    if _headers_agree(scope, version, call) and (
+                    if request_metadata.agrees(scope, version, call) and (
                         reply := eras.cached_reply(self._sessions.answers, call, "http", started)
                     ):
                         return Response(reply.encode())
@@ -116,7 +136,7 @@ class StreamableHTTP:
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
         try:
             if era is eras.MODERN:
-                _check_request_metadata(scope, version, request)
+                request_metadata.check(scope, version, request)
             found = era.answered(self._sessions.answers, self._sessions.subscriptions, request, key, "http", started)
             if request.method == "initialize":
                 _log_client(scope, request)
@@ -180,14 +200,6 @@ class StreamableHTTP:
                 cancelled.cancel()
 
 
-def _headers_agree(scope: Scope, version: str, call: Call) -> bool:
-    """False also where only `_check_request_metadata` can say: a name in base64."""
-    if not call.modern:
-        return version in ("", *SESSION_VERSIONS)
-    sent = version, _one(scope, "mcp-method"), _one(scope, "mcp-name")
-    return sent == (messages.VERSION, call.method, call.params.name)
-
-
 async def _result(request: Request, work: Work, notify: Notify) -> str:
     return messages.result(request.id, (await work(notify)).json)
 
@@ -201,36 +213,6 @@ def _status(invalid: InvalidMessage, era: Era) -> int:
     if era is eras.MODERN:
         return 404 if invalid.code == METHOD_NOT_FOUND else 400
     return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
-
-
-def _version(scope: Scope) -> str:
-    """The revision in the headers, "" where there is none; raises Refusal."""
-    content, accepts = _one(scope, "content-type"), _one(scope, "accept")
-    if content.partition(";")[0].strip().lower() != JSON:
-        raise Refusal(415, "content_type", f"Send the message as {JSON}.")
-    if not re.search(r"application/(json|\*)|\*/\*|^$", accepts, re.IGNORECASE):
-        raise Refusal(406, "accept", f"The answer is {JSON}: accept that, and {event_stream.CONTENT_TYPE}.")
-    return _one(scope, "mcp-protocol-version")
-
-
-def _check_request_metadata(scope: Scope, version: str, request: Request) -> None:
-    """Raises InvalidMessage unless the headers say what the body says (2026-07-28, request metadata)."""
-    stated = request.meta.get(messages.META["version"], version)
-    expected = {"MCP-Protocol-Version": stated, "Mcp-Method": request.method}
-    if request.method in ("tools/call", "resources/read", "prompts/get"):
-        expected["Mcp-Name"] = request.params.get("name", request.params.get("uri"))
-    for name, value in expected.items():
-        sent = _one(scope, name.lower())
-        if name == "Mcp-Name" and (encoded := re.fullmatch(r"=\?base64\?(.*)\?=", sent)):
-            with suppress(ValueError):
-                sent = b64decode(encoded[1], validate=True).decode()
-        if sent != value:
-            why = f"Header mismatch: {name} is {shortened(sent)!r}, and the body says {shortened(str(value))!r}."
-            raise InvalidMessage(HEADER_MISMATCH, why, request.id)
-
-
-def _one(scope: Scope, name: str) -> str:
-    return b", ".join(header(scope, name.encode())).decode("latin-1")
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:

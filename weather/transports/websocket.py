@@ -48,7 +48,7 @@ class Session:
     async def run(self) -> None:
         if (served := serving.get_connection(self._scope)) and served.stream:
             most, compression = self._settings.mcp_max_message_bytes, self._settings.mcp_compression
-            served.stream.configure(most, compression=compression, end=self.close)
+            served.stream.configure(most, compression=compression, end=self.close, cached_reply=self._cached_reply)
         try:
             with self._life:
                 self._gone = (await self._receive())["type"] != "websocket.connect"
@@ -87,6 +87,16 @@ class Session:
             code, reason = event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", "")
             self.close(code, reason, event.get("ended", "client"))
         return event
+
+    def _cached_reply(self, message: bytes) -> str | None:
+        """For the server's short way, which calls it only while every message before is with this session."""
+        if self._sending or self._ending:
+            return None
+        now = time.perf_counter()
+        reply = self._dispatcher.cached_reply(message, now)
+        if reply is not None:
+            self._received_at = now
+        return reply
 
     async def _write(self, text: str) -> None:
         if not self._sending:
