@@ -9,6 +9,9 @@ USERS ?= 50
 RATE ?= 20
 TIME ?= 30s
 URL ?= ws://127.0.0.1:$(PORT)/ws
+# make bench: parts of it to print alone, and a commit to compare with.
+ONLY ?=
+BEFORE ?=
 # make soak: duration.
 SECONDS ?= 60
 # An empty value counts as unset, so that no request leaves the machine by mistake.
@@ -39,8 +42,8 @@ soak: $(VENV)/test  ## open, abuse and abandon sessions, subscriptions and HTTP 
 bench-upstream: $(VENV)/run  ## measure the tools with a slow and failing Weather Service: 80 seconds
 	$(BIN)/python -m tests.load.upstream
 
-bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server: two to three minutes
-	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench
+bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server: ONLY="http memory" BEFORE=commit
+	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench $(ONLY) $(if $(BEFORE),--before $(BEFORE))
 
 screenshot: $(VENV)/test  ## write docs/console.png: the page in a browser
 	$(BIN)/python -m tests.screenshot

@@ -1,11 +1,11 @@
-"""What the server is measured against: ASGI applications for hypercorn, each the least that does its work.
+"""What the server is measured against, beside echo.py: ASGI applications, each the least that does its work.
 
-echo            answers every message, and every POST, with the text of the file that ECHO_FILE names
 sdk             the SDK's websocket_server and Server.run, and its streamable HTTP without sessions, with nothing around
                 them; every tool answers with the result that ECHO_FILE has
 naive           a weather server as the platform's example writes it: a new HTTP client per call, nothing cached
 changing        the simulated weather service, whose alerts are another each time; /asked tells when they were asked for
 slow_simulator  the simulated weather service, five seconds late for points north of 70°
+remembering     the simulated weather service, which makes a large answer once, and gives it wherever one like it is due
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import time
 import warnings
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -25,49 +24,15 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.websocket import websocket_server
 
+from tests.load.echo import lifespan, reply, tell_tasks
 from weather.simulator import Simulator
 
 warnings.filterwarnings("ignore", message="The WebSocket server transport is deprecated")
 
 
-async def _lifespan(receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-@cache
-def _reply() -> str:
-    return Path(os.environ["ECHO_FILE"]).read_text()
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    match scope["type"]:
-        case "lifespan":
-            await _lifespan(receive, send)
-        case "http":
-            await _echo_post(receive, send)
-        case "websocket":
-            await receive()
-            await send({"type": "websocket.accept", "subprotocol": "mcp"})
-            reply = _reply()
-            while (await receive())["type"] == "websocket.receive":
-                await send({"type": "websocket.send", "text": reply})
-
-
-async def _echo_post(receive: Any, send: Any) -> None:
-    while (await receive()).get("more_body"):
-        pass
-    reply = _reply().encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(reply)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": reply})
-
-
 async def _serve(server: Server[Any, Any], scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
-        await _lifespan(receive, send)
+        await lifespan(receive, send)
         return
     async with websocket_server(scope, receive, send) as (read, write):
         await server.run(read, write, server.create_initialization_options())
@@ -79,7 +44,7 @@ posts = StreamableHTTPSessionManager(app=bare, json_response=True, stateless=Tru
 
 @cache
 def _result() -> types.ServerResult:
-    return types.ServerResult(types.CallToolResult.model_validate(json.loads(_reply())["result"]))
+    return types.ServerResult(types.CallToolResult.model_validate(json.loads(reply())["result"]))
 
 
 async def _ready(request: types.CallToolRequest) -> types.ServerResult:
@@ -93,7 +58,9 @@ async def sdk(scope: Any, receive: Any, send: Any) -> None:
     match scope["type"]:
         case "lifespan":
             async with posts.run():
-                await _lifespan(receive, send)
+                await lifespan(receive, send)
+        case "http" if scope["path"] == "/tasks":
+            await tell_tasks(send)
         case "http":
             await posts.handle_request(scope, receive, send)
         case "websocket":
@@ -140,6 +107,26 @@ async def slow_simulator(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"].startswith("/points/7"):
         await anyio.sleep(5)
     await _simulator(scope, receive, send)
+
+
+_remembered: dict[str, list[Any]] = {}
+
+
+async def remembering(scope: Any, receive: Any, send: Any) -> None:
+    kind = scope.get("path", "").rpartition("/")[2]
+    if kind not in ("hourly", "active"):
+        await _simulator(scope, receive, send)
+        return
+    if kind not in _remembered:
+        events: list[Any] = []
+
+        async def keep(event: Any) -> None:
+            events.append(event)
+
+        await _simulator(scope, receive, keep)
+        _remembered[kind] = events
+    for event in _remembered[kind]:
+        await send(event)
 
 
 _asked: list[float] = []

@@ -39,8 +39,11 @@ def call(tool: str, **arguments: Any) -> bytes:
     return frame(calling(tool, **arguments))
 
 
+WASHINGTON = {"latitude": 38.9072, "longitude": -77.0369}
+GET_WEATHER = calling("get-weather", **WASHINGTON)
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 DISCOVER = frame({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}})
+INITIALIZED = frame({"jsonrpc": "2.0", "method": "notifications/initialized"})
 PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
 PONG = b"\x8a\x80" + bytes(4)
 CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
@@ -51,6 +54,9 @@ class Caller(asyncio.Protocol, ABC):
 
     answer: asyncio.Future[bytes]
     _end = 0.0
+    # Of the last answer: its first bytes, where its payload begins, and where that ends. The next one like it is not
+    # parsed, if it comes in one piece.
+    _head, _start, _stop = b"", 0, 0
 
     @abstractmethod
     def send(self, request: bytes) -> None: ...
@@ -66,14 +72,14 @@ class Caller(asyncio.Protocol, ABC):
         self._started = time.perf_counter()
         return self.ask(request)
 
-    def answered(self, buffer: bytearray, start: int, size: int) -> None:
+    def answered(self, buffer: bytes | bytearray, start: int, stop: int) -> None:
         now = time.perf_counter()
         if now < self._end:
             self._latencies.append(now - self._started)
             self._started = now
             self.send(self._repeated)
         else:
-            self.answer.set_result(bytes(buffer[start : start + size]))
+            self.answer.set_result(bytes(buffer[start:stop]))
 
 
 class Connection(Caller):
@@ -97,6 +103,9 @@ class Connection(Caller):
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) == self._stop and data.startswith(self._head) and not (self._buffer or self.answer.done()):
+            self.answered(data, self._start, self._stop)
+            return
         self._buffer += data
         if not self._upgraded:
             head, end, rest = self._buffer.partition(b"\r\n\r\n")
@@ -117,13 +126,15 @@ class Connection(Caller):
             size, start = int.from_bytes(buffer[2:4], "big"), 4
         elif size == 127:
             size, start = int.from_bytes(buffer[2:10], "big"), 10
-        if len(buffer) < start + size:
+        stop = start + size
+        if len(buffer) < stop:
             return False
         if buffer[0] & 15 == PING_OPCODE:
             self.transport.write(PONG)
         elif not self.answer.done():
-            self.answered(buffer, start, size)
-        del buffer[: start + size]
+            self._head, self._start, self._stop = bytes(buffer[:start]), start, stop
+            self.answered(buffer, start, stop)
+        del buffer[:stop]
         return True
 
 
@@ -133,6 +144,7 @@ async def connect(port: int, *, deflate: bool = False, initialize: bool = True, 
     await connection.answer
     if initialize:
         await connection.ask(frame({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": INITIALIZE}))
+        connection.send(INITIALIZED)
     if discover:
         await connection.ask(DISCOVER)
     return connection
