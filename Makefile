@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-upstream load soak screenshot places clean help
+.PHONY: run check test bench bench-peers bench-upstream load soak screenshot places clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ bench-upstream: $(VENV)/run  ## measure the tools with a slow and failing Weathe
 bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server: ONLY="http memory" BEFORE=commit
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.bench $(ONLY) $(if $(BEFORE),--before $(BEFORE))
 
+bench-peers: $(VENV)/test $(VENV)-peers/installed  ## measure ratios to other servers: two minutes
+	env -u NWS_API_BASE $(BIN)/python -m tests.load.peers $(VENV)-peers
+
 screenshot: $(VENV)/test  ## write docs/console.png: the page in a browser
 	$(BIN)/python -m tests.screenshot
 
@@ -52,7 +55,7 @@ places: $(VENV)/test  ## write weather/places.tsv: coordinates of towns, ZIP cod
 	$(BIN)/python -m tests.make_places
 
 clean:  ## remove .venv and all other generated files
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html
+	rm -rf $(VENV) $(VENV)-peers build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -80,6 +83,11 @@ $(VENV)/run: pyproject.toml | $(VENV)/python
 $(VENV)/test: pyproject.toml | $(VENV)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/run
+
+$(VENV)-peers/installed: tests/load/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --requirement $<
+	touch $@
 
 $(VENV)/load: pyproject.toml | $(VENV)/python
 	$(BIN)/python -m pip install --quiet --editable '.[load]'

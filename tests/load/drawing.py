@@ -1,9 +1,11 @@
-"""The picture of a benchmark, as SVG: calls per second beside yardsticks, and latency on the way to the ceiling."""
+"""The pictures of the benchmarks, as SVG: calls per second beside yardsticks and other servers, and latency on the way
+to the ceiling.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TypedDict
 
@@ -27,6 +29,7 @@ class Point(TypedDict):
 WIDTH, ROW, TOP = 860, 44, 74
 BARS, BARS_WIDTH = 20, 290  # where the left half begins, and its axis of 100 percent
 PLOT, PLOT_WIDTH = 505, 325
+PEERS_WIDTH = 660
 STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
 .title { font-size: 16px; font-weight: 600 }
@@ -50,28 +53,39 @@ rect { stroke: none !important } path { fill: none !important } .line { stroke-w
 def picture(bars: Sequence[Bar], points: Sequence[Point]) -> str:
     """Readable on light and dark pages."""
     bottom = TOP + ROW * len(bars) + 6
+    title = "Calls per second, and latency, beside what they are measured against"
+    return _page(title, bottom, [*_rates(bars, bottom, BARS_WIDTH), *_latencies(points, bottom)])
+
+
+def peers_picture(bars: Sequence[Bar]) -> str:
+    """The left half of the other picture, with other servers, and as wide as all of it."""
+    bottom = TOP + ROW * len(bars) + 6
+    return _page("Calls per second beside other servers", bottom, _rates(bars, bottom, PEERS_WIDTH))
+
+
+def _page(title: str, bottom: int, parts: Iterable[str]) -> str:
     height = bottom + 52
-    parts = [
+    lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
-        "<title>Calls per second, and latency, beside what they are measured against</title>",
+        f"<title>{title}</title>",
         f"<style>{STYLE}</style>",
         '<rect class="page" width="100%" height="100%" rx="6"/>',
-        *_rates(sorted(bars, key=lambda bar: bar["transport"] != WEBSOCKET), bottom),
-        *_latencies(points, bottom),
+        *parts,
         "</svg>",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _rates(bars: Sequence[Bar], bottom: int) -> Iterator[str]:
+def _rates(bars: Sequence[Bar], bottom: int, wide: int) -> Iterator[str]:
+    bars = sorted(bars, key=lambda bar: bar["transport"] != WEBSOCKET)
     ticks = _ticks(max(100.0, *(bar["share"] for bar in bars)))
-    scale = BARS_WIDTH / max(100.0, ticks[-1])
+    scale = wide / max(100.0, ticks[-1])
     yield _text(BARS, 28, "Calls per second, 16 connections", "title")
     yield from _legend(BARS, 50)
     for tick in ticks:
         yield _path(f"M{BARS + tick * scale:.1f} {TOP}V{bottom}", "grid")
         yield _text(BARS + tick * scale, bottom + 18, f"{tick:,.0f}", "small middle")
-    yield _text(BARS, bottom + 38, "calls per second, where the raw echo over WebSocket makes 100", "small")
+    yield _text(BARS, bottom + 38, "calls per second, where hypercorn's raw echo over WebSocket makes 100", "small")
     for number, bar in enumerate(bars):
         y, width = TOP + ROW * number, max(2.0, bar["share"] * scale)
         kind = bar["transport"] + ("" if bar["what"].startswith("this server") else " pale")

@@ -113,6 +113,12 @@ class Bench:
         """`share` in percent of the raw WebSocket echo."""
         self.bars.append({"what": what, "transport": transport, "share": share, "calls_per_s": rate})
 
+    def missed(self) -> bool:
+        """Whether a target is missed; prints which."""
+        missed = [result["what"] for result in self.results if result["holds"] is False]
+        print("\n".join(f"missed: {what}" for what in missed) or "every target holds")
+        return bool(missed)
+
 
 async def many(port: int, number: int, **options: Any) -> list[Connection]:
     return [await connect(port, **options) for _ in range(number)]

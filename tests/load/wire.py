@@ -45,7 +45,7 @@ META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontex
 DISCOVER = frame({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}})
 INITIALIZED = frame({"jsonrpc": "2.0", "method": "notifications/initialized"})
 PING = frame({"jsonrpc": "2.0", "id": 1, "method": "ping"})
-PONG = b"\x8a\x80" + bytes(4)
+PONG = b"\x8a"
 CLOSE = b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big")
 
 
@@ -53,7 +53,7 @@ class Caller(asyncio.Protocol, ABC):
     """One call in flight at a time. `answer` is a future of the last answer's payload."""
 
     answer: asyncio.Future[bytes]
-    _end = 0.0
+    _repeated, _end = b"", 0.0
     # Of the last answer: its first bytes, where its payload begins, and where that ends. The next one like it is not
     # parsed, if it comes in one piece.
     _head, _start, _stop = b"", 0, 0
@@ -74,11 +74,13 @@ class Caller(asyncio.Protocol, ABC):
 
     def answered(self, buffer: bytes | bytearray, start: int, stop: int) -> None:
         now = time.perf_counter()
-        if now < self._end:
+        if self._repeated:
             self._latencies.append(now - self._started)
+        if now < self._end:
             self._started = now
             self.send(self._repeated)
         else:
+            self._repeated = b""
             self.answer.set_result(bytes(buffer[start:stop]))
 
 
@@ -130,7 +132,7 @@ class Connection(Caller):
         if len(buffer) < stop:
             return False
         if buffer[0] & 15 == PING_OPCODE:
-            self.transport.write(PONG)
+            self.transport.write(PONG + bytes([0x80 | size]) + bytes(4) + buffer[start:stop])
         elif not self.answer.done():
             self._head, self._start, self._stop = bytes(buffer[:start]), start, stop
             self.answered(buffer, start, stop)
