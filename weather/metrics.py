@@ -89,6 +89,8 @@ class Metrics(Collector):
         self._of = cache(self._calls.labels)
         self.built = 0
         """Calls that were not answered from the cache."""
+        self.short_way = 0
+        """Calls that were answered without waking a task."""
 
     def called(self, tool: str, outcome: str, transport: str, seconds: float) -> None:
         """Records a tools/call. `outcome` is one of OUTCOMES, `transport` one of TRANSPORTS."""
@@ -122,6 +124,7 @@ class Metrics(Collector):
         yield counts
         total = sum(counted.values())
         yield CounterMetricFamily("mcp_answer_cache_hits", "Calls answered from ready bytes", total - self.built)
+        yield CounterMetricFamily("mcp_fast_path_replies", "Calls answered without waking a task", self.short_way)
 
     def exposition(self) -> bytes:
         """The text format of Prometheus, version 0.0.4."""

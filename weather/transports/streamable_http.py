@@ -108,7 +108,9 @@ class StreamableHTTP:
         call = messages.plain_call(body)
         if call is None or not request_metadata.agrees(headers, version, call):
             return None
-        return eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter())
+        reply = eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter())
+        self._sessions.metrics.short_way += reply is not None
+        return reply
 
     async def _posted(self, scope: Scope, receive: Receive, version: str, body: bytes) -> Response | None:
         """Returns None if the client has disconnected. Raises Refusal."""

@@ -96,6 +96,7 @@ class Session:
         reply = self._dispatcher.cached_reply(message, now)
         if reply is not None:
             self._received_at = now
+            self._sessions.metrics.short_way += 1
         return reply
 
     async def _write(self, text: str) -> None:
