@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
@@ -32,50 +32,34 @@ REFUSED = ("capacity", "host", "keys", "method", "origin", "path", "scope", "tok
 class Metrics(Collector):
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
         registry.register(self)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         Info("weather_build", "Which version this is", registry=registry).info({"version": __version__})
-        self.max_sessions = Gauge("mcp_max_sessions", "Sessions that may be open", registry=registry)
-        self.answer_cache_bytes = Gauge("mcp_answer_cache_bytes", "Size of the ready answers", registry=registry)
-        self.nws_cache_bytes = Gauge("nws_cache_bytes", "Size of what is kept of NWS's answers", registry=registry)
-        self.sessions_open = Gauge("mcp_sessions_open", "Sessions open now", registry=registry)
-        self.in_flight = Gauge("mcp_requests_in_flight", "Requests at work now", ["transport"], registry=registry)
-        self.tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=registry)
-        self.subscriptions = Gauge("mcp_subscriptions_open", "Subscriptions open now", registry=registry)
-        self.streams = Gauge("mcp_streams_open", "subscriptions/listen open now", registry=registry)
-        self.notifications = Counter("mcp_notifications", "Notifications of changed resources", registry=registry)
-        self.notified = Histogram(
-            "mcp_notification_seconds",
-            "Time from a refresh that brought a change to its last notification",
-            buckets=CALL_SECONDS,
-            registry=registry,
+        self.max_sessions = gauge("mcp_max_sessions", "Sessions that may be open")
+        self.answer_cache_bytes = gauge("mcp_answer_cache_bytes", "Size of the cached results")
+        self.nws_cache_bytes = gauge("nws_cache_bytes", "Size of the cached responses of NWS")
+        self.sessions_open = gauge("mcp_sessions_open", "Sessions open now")
+        self.in_flight = gauge("mcp_requests_in_flight", "Requests in flight", ["transport"])
+        self.tasks = gauge("asyncio_tasks", "Tasks of the event loop")
+        self.subscriptions = gauge("mcp_subscriptions_open", "Subscriptions open now")
+        self.streams = gauge("mcp_streams_open", "subscriptions/listen open now")
+        self.notifications = counter("mcp_notifications", "Notifications of changed resources")
+        self.notified = histogram(
+            "mcp_notification_seconds", "Time from a change at NWS to its last notification", buckets=CALL_SECONDS
         )
-        self._calls = Histogram(
-            "mcp_call_duration_seconds",
-            "Time from taking up a call to its answer",
-            CALL,
-            buckets=CALL_SECONDS,
-            registry=registry,
+        self._calls = histogram("mcp_call_duration_seconds", "Time a tool call took", CALL, buckets=CALL_SECONDS)
+        self._ended = counter("mcp_sessions_ended", "Sessions by how they ended", ["ended"])
+        self._refused = counter("mcp_rejected", "Requests refused by their headers", ["reason", "transport"])
+        self._upstream = counter("nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"])
+        self._upstream_seconds = histogram(
+            "nws_request_duration_seconds", "Time NWS took to answer", ["endpoint"], buckets=SECONDS
         )
-        self._ended = Counter("mcp_sessions_ended", "Sessions by how they ended", ["ended"], registry=registry)
-        self._refused = Counter(
-            "mcp_rejected", "Requests refused by their headers", ["reason", "transport"], registry=registry
-        )
-        self._upstream = Counter(
-            "nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"], registry=registry
-        )
-        self._upstream_seconds = Histogram(
-            "nws_request_duration_seconds", "Time NWS took to answer", ["endpoint"], buckets=SECONDS, registry=registry
-        )
-        self._cache = Counter(
-            "nws_cache", "Questions to the NWS cache by result", ["endpoint", "result"], registry=registry
-        )
-        self.loop_lag = Histogram(
-            "event_loop_lag_seconds",
-            "How late the event loop ran a timer, four times a second",
-            buckets=LAG_SECONDS,
-            registry=registry,
+        self._cache = counter("nws_cache", "Look-ups in the cache of NWS responses", ["endpoint", "result"])
+        self.loop_lag = histogram(
+            "event_loop_lag_seconds", "How late the event loop ran a timer, four times a second", buckets=LAG_SECONDS
         )
         for series, *labels in (  # rate() would miss an increment with which a series begins.
             (self._ended, ENDED),
@@ -113,17 +97,17 @@ class Metrics(Collector):
         self._cache.labels(endpoint, result).inc()
 
     def collect(self) -> Iterator[Metric]:
-        counts = CounterMetricFamily("mcp_calls", "Tool calls by outcome", labels=CALL)
+        """Counters made from the histogram of calls, so that a call records one metric only."""
         (times,) = self._calls.collect()
-        counted: dict[tuple[str, ...], float] = dict.fromkeys(product(TOOLS, OUTCOMES, TRANSPORTS), 0.0)
-        for sample in times.samples:
-            if sample.name.endswith("_count"):
-                counted[tuple(sample.labels[label] for label in CALL)] = sample.value
-        for labels, number in counted.items():
-            counts.add_metric(labels, number)
-        yield counts
-        total = sum(counted.values())
-        yield CounterMetricFamily("mcp_answer_cache_hits", "Calls answered from ready bytes", total - self.built)
+        counts: dict[tuple[str, ...], float] = dict.fromkeys(product(TOOLS, OUTCOMES, TRANSPORTS), 0.0)
+        counts |= {tuple(one.labels.values()): one.value for one in times.samples if one.name.endswith("_count")}
+        calls = CounterMetricFamily("mcp_calls", "Tool calls by outcome", labels=CALL)
+        for labels, count in counts.items():
+            calls.add_metric(labels, count)
+        yield calls
+        yield CounterMetricFamily(
+            "mcp_answer_cache_hits", "Calls with a cached result", sum(counts.values()) - self.built
+        )
         yield CounterMetricFamily("mcp_fast_path_replies", "Calls answered without waking a task", self.short_way)
 
     def exposition(self) -> bytes:
