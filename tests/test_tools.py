@@ -14,7 +14,7 @@ import pytest
 from mcp import ClientSession, McpError, types
 from mcp.shared.message import SessionMessage
 
-from tests.conftest import Clock
+from tests.conftest import ROOT, Clock
 from tests.raw import TIMEOUT_S
 from weather.access import SUBPROTOCOL, Admission
 from weather.answers import Answers
@@ -33,14 +33,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 NOON = datetime(2026, 1, 20, 18, tzinfo=UTC).timestamp()
 SEATTLE = {"latitude": 47.61, "longitude": -122.33}
 CALLS = [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-alerts", {"state": "CA"})]
-PLACES = b"""\
-02108\tMA\tBoston, MA 02108\t\t0\t42.36\t-71.07
-98101\tWA\tSeattle, WA 98101\t\t0\t47.61\t-122.33
-oak\tCA\tOak, CA\t\t2000\t38.5\t-121.5
-oak\tVT\tOak, VT\t\t1000\t44.48\t-73.21
-paris\tTX\tParis, TX\t\t9000\t48.85\t2.35
-seattle\tWA\tSeattle, WA\t\t700000\t47.61\t-122.33
-"""
 FORECAST_LIFE_S, OBSERVATION_LIFE_S, ALERTS_LIFE_S = 3600, 300, 30
 
 
@@ -69,7 +61,7 @@ class World(httpx.AsyncBaseTransport):
         self.nws = NWS(self.settings, self.metrics, self, self.clock)
         self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
         self.answers = Answers(self.nws, self.settings, self.metrics)
-        self.answers.places = Places(PLACES)
+        self.answers.places = Places(ROOT / "tests/places.tsv")
 
     async def handle_async_request(self, request):
         await self.gate.wait()
@@ -207,7 +199,7 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
         (
             "get-alerts",
             {"place": "oak"},
-            "Argument 'place' is \"oak\", the name of 2 places; it should be told with its state, such as Oak, CA;"
+            "Argument 'place' is \"oak\", the name of 2 places; it should be given with its state, such as Oak, CA;"
             " Oak, VT.",
         ),
         ("get-weather", {**SEATTLE, "units": "kelvin"}, UNITS.format('"kelvin"')),

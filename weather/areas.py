@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # fmt: off
 AREAS = {
     "AL": "Alabama", "AK": "Alaska", "AS": "American Samoa", "AZ": "Arizona",
@@ -29,19 +31,12 @@ AREAS = {
 
 
 def find_area(text: str) -> str | None:
-    """The code for a code or a name, None for neither. Case, dots, commas and blanks do not matter."""
-    return _CODES.get(_plain(text))
-
-
-def area_code(text: str) -> str:
-    """As `find_area`; raises ValueError in place of None."""
-    if code := find_area(text):
-        return code
-    raise ValueError
+    """The code for a code or a name, None for neither. Case, blanks, signs and "State of" do not matter."""
+    return _CODES.get(re.sub("^(state|commonwealth)of|state$", "", _plain(text)))
 
 
 def _plain(text: str) -> str:
-    return "".join(text.replace(".", "").replace(",", " ").lower().split())
+    return re.sub(r"[\W_]", "", text).lower()
 
 
 # Abbreviations older than the postal codes, and other common spellings.

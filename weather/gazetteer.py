@@ -6,7 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from functools import cached_property
 from math import asin, cos, radians, sin, sqrt
 from mmap import ACCESS_READ, mmap
@@ -19,9 +19,9 @@ LONG = {
     **{"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"},
     **{"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"},
 }
-START = 3  # A typo in the first letters is found by trying all edits; one behind them, among the neighbours.
-NEIGHBOURS = 100
-LIKE = 0.8
+START = 3  # A typo in the first letters is found by trying all edits, one behind them among the lines near by.
+AROUND_BYTES = 8000  # more than a hundred lines
+LIKE, MOST_LIKE = 0.8, 20
 EARTH_KM = 6371.0
 
 
@@ -57,61 +57,43 @@ class Line(NamedTuple):
         return self.population < 0
 
     @property
+    def town(self) -> str:
+        """The name without its state."""
+        return self.name.rpartition(", ")[0]
+
+    @property
     def other_name(self) -> bool:
         """True if `key` is not of `name` but of another name of the same place."""
-        return key_of(self.name.rpartition(", ")[0]) != self.key
+        return key_of(self.town) != self.key
 
 
 class Gazetteer:
-    def __init__(self, source: Path | bytes) -> None:
-        self.source = source
+    def __init__(self, path: Path = DATA) -> None:
+        self.path = path
 
     @cached_property
-    def data(self) -> mmap | bytes:
-        if isinstance(self.source, bytes):
-            return self.source
-        with self.source.open("rb") as file:
+    def data(self) -> mmap:
+        with self.path.open("rb") as file:
             return mmap(file.fileno(), 0, access=ACCESS_READ)
 
     def lines(self, key: str) -> Iterator[Line]:
         """All lines of a key, in the order of the file."""
-        for text in self._from(self._start(key)):
-            if not text.startswith(f"{key}\t"):
-                break
-            yield Line.of(text)
+        data, start, head = self.data, self._start(key), f"{key}\t".encode()
+        while data[start : start + len(head)] == head:
+            end = data.find(b"\n", start)
+            yield Line.of(data[start:end].decode())
+            start = end + 1
 
-    def like(self, key: str, state: str) -> list[Line]:
-        """Lines whose names differ in a few letters, the most similar first, in any state if `state` is "".
+    def like(self, key: str, state: str | None) -> list[Line]:
+        """Lines whose names differ in a few letters, the most similar first, in any state if `state` is None.
 
         Takes a few ms at most.
         """
-        keys = self._like_behind(key) or dict.fromkeys(self._like_at_start(key), LIKE)
-        similar = [line for near in keys for line in self.lines(near) if not line.airport and state in ("", line.state)]
-        return sorted(similar, key=lambda line: (-keys[line.key], -line.population))
-
-    def _like_behind(self, key: str) -> dict[str, float]:
-        """Keys near `key` in the file with the same first letters, and their similarity from LIKE to 1."""
-        start, head, ratios = self._start(key), key[:START], {}
-        matcher = SequenceMatcher(None, "", key, autojunk=False)
-        for texts in (self._from(start), self._before(start)):
-            for text, _ in zip(texts, range(NEIGHBOURS), strict=False):
-                near = text.partition("\t")[0]
-                if not near.startswith(head):
-                    break
-                matcher.set_seq1(near)
-                if near not in ratios and abs(len(near) - len(key)) <= 2 and matcher.quick_ratio() >= LIKE:
-                    ratios[near] = matcher.ratio()
-        return {near: ratio for near, ratio in ratios.items() if ratio >= LIKE}
-
-    def _like_at_start(self, key: str) -> set[str]:
-        """Keys that differ by one edit in the first letters: a letter more, less, replaced, or swapped."""
-        keys: set[str] = set()
-        for at in range(min(START, len(key)) + 1):
-            head, tail = key[:at], key[at:]
-            edits = {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
-            edits |= {head + letter + rest for letter in ascii_lowercase for rest in (tail, tail[1:])}
-            keys |= {edit for edit in edits if edit != key and next(self.lines(edit), None)}
-        return keys
+        close = get_close_matches(key, self._around(key), MOST_LIKE, LIKE)
+        ranks = {near: rank for rank, near in enumerate(close)} or dict.fromkeys(self._edited(key), 0)
+        towns = (line for near in ranks for line in self.lines(near) if not line.airport)
+        similar = (line for line in towns if state in (None, line.state))
+        return sorted(similar, key=lambda line: (ranks[line.key], -line.population))
 
     def _start(self, key: str) -> int:
         """The offset of the first line whose key is not less than `key`."""
@@ -123,19 +105,21 @@ class Gazetteer:
 
         return bisect_left(range(len(data)), key.encode(), key=key_at)
 
-    def _from(self, start: int) -> Iterator[str]:
-        data = self.data
-        while start < len(data):
-            end = data.find(b"\n", start)
-            yield data[start:end].decode()
-            start = end + 1
+    def _around(self, key: str) -> set[str]:
+        """The keys in the file near `key` that have the same first letters."""
+        start = self._start(key)
+        lines = self.data[max(0, start - AROUND_BYTES) : start + AROUND_BYTES].splitlines()[1:]
+        keys = (line.partition(b"\t")[0].decode() for line in lines)
+        return {near for near in keys if near[:START] == key[:START]}
 
-    def _before(self, end: int) -> Iterator[str]:
-        data = self.data
-        while end > 0:
-            start = data.rfind(b"\n", 0, end - 1) + 1
-            yield data[start : end - 1].decode()
-            end = start
+    def _edited(self, key: str) -> set[str]:
+        """Keys that differ by one edit in the first letters: a letter more, less, replaced, or swapped."""
+        edits: set[str] = set()
+        for at in range(min(START, len(key)) + 1):
+            head, tail = key[:at], key[at:]
+            edits |= {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
+            edits |= {head + letter + rest for letter in ascii_lowercase for rest in (tail, tail[1:])}
+        return edits - {key}
 
 
 def key_of(*words: str) -> str:
@@ -144,8 +128,12 @@ def key_of(*words: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.findall("[a-z0-9]+", re.sub("['`]", "", plain))
+    return re.findall("[a-z0-9]+", re.sub("['`]", "", in_ascii(text).lower()))
+
+
+def in_ascii(text: str) -> str:
+    """Without accents and what else has no letter in ASCII."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:

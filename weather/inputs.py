@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from weather import events
-from weather.areas import AREAS, area_code, find_area
+from weather.areas import AREAS, find_area
 from weather.errors import BadArgument, BadArguments, shortened
 from weather.gazetteer import distance_km
 from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
@@ -29,51 +29,29 @@ NEAR_KM = 50.0
 CALLED = {"lat": "latitude", "lng": "longitude", "lon": "longitude", "long": "longitude", "area": "state"}
 CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code", "zipcode"), "place")
 HINTS = {"state": "part of place, such as Boston, MA", "zone": "left out: of a place, all its zones are asked"}
-WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 SYSTEMS = {"metric": "si", "celsius": "si", "c": "si", "imperial": "us", "fahrenheit": "us", "f": "us"}
-
-
-def _rounded(degrees: float) -> float:
-    return round(degrees, 4) + 0.0  # never -0.0
+CODES = ", ".join(sorted(AREAS))
 
 
 def _number(value: object) -> object:
     """A string as a number, and 5.0 as 5: JSON Schema counts it as an integer (2020-12, validation, 6.1.1)."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,9}(\.\d{0,20})?\s*°?\s*", value, re.ASCII):
-        value = float(value.replace("°", ""))
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}(\.\d{0,20})? ?°?", value, re.ASCII):
+        value = float(value.rstrip(" °"))
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _boolean(value: object) -> object:
-    return WORDS.get(str(value).strip().lower(), value)
-
-
-def _units(value: object) -> object:
-    name = value.strip().lower() if isinstance(value, str) else value
-    return SYSTEMS.get(name, name) if isinstance(name, str) else name
-
-
-def _capitalized(value: object) -> object:
-    return value.strip().capitalize() if isinstance(value, str) else value
 
 
 def _zip_code(value: object) -> object:
     """Restores the zeros that a ZIP code sent as a number has lost."""
-    number = _number(value) if isinstance(value, float) else value
-    if type(number) is int or (isinstance(number, str) and re.fullmatch(r"\s*\d{3,4}\s*", number, re.ASCII)):
-        return f"{int(number):05}"
-    return " ".join(value.split()) if isinstance(value, str) else value
+    number = _number(value)
+    return f"{number:05}" if type(number) is int else value
 
 
-def _event(text: str) -> str:
-    if not events.words_in(text):
-        raise ValueError
-    return text
+def _text(meaning: Callable[[str], object]) -> BeforeValidator:
+    """Replaces a string by its meaning, which is None, and so invalid, for a string without one."""
+    return BeforeValidator(lambda value: meaning(value) if isinstance(value, str) else value)
 
 
-Degrees = Annotated[float, BeforeValidator(_number), AfterValidator(_rounded)]
-Words = Annotated[str, AfterValidator(lambda text: " ".join(text.lower().split())), AfterValidator(_event)]
-CODES = ", ".join(sorted(AREAS))
+Degrees = Annotated[float, BeforeValidator(_number), AfterValidator(lambda value: round(value, 4) + 0.0)]  # never -0.0
 
 
 class ToolInput(BaseModel):
@@ -93,27 +71,25 @@ class ToolInput(BaseModel):
 
 
 class WeatherArgs(ToolInput):
-    units: Annotated[Units, BeforeValidator(_units)] = Field(
+    units: Annotated[Units, _text(lambda name: SYSTEMS.get(name.lower(), name.lower()))] = Field(
         "us", description="us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa"
     )
 
 
 class ForecastArgs(WeatherArgs):
-    hourly: Annotated[bool, BeforeValidator(_boolean)] = Field(
-        False, description="true for the next 48 hours one by one, false for half days"
-    )
+    hourly: bool = Field(False, strict=False, description="true for the next 48 hours one by one, false for half days")
 
 
 class AlertsArgs(ToolInput):
-    state: Annotated[str, AfterValidator(area_code)] = Field(
+    state: Annotated[str, _text(find_area)] = Field(
         NOTHING,
         description="a two-letter code of a US state, territory or marine area, such as CA, or its full name",
         json_schema_extra={"description": f"a US state, territory or marine area, by its name or its code: {CODES}"},
     )
-    severity: Annotated[Severity, BeforeValidator(_capitalized)] = Field(
+    severity: Annotated[Severity, _text(str.capitalize)] = Field(
         NOTHING, description="the least severity that counts: Extreme, Severe, Moderate, Minor or Unknown"
     )
-    event: Words = Field(
+    event: Annotated[str, _text(lambda text: text.lower() if events.words_in(text) else None)] = Field(
         NOTHING,
         min_length=1,
         max_length=MOST_CHARACTERS,
@@ -148,41 +124,36 @@ TAKES: Mapping[str, type[ToolInput]] = {
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
-    """The validated arguments. Raises BadArgument, or BadArguments with all faults of the call."""
-    takes = TAKES[tool]
-    given = {name: value for name, value in arguments.items() if not _left_out(value)}
-    faults = []
+    """The validated arguments. Raises BadArgument, or BadArguments with all faults of the call.
+
+    Null and "" count as left out: some clients send them for every argument that they leave out.
+    """
+    takes, faults = TAKES[tool], []
+    tidy = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in arguments.items()}
+    given = {name: value for name, value in tidy.items() if value not in (None, "")}
     try:
         args = takes.model_validate(given)
     except ValidationError as invalid:
         kinds = {str(error["loc"][0]): error["type"] for error in invalid.errors()}
-        faults = [_fault(takes, tool, name, given[name], kind) for name, kind in kinds.items()]
+        faults = [_fault(takes, tool, name, arguments[name], kind) for name, kind in kinds.items()]
     faults += _faults_of_where(takes, {CALLED.get(name.lower(), name.lower()) for name in given})
     if faults:
         raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
     return args
 
 
-def _left_out(value: object) -> bool:
-    """Some clients send null or "" for every argument that they leave out."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _fault(takes: type[ToolInput], tool: str, name: str, value: object, kind: str) -> BadArgument:
-    fields = takes.model_fields
+    fields, called = takes.model_fields, CALLED.get(name.lower(), name.lower())
+    if name not in fields:
+        left_out = HINTS.get(called, f"left out: {tool} takes {', '.join(fields)}")
+        return BadArgument(shortened(name), "not known", f"called {called} here" if called in fields else left_out)
+    expected = str(fields[name].description)
     if kind == "string_too_long":
-        return BadArgument(name, shortened(json.dumps(value)), f"at most {MOST_CHARACTERS} characters long")
-    if name in fields:
-        expected = str(fields[name].description)
-        if name == "state" and isinstance(value, str):
-            near = get_close_matches(value.title(), AREAS.values(), 1)
-            expected += f", such as {near[0]}" if near else "; or else, for a city, give place"
-        return BadArgument(name, shortened(json.dumps(value)), expected)
-    right_name = CALLED.get(name.lower(), name.lower())
-    if right_name in fields:
-        return BadArgument(shortened(name), "not known", f"called {right_name} here")
-    expected = HINTS.get(right_name, f"left out: {tool} takes {', '.join(fields)}")
-    return BadArgument(shortened(name), "not known", expected)
+        expected = f"at most {MOST_CHARACTERS} characters long"
+    elif name == "state" and isinstance(value, str):
+        near = get_close_matches(value.title(), AREAS.values(), 1)
+        expected += f", such as {near[0]}" if near else "; or else, for a city, give place"
+    return BadArgument(name, shortened(json.dumps(value)), expected)
 
 
 def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[BadArgument]:

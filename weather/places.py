@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from itertools import chain
 from typing import NamedTuple
 
 from weather.areas import find_area
 from weather.errors import BadArgument, shortened
-from weather.gazetteer import DATA, Gazetteer, Line, distance_km, key_of, words_of
+from weather.gazetteer import Gazetteer, Line, distance_km, in_ascii, key_of, words_of
 
 GREAT = 100_000  # A city of this population needs no state, if its namesakes have at most a tenth of it.
 SMALL = 1000  # A town below this population needs its state.
@@ -26,9 +25,11 @@ COUNTRY = re.compile(
 COORDINATES = re.compile(
     r"\(?\s*(-?\d{1,2}(?:\.\d{0,12})?)\s*([NS]?)\s*[,\s]\s*(-?\d{1,3}(?:\.\d{0,12})?)\s*([EW]?)\s*\)?", re.IGNORECASE
 )
-ZIP_CODE = re.compile(r"(?<![\w-])(\d{5})(?:-\d{4})?(?![\w-])")
+ZIP_CODE = re.compile(r"(.*)(?<![\w-])(\d{5})(?:-\d{4})?(?![\w-])(.*)", re.DOTALL)
 AIRPORT = re.compile(r"([a-z]{3,4})(?:\s+airport)?", re.IGNORECASE)
+KIND = re.compile(r"\b(?:the\s+)?(?:city|town|village|borough)\s+of\b|\b(?:township|town|village|cdp)\b", re.IGNORECASE)
 COUNTY = {"county", "parish", "borough", "municipio", "municipality", "census", "area", "city", "and", "near"}
+MINUS = "\u2212"
 OR_ELSE = "or else give latitude and longitude"
 
 
@@ -45,69 +46,59 @@ class Reading(NamedTuple):
     """One way to read a name. `state` is a key of AREAS; `beside` holds the other words, such as a county."""
 
     town: list[str]
-    state: str = ""
+    state: str | None = None
     beside: list[str] = []  # noqa: RUF012, never changed
 
-    @property
-    def key(self) -> str:
-        return key_of(*self.town, self.state, *self.beside)
 
-
-class Places:
-    def __init__(self, source: Path | bytes = DATA) -> None:
-        self.gazetteer = Gazetteer(source)
-
+class Places(Gazetteer):
     def find(self, query: str) -> Place:
         """Raises BadArgument, which names places that would be found."""
-        text = unicodedata.normalize("NFKD", query.replace("\u2212", "-")).encode("ascii", "ignore").decode()
-        text = COUNTRY.sub("", f" {text.strip()}").strip()
-        place = _point(text) or self._by_zip_code(query, text)
-        if place is None and re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
-            place = self._airport(query, text)
-        place = place or self._town(query, text) or self._airport(query, text)
-        if place is None:
-            raise self._unknown(query, text)
-        return place
+        text = COUNTRY.sub("", f" {in_ascii(query.replace(MINUS, '-')).strip()}").strip()
+        found = _point(text) or self._by_zip_code(query, text)
+        if re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
+            found = self._airport(query, text)
+        if found := found or self._town(query, text) or self._airport(query, text):
+            return found
+        raise self._unknown(query, text)
 
     def _by_zip_code(self, query: str, text: str) -> Place | None:
-        """The place of the ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
-        match = next(reversed(list(ZIP_CODE.finditer(text))), None)
-        line = next(self.gazetteer.lines(match[1]), None) if match else None
+        """The place of the last ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
+        match = ZIP_CODE.fullmatch(text)
+        line = next(self.lines(match[2]), None) if match else None
         if match is None or line is None:
             return None
-        beside = COUNTRY.sub("", text[: match.start()].rstrip(" ,")) + text[match.end() :]
-        readings = _readings(beside)
+        beside = COUNTRY.sub("", match[1].rstrip(" ,")) + match[3]
+        readings, area = _readings(beside), find_area(beside)
         towns = next(filter(None, map(self._named, readings)), [])
-        states = {reading.state for reading in readings if reading.state} | {_area(words_of(beside))} - {""}
-        names = {key_of(*reading.town) for reading in readings if reading.state in ("", line.state)}
-        fits = key_of(line.name[:-10]) in names or any(distance_km(line.point, town.point) <= ZIP_KM for town in towns)
-        contradicted = bool(states) and line.state not in states and key_of(beside) != key_of(line.name[:-10])
-        if contradicted or (not fits and towns):
-            alone = f"{towns[0].name} or {match[1]}" if towns else match[1]
+        states = {area, *(reading.state for reading in readings)} - {None}
+        own, near = key_of(line.town), any(distance_km(line.point, town.point) <= ZIP_KM for town in towns)
+        elsewhere = states and line.state not in states and key_of(beside) != own
+        if elsewhere or (towns and not near and not key_of(beside).startswith(own)):
+            alone = f"{towns[0].name} or {match[2]}" if towns else match[2]
             raise BadArgument("place", f"{_quoted(query)}, whose ZIP code is that of {line.name}", f"{alone} alone")
-        ignored = readings and not towns and not _area(words_of(beside))
+        ignored = readings and not towns and not area
         return _place(line, f"Only the ZIP code of {_quoted(query)} was looked up." if ignored else "")
 
     def _airport(self, query: str, text: str) -> Place | None:
         code = AIRPORT.fullmatch(text)
-        lines = self.gazetteer.lines(code[1].lower()) if code else ()
+        lines = self.lines(code[1].lower()) if code else ()
         airport = next((line for line in lines if line.airport), None)
-        return airport and _place(airport, f"{_short(query)} was taken for {airport.apart}.")
+        return airport and _place(airport, f"{_quoted(query)} was taken for {airport.apart}.")
 
     def _town(self, query: str, text: str) -> Place | None:
         for reading in _readings(text):
-            if candidates := self._named(reading):
-                qualified = reading.state or reading.beside
-                return _in_state(query, candidates) if qualified else self._bare(query, text, candidates)
+            if lines := self._named(reading):
+                return self._chosen(query, find_area(text), reading, lines)
         return None
 
     def _named(self, reading: Reading) -> list[Line]:
         """Lines of that name, the largest first; of places with another such name only if nothing else has it."""
-        lines = [line for line in self.gazetteer.lines(key_of(*reading.town)) if reading.state in ("", line.state)]
+        lines = [line for line in self.lines(key_of(*reading.town)) if reading.state in (None, line.state)]
         if reading.beside:
-            lines += [line for line in self.gazetteer.lines("".join(reading.beside)) if line.airport]
+            lines += [line for line in self.lines("".join(reading.beside)) if line.airport]
+            full_name = key_of(*reading.town, reading.state or "", *reading.beside)
+            itself = [line for line in lines if key_of(line.name) == full_name]
             county, lines = _without_kind(reading.beside), list(dict.fromkeys(lines))
-            itself = [line for line in lines if key_of(line.name) == reading.key]
             lines = itself[:1] or [line for line in lines if _without_kind(words_of(line.apart)) == county]
             return [line for line in lines if not line.other_name] or lines
         lines = sorted((line for line in lines if not line.airport), key=lambda line: -line.population)
@@ -115,42 +106,50 @@ class Places:
         small = not reading.state and own and own[0].population < SMALL <= lines[0].population
         return lines if small else own or lines
 
-    def _bare(self, query: str, text: str, candidates: list[Line]) -> Place:
-        """For a name without a state: a great city, or the only town that is not small. Raises BadArgument."""
-        first, *others = candidates
-        area, great = _area(words_of(text)), first.population >= GREAT and _dwarfs(first, others)
-        if area and not great:
+    def _chosen(self, query: str, area: str | None, reading: Reading, lines: list[Line]) -> Place:
+        """The first line, if it is clear that it is meant; without a state, it has to be great, or the only one.
+
+        `area` is set if the query names one. Raises BadArgument.
+        """
+        bare, (first, *others) = not (reading.state or reading.beside), lines
+        if bare and first.other_name and not others:
+            others += (line for line in self._named(Reading(words_of(first.town))) if line.name != first.name)
+        clear = _dwarfs(first, others) and (first.population >= GREAT or not bare)
+        if area and not clear:
             raise self._of_area(query, area)
-        if others and not great:
-            raise _several(query, candidates, "told with its state, such as ")
-        if first.other_name:
-            namesakes = self._named(Reading(words_of(first.name.rpartition(", ")[0])))
-            if len(namesakes) > 1 and not (first.population >= GREAT and _dwarfs(first, namesakes[1:])):
-                raise _several(query, namesakes, "told with its state, such as ")
-        if not great and first.population < SMALL:
+        names = "; ".join(line.name for line in [first, *others][:MOST_NAMED])
+        if others and not clear:
+            got = f"{_quoted(query)}, the name of {len(others) + 1} places"
+            raise BadArgument("place", got, f"given with its state, such as {names}" if bare else f"one of {names}")
+        if bare and first.population < SMALL:
             got = f"{_quoted(query)}, which only a small US place is called"
-            raise BadArgument("place", got, f"told with its state, such as {first.name}; {OR_ELSE}")
-        which = f", the largest of {len(candidates)} places of that name" if others else ""
-        if not others and not first.other_name:
-            which = ", the only US place of that name"
-        if key_of(query) == key_of(first.name):
-            return _place(first)
-        not_state = ", and not for the state" if area not in ("", "DC") else ""
-        return _place(first, f"{_short(query)} was taken for {first.name}{which}{not_state}.")
+            raise BadArgument("place", got, f"given with its state, such as {first.name}; {OR_ELSE}")
+        if first.airport:
+            return _place(first, f"{first.name} is {first.apart}.")
+        largest, same = f"the largest of {len(lines)} places of that name", key_of(query) == key_of(first.name)
+        if bare and not same:
+            only = "" if first.other_name else ", the only US place of that name"
+            which = only if len(lines) == 1 else f", {largest}"
+            not_state = ", and not for the state" if area not in (None, "DC") else ""
+            return _place(first, f"{_quoted(query)} was taken for {first.name}{which}{not_state}.")
+        if others and not bare:
+            return _place(first, f"{first.name} is {largest}, beside {names.partition('; ')[2]}.")
+        return _place(first, f"{_quoted(query)} was taken for {first.name}." if first.other_name and not same else "")
 
     def _of_area(self, query: str, area: str) -> BadArgument:
-        largest = next(self.gazetteer.lines(f"={area.lower()}"), None)
-        kind = "which is a state or territory" if largest else "which is a marine area"
+        largest = next(self.lines(f"={area.lower()}"), None)
+        kind = "state or territory" if largest else "marine area"
         city = f"a city in it, such as {largest.name}" if largest else "a city with its state, such as Boston, MA"
-        return BadArgument("place", f"{_quoted(query)}, {kind}", f'{city}; or else, for its alerts, state "{area}"')
+        expected = f'{city}; or else, for its alerts, state "{area}"'
+        return BadArgument("place", f"{_quoted(query)}, which is a {kind}", expected)
 
     def _unknown(self, query: str, text: str) -> BadArgument:
-        readings, area = _readings(text), _area(words_of(text))
-        if area:
+        if area := find_area(text):
             return self._of_area(query, area)
+        readings = _readings(text)
         readings = [reading for reading in readings if reading.state][:2] or readings[:1]
-        names = list(dict.fromkeys(line.name for reading in readings for line in self._nearest(reading)))
-        such = "; ".join(names[:MOST_NEAREST] or ["Boston, MA"])
+        names = dict.fromkeys(line.name for reading in readings for line in self._nearest(reading))
+        such = "; ".join(list(names)[:MOST_NEAREST] or ["Boston, MA"])
         expected = f"a US city with its state, such as {such}, or a five-digit ZIP code; {OR_ELSE}"
         return BadArgument("place", f"{_quoted(query)}, which is not known", expected)
 
@@ -158,27 +157,10 @@ class Places:
         """Suggestions, best first: another county; similar names; other states; the largest places of the state."""
         if reading.beside:
             yield from self._named(Reading(reading.town, reading.state))
-        yield from self.gazetteer.like(key_of(*reading.town), reading.state)[:MOST_LIKE]
+        yield from self.like(key_of(*reading.town), reading.state)[:MOST_LIKE]
         if reading.state:
             yield from self._named(Reading(reading.town))
-            yield from self.gazetteer.lines(f"={reading.state.lower()}")
-
-
-def _in_state(query: str, candidates: list[Line]) -> Place:
-    first, *others = candidates
-    if others and not _dwarfs(first, others):
-        raise _several(query, candidates, "one of ")
-    if first.airport:
-        return _place(first, f"{first.name} is {first.apart}.")
-    if others:
-        names = "; ".join(line.name for line in others[:MOST_NAMED])
-        return _place(first, f"{first.name} is the largest of {len(candidates)} places of that name, beside {names}.")
-    return _place(first, f"{_short(query)} was taken for {first.name}." if _renamed(query, first) else "")
-
-
-def _several(query: str, candidates: list[Line], which: str) -> BadArgument:
-    names = "; ".join(line.name for line in candidates[:MOST_NAMED])
-    return BadArgument("place", f"{_quoted(query)}, the name of {len(candidates)} places", which + names)
+            yield from self.lines(f"={reading.state.lower()}")
 
 
 def _dwarfs(first: Line, others: Iterable[Line]) -> bool:
@@ -190,30 +172,18 @@ def _readings(text: str) -> list[Reading]:
     parts = [words for part in re.split("[,;()]", text) if (words := words_of(part))]
     if not parts:
         return []
-    if _area(_joined(parts)):
-        return [Reading(_joined(parts))]
+    if find_area(text):
+        return [Reading(words_of(text))]
     readings = []
     for number in reversed(range(len(parts))):
         part = parts[number]
         for start in range(number == 0, len(part)):
-            if state := _area(part[start:]):
+            if state := find_area(" ".join(part[start:])):
                 rest = [*parts[:number], part[:start], *parts[number + 1 :]]
-                readings.append(Reading(rest[0], state, _joined(rest[1:])))
-    readings.append(Reading(parts[0], "", _joined(parts[1:])))
-    return [each for reading in readings for each in (reading, *_without_of(reading))]
-
-
-def _joined(parts: list[list[str]]) -> list[str]:
-    return [word for part in parts for word in part]
-
-
-def _without_of(reading: Reading) -> Iterator[Reading]:
-    """Reads "City of Boston" as Boston, and "Parsippany Township" as Parsippany."""
-    match [word for word in reading.town if word != "the"]:
-        case ["city" | "town" | "village" | "borough", "of", *town] if town:
-            yield reading._replace(town=town)
-        case [*town, "township" | "town" | "village" | "cdp"] if town:
-            yield reading._replace(town=town)
+                readings.append(Reading(rest[0], state, [*chain(*rest[1:])]))
+    readings.append(Reading(parts[0], None, [*chain(*parts[1:])]))
+    bare = KIND.sub("", text, count=1)
+    return readings + (_readings(bare) if bare != text else [])
 
 
 def _without_kind(words: list[str]) -> str:
@@ -221,27 +191,13 @@ def _without_kind(words: list[str]) -> str:
     return key_of(*(word for word in words if word not in COUNTY))
 
 
-def _area(words: list[str]) -> str:
-    """The code of a state, also for "Washington State" and "State of Washington"; "" for none."""
-    match words:
-        case ["state" | "commonwealth", "of", *words] | [*words, "state"]:
-            pass
-    return find_area("".join(words)) or ""
-
-
 def _point(text: str) -> Place | None:
-    match = COORDINATES.fullmatch(text)
-    if match is None:
+    if not (match := COORDINATES.fullmatch(text)):
         return None
-    latitude, longitude = (round(float(number), 4) + 0.0 for number in (match[1], match[3]))
-    latitude = -latitude if match[2] in ("S", "s") else latitude
-    longitude = -longitude if match[4] in ("W", "w") else longitude
+    sides = (match.group(1, 2), match.group(3, 4))
+    latitude, longitude = (round(-float(n) if side in (*"SsWw",) else float(n), 4) + 0.0 for n, side in sides)
     within = abs(latitude) <= 90 and abs(longitude) <= 180
     return Place(f"{latitude}, {longitude}", latitude, longitude) if within else None
-
-
-def _renamed(query: str, line: Line) -> bool:
-    return line.other_name and key_of(query) != key_of(line.name)
 
 
 def _place(line: Line, note: str = "") -> Place:
@@ -250,7 +206,3 @@ def _place(line: Line, note: str = "") -> Place:
 
 def _quoted(query: str) -> str:
     return shortened(json.dumps(query))
-
-
-def _short(query: str) -> str:
-    return shortened(" ".join(query.split()))
