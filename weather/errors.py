@@ -5,7 +5,6 @@
 * InvalidMessage               an invalid message or request, with the JSON-RPC error to send
 * WeatherError                 a tool call failed; the caller reads its `str()`
   + BadArgument                the caller can correct the call
-    + BadArguments             several faults of one call
   + NotCovered                 NWS has no data for the place
   + NoForecast                 NWS knows the place and has no forecast for it
     + Withdrawn                the link to its forecast gives 404
@@ -19,12 +18,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-AGAIN = "Try again in a minute."
-SHOWN = 60
 UNITS_S = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 
 
@@ -71,13 +67,10 @@ class WeatherError(Exception):
 
 
 class BadArgument(WeatherError):
-    def __init__(self, argument: str, got: str, expected: str) -> None:
-        super().__init__(f"Argument '{argument}' is {got}; it should be {expected}.")
+    """Each fault is the argument's name, what it is, and what it should be."""
 
-
-class BadArguments(BadArgument):
-    def __init__(self, faults: Iterable[BadArgument]) -> None:
-        WeatherError.__init__(self, " ".join(map(str, faults)))
+    def __init__(self, *faults: tuple[str, str, str]) -> None:
+        super().__init__(" ".join(f"Argument '{name}' is {got}; it should be {right}." for name, got, right in faults))
 
 
 class NotCovered(WeatherError):
@@ -102,33 +95,36 @@ class Withdrawn(NoForecast):
 class UpstreamError(WeatherError):
     """`did` completes the sentence "NWS ...". It has lasted for `since_s` seconds; `again` says when to retry."""
 
-    def __init__(self, did: str, since_s: float = 0.0, again: str = AGAIN) -> None:
-        super().__init__(did)
-        self.did, self.since_s, self.again = did, since_s, again
+    did = "{}"
+
+    def __init__(self, why: object, since_s: float = 0.0, again: str = "Try again in a minute.") -> None:
+        super().__init__(self.did.format(why))
+        self.since_s, self.again = since_s, again
 
     def __str__(self) -> str:
         lasting = f" (for {duration(self.since_s)} now)" if self.since_s >= 1 else ""
-        return f"The National Weather Service {self.did}{lasting}. {self.again}"
+        return f"The National Weather Service {self.args[0]}{lasting}. {self.again}"
 
 
 class BadAnswer(UpstreamError):
-    def __init__(self, why: str) -> None:
-        super().__init__(f"sent an answer that cannot be read: {why}")
+    did = "sent an answer that cannot be read: {}"
 
 
 class Outdated(UpstreamError):
+    did = "gave a forecast whose periods are all over: it is {} old"
+
     def __init__(self, age_s: float) -> None:
-        super().__init__(f"gave a forecast whose periods are all over: it is {duration(age_s)} old")
+        super().__init__(duration(age_s))
 
 
 class Unavailable(UpstreamError):
-    def __init__(self, why: str, since_s: float = 0.0, again: str = AGAIN) -> None:
-        super().__init__(f"is not answering: {why}", since_s, again)
+    did = "is not answering: {}"
 
 
 class Rejected(UpstreamError):
-    def __init__(self, status: int) -> None:
-        super().__init__(f"did not accept the question (status {status})")
+    """`why` is the HTTP status."""
+
+    did = "did not accept the question (status {})"
 
 
 class TooSlow(UpstreamError):
@@ -148,7 +144,7 @@ def counted(number: float, what: str) -> str:
     return f"{digits} {what}{'' if number == 1 else 's'}"
 
 
-def shortened(text: str, most: int = SHOWN) -> str:
+def shortened(text: str, most: int = 60) -> str:
     """Text of a client as at most `most` printable ASCII characters."""
     plain = text.encode("ascii", "backslashreplace").decode()
     plain = "".join(character if character.isprintable() else "?" for character in plain)

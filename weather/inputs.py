@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from weather import events
 from weather.areas import AREAS, find_area
-from weather.errors import BadArgument, BadArguments, shortened
+from weather.errors import BadArgument, shortened
 from weather.gazetteer import distance_km
 from weather.nws import SEVERITIES, Alert, Severity, Units, is_civil, severity_rank
 from weather.places import Place, Places
@@ -30,6 +30,7 @@ CALLED = {"lat": "latitude", "lng": "longitude", "lon": "longitude", "long": "lo
 CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code", "zipcode"), "place")
 HINTS = {"state": "part of place, such as Boston, MA", "zone": "left out: of a place, all its zones are asked"}
 SYSTEMS = {"metric": "si", "celsius": "si", "c": "si", "imperial": "us", "fahrenheit": "us", "f": "us"}
+Fault = tuple[str, str, str]
 CODES = ", ".join(sorted(AREAS))
 
 
@@ -124,7 +125,7 @@ TAKES: Mapping[str, type[ToolInput]] = {
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
-    """The validated arguments. Raises BadArgument, or BadArguments with all faults of the call.
+    """The validated arguments. Raises BadArgument with all faults of the call.
 
     Null and "" count as left out: some clients send them for every argument that they leave out.
     """
@@ -138,36 +139,36 @@ def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
         faults = [_fault(takes, tool, name, arguments[name], kind) for name, kind in kinds.items()]
     faults += _faults_of_where(takes, {CALLED.get(name.lower(), name.lower()) for name in given})
     if faults:
-        raise faults[0] if len(faults) == 1 else BadArguments(faults[:MOST_FAULTS])
+        raise BadArgument(*faults[:MOST_FAULTS])
     return args
 
 
-def _fault(takes: type[ToolInput], tool: str, name: str, value: object, kind: str) -> BadArgument:
+def _fault(takes: type[ToolInput], tool: str, name: str, value: object, kind: str) -> Fault:
     fields, called = takes.model_fields, CALLED.get(name.lower(), name.lower())
     if name not in fields:
         left_out = HINTS.get(called, f"left out: {tool} takes {', '.join(fields)}")
-        return BadArgument(shortened(name), "not known", f"called {called} here" if called in fields else left_out)
+        return shortened(name), "not known", f"called {called} here" if called in fields else left_out
     expected = str(fields[name].description)
     if kind == "string_too_long":
         expected = f"at most {MOST_CHARACTERS} characters long"
     elif name == "state" and isinstance(value, str):
         near = get_close_matches(value.title(), AREAS.values(), 1)
         expected += f", such as {near[0]}" if near else "; or else, for a city, give place"
-    return BadArgument(name, shortened(json.dumps(value)), expected)
+    return name, shortened(json.dumps(value)), expected
 
 
-def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[BadArgument]:
+def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[Fault]:
     """State or coordinates may come with a place: `located` checks that they agree."""
     fields = takes.model_fields
     ways = [way for way in WAYS if fields.keys() >= set(way)]
     first, *others = (" and ".join(way) for way in ways)
     taken = [way for way in ways if given.intersection(way)]
     if not taken:
-        yield BadArgument(first, "missing", f"{fields[first].description}; or else give {' or '.join(others)}")
+        yield first, "missing", f"{fields[first].description}; or else give {' or '.join(others)}"
     elif "place" not in given and len(taken) > 1:
-        yield BadArgument("state", "given beside coordinates", f"left out, or given without {' and '.join(taken[1])}")
+        yield "state", "given beside coordinates", f"left out, or given without {' and '.join(taken[1])}"
     for name in sorted(set(WAYS[2]) - given) if given.intersection(WAYS[2]) and "place" not in given else ():
-        yield BadArgument(name, "missing", str(fields[name].description))
+        yield name, "missing", str(fields[name].description)
 
 
 def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
@@ -175,8 +176,7 @@ def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
 
     In alerts, a place that names a state becomes `state`. Raises BadArgument.
     """
-    state = args.state if isinstance(args, AlertsArgs) else None
-    area = find_area(args.place) if isinstance(args, AlertsArgs) else None
+    state, area = (args.state, find_area(args.place)) if isinstance(args, AlertsArgs) else (None, None)
     try:
         if area and area == state:
             return args.model_copy(update={"place": None}), ""
@@ -189,7 +189,7 @@ def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
         apart_km = distance_km((place.latitude, place.longitude), (args.latitude, args.longitude))
         if apart_km > NEAR_KM:
             got = f"{place.name}, {apart_km:.0f} km from {args.latitude}, {args.longitude}"
-            raise BadArgument("place", got, "near latitude and longitude, or given without them")
+            raise BadArgument(("place", got, "near latitude and longitude, or given without them"))
     where = {"place": place.name, "latitude": place.latitude, "longitude": place.longitude}
     return args.model_copy(update=where | ({"state": None} if state else {})), place.note
 
@@ -201,5 +201,5 @@ def _in_state(name: str, state: str, places: Places) -> Place:
     except BadArgument:
         place = places.find(name)
     if not re.search(rf", {state}\b", place.name):
-        raise BadArgument("state", f"{state}, and place is {place.name}", "left out, or the state that place is in")
+        raise BadArgument(("state", f"{state}, and place is {place.name}", "left out, or the state that place is in"))
     return place

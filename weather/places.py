@@ -75,7 +75,7 @@ class Places(Gazetteer):
         elsewhere = states and line.state not in states and key_of(beside) != own
         if elsewhere or (towns and not near and not key_of(beside).startswith(own)):
             alone = f"{towns[0].name} or {match[2]}" if towns else match[2]
-            raise BadArgument("place", f"{_quoted(query)}, whose ZIP code is that of {line.name}", f"{alone} alone")
+            raise BadArgument(("place", f"{_quoted(query)}, whose ZIP code is that of {line.name}", f"{alone} alone"))
         ignored = readings and not towns and not area
         return _place(line, f"Only the ZIP code of {_quoted(query)} was looked up." if ignored else "")
 
@@ -120,10 +120,10 @@ class Places(Gazetteer):
         names = "; ".join(line.name for line in [first, *others][:MOST_NAMED])
         if others and not clear:
             got = f"{_quoted(query)}, the name of {len(others) + 1} places"
-            raise BadArgument("place", got, f"given with its state, such as {names}" if bare else f"one of {names}")
+            raise BadArgument(("place", got, f"given with its state, such as {names}" if bare else f"one of {names}"))
         if bare and first.population < SMALL:
             got = f"{_quoted(query)}, which only a small US place is called"
-            raise BadArgument("place", got, f"given with its state, such as {first.name}; {OR_ELSE}")
+            raise BadArgument(("place", got, f"given with its state, such as {first.name}; {OR_ELSE}"))
         if first.airport:
             return _place(first, f"{first.name} is {first.apart}.")
         largest, same = f"the largest of {len(lines)} places of that name", key_of(query) == key_of(first.name)
@@ -141,7 +141,7 @@ class Places(Gazetteer):
         kind = "state or territory" if largest else "marine area"
         city = f"a city in it, such as {largest.name}" if largest else "a city with its state, such as Boston, MA"
         expected = f'{city}; or else, for its alerts, state "{area}"'
-        return BadArgument("place", f"{_quoted(query)}, which is a {kind}", expected)
+        return BadArgument(("place", f"{_quoted(query)}, which is a {kind}", expected))
 
     def _unknown(self, query: str, text: str) -> BadArgument:
         if area := find_area(text):
@@ -151,7 +151,7 @@ class Places(Gazetteer):
         names = dict.fromkeys(line.name for reading in readings for line in self._nearest(reading))
         such = "; ".join(list(names)[:MOST_NEAREST] or ["Boston, MA"])
         expected = f"a US city with its state, such as {such}, or a five-digit ZIP code; {OR_ELSE}"
-        return BadArgument("place", f"{_quoted(query)}, which is not known", expected)
+        return BadArgument(("place", f"{_quoted(query)}, which is not known", expected))
 
     def _nearest(self, reading: Reading) -> Iterator[Line]:
         """Suggestions, best first: another county; similar names; other states; the largest places of the state."""
