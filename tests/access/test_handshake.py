@@ -36,6 +36,11 @@ def refused(check, *args):
     return refusal.value.status, refusal.value.reason
 
 
+def allowing(**lists):
+    """Settings with these lists, "" being unset."""
+    return Settings.read(**{f"mcp_allowed_{name}": allowed for name, allowed in lists.items() if allowed})
+
+
 def test_only_the_endpoint_is_served():
     check_request_line(handshake(query=b"any=thing"))
     check_request_line({"path": "/ws"})
@@ -122,7 +127,7 @@ def test_a_refused_subprotocol_is_not_shown_since_it_may_carry_a_token():
     ],
 )
 def test_a_host_that_passes(host, server, allowed):
-    check_host_and_origin(handshake(host=host, server=server), Settings.read(mcp_allowed_hosts=allowed))
+    check_host_and_origin(handshake(host=host, server=server), allowing(hosts=allowed))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_a_host_that_passes(host, server, allowed):
     ],
 )
 def test_a_host_of_somebody_else_is_misdirected(host, server, allowed):
-    settings = Settings.read(mcp_allowed_hosts=allowed)
+    settings = allowing(hosts=allowed)
     assert refused(check_host_and_origin, handshake(host=host, server=server), settings) == (421, "host")
 
 
@@ -194,7 +199,7 @@ def from_page(origin, host="weather.example"):
     ],
 )
 def test_an_origin_that_passes(origin, host, allowed):
-    check_host_and_origin(from_page(origin, host), Settings.read(mcp_allowed_origins=allowed))
+    check_host_and_origin(from_page(origin, host), allowing(origins=allowed))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +221,7 @@ def test_an_origin_that_passes(origin, host, allowed):
     ],
 )
 def test_a_page_of_another_site_is_refused(origin, host, allowed):
-    settings = Settings.read(mcp_allowed_origins=allowed)
+    settings = allowing(origins=allowed)
     assert refused(check_host_and_origin, from_page(origin, host), settings) == (403, "origin")
 
 
