@@ -7,8 +7,7 @@ path, a query string or a subprotocol, since clients have put tokens into all th
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from weather.access.bearer import Bearer, Clock
 from weather.access.origins import check_host_and_origin
@@ -20,12 +19,10 @@ from weather.protocol.messages import SESSION_VERSIONS, VERSION
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 PROTECTED_RESOURCES = (PROTECTED_RESOURCE, PROTECTED_RESOURCE + HTTP_PATH, PROTECTED_RESOURCE + WEBSOCKET_PATH)
 SUBPROTOCOL, AUTH = "mcp", "mcp.auth."
-VERSIONS = (VERSION, *reversed(SESSION_VERSIONS))
-SUBPROTOCOLS = (SUBPROTOCOL, *(f"mcp.version.{version}" for version in VERSIONS))
+SUBPROTOCOLS = (SUBPROTOCOL, *(f"mcp.version.{version}" for version in (VERSION, *reversed(SESSION_VERSIONS))))
 
 
-@dataclass(frozen=True)
-class Admission:
+class Admission(NamedTuple):
     """The subprotocol to accept, and the token's end in epoch seconds; None for no subprotocol and for no end."""
 
     subprotocol: str | None
@@ -95,11 +92,12 @@ class Access:
         """The protected resource metadata (RFC 9728 section 2); raises Refusal without MCP_AUTH_ISSUER."""
         if not self._settings.mcp_auth_issuer:
             raise Refusal(404, "path", "No authorization server is named here.")
+        scopes = (self._settings.mcp_auth_scope or "").split()
         return {
             "resource": base_url(scope) + (scope["path"].removeprefix(PROTECTED_RESOURCE) or HTTP_PATH),
             "authorization_servers": [self._settings.mcp_auth_issuer],
             "bearer_methods_supported": ["header"],
-            **({"scopes_supported": scope_} if (scope_ := (self._settings.mcp_auth_scope or "").split()) else {}),
+            **({"scopes_supported": scopes} if scopes else {}),
         }
 
     def cors_headers(self, scope: Scope) -> dict[str, str]:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # Asymmetric only: RFC 8725 section 3.1.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 PUBLIC_MEMBERS = ("kid", "kty", "crv", "n", "e", "x", "y")
-FETCH_ERRORS = (httpx.HTTPError, jwt.PyJWTError, TimeoutError, ValueError, RecursionError)
+FETCH_ERRORS = (httpx.HTTPError, jwt.PyJWTError, TimeoutError, LookupError, TypeError, ValueError, RecursionError)
 MAX_KEY_SET_BYTES = MIB
 LEEWAY_S = 10
 FETCH_TIMEOUT_S = 5 * SECONDS
@@ -43,14 +43,9 @@ def granted(*claims: object) -> set[str]:
 def usable(body: bytes) -> list[jwt.PyJWK]:
     """The public members of every key, once for each algorithm that its `use` and `alg` allow.
 
-    PyJWT alone takes RSA without `alg` for RS256 only. Raises PyJWTError, ValueError or RecursionError where none is
-    usable.
+    PyJWT alone takes RSA without `alg` for RS256 only. Raises one of FETCH_ERRORS where none is usable.
     """
-    match json.loads(body):
-        case {"keys": [*entries]}:
-            jwks = [jwk for jwk in entries if isinstance(jwk, dict) and jwk.get("use", "sig") == "sig"]
-        case _:
-            raise ValueError("no JWK Set")
+    jwks = [jwk for jwk in json.loads(body)["keys"] if isinstance(jwk, dict) and jwk.get("use", "sig") == "sig"]
     allowed = [(jwk, name) for jwk in jwks for name in ALGORITHMS if jwk.get("alg", name) == name]
     public = [({m: jwk[m] for m in PUBLIC_MEMBERS if isinstance(jwk.get(m), str)}, name) for jwk, name in allowed]
     return jwt.PyJWKSet([members | {"alg": name} for members, name in public]).keys
@@ -68,7 +63,7 @@ class KeySet:
             raise SettingError("MCP_AUTH_JWKS_URL", "***", "a URL without user and password")
         self._url, self._clock, self._fetching = str(url), clock, anyio.Lock()
         self._keys: list[jwt.PyJWK] = []
-        self._fetched_at = self._tried_at = float("-inf")
+        self._expires_at = self._retry_at = float("-inf")
         self._http = httpx.AsyncClient(
             headers={"User-Agent": f"weather-mcp-websocket/{__version__}", "Accept-Encoding": "identity"},
             verify=ssl.create_default_context(),  # The system's certificates; httpx's own default is certifi's.
@@ -116,9 +111,8 @@ class KeySet:
         return [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
 
     def _due(self, kid: str | None, algorithm: str | None) -> bool:
-        now, pause_s = self._clock(), REFETCH_S if self._keys else FIRST_FETCH_RETRY_S
-        wanted = now - self._fetched_at >= KEYS_FRESH_S or not self._matching(kid, algorithm)
-        return wanted and now - self._tried_at >= pause_s
+        now = self._clock()
+        return now >= self._retry_at and (now >= self._expires_at or not self._matching(kid, algorithm))
 
     async def _fetch(self) -> None:
         """Logs a failure. Follows no redirect, and reads the body as sent: a compressed one has no bound."""
@@ -132,9 +126,9 @@ class KeySet:
                         body += chunk
                         if len(body) > MAX_KEY_SET_BYTES:
                             raise ValueError(f"more than {MAX_KEY_SET_BYTES} bytes")
-            self._keys, self._fetched_at = usable(body), self._clock()
+            self._keys, self._expires_at = usable(body), self._clock() + KEYS_FRESH_S
         except FETCH_ERRORS as error:
             known = "the keys fetched before stay in use" if self._keys else "no JWT passes"
             log.warning("No keys from MCP_AUTH_JWKS_URL, %s: %r", known, error)
         finally:
-            self._tried_at = self._clock()
+            self._retry_at = self._clock() + (REFETCH_S if self._keys else FIRST_FETCH_RETRY_S)
