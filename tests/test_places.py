@@ -40,7 +40,7 @@ LINES = [
 
 
 def written(path, lines):
-    path.write_text("".join(map(str, lines)))
+    path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
     return Places(path)
 
 

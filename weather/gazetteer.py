@@ -40,17 +40,10 @@ class Line(NamedTuple):
     latitude: float
     longitude: float
 
-    def __str__(self) -> str:
-        return "\t".join(map(str, (*self[:5], f"{self.latitude:.4f}", f"{self.longitude:.4f}"))) + "\n"
-
     @classmethod
     def of(cls, text: str) -> Line:
         key, state, name, apart, population, latitude, longitude = text.split("\t")
         return cls(key, state, name, apart, int(population), float(latitude), float(longitude))
-
-    @property
-    def point(self) -> tuple[float, float]:
-        return self.latitude, self.longitude
 
     @property
     def airport(self) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from weather.areas import find_area
 from weather.errors import BadArgument, shortened
-from weather.gazetteer import Gazetteer, Line, distance_km, in_ascii, key_of, words_of
+from weather.gazetteer import Gazetteer, Line, in_ascii, key_of, words_of
 
 GREAT = 100_000  # A city of this population needs no state, if its namesakes have at most a tenth of it.
 SMALL = 1000  # A town below this population needs its state.
@@ -18,7 +18,6 @@ UNKNOWN = 500  # assumed where the population is not known
 MOST_NAMED = 10
 MOST_NEAREST = 5
 MOST_LIKE = 3
-ZIP_KM = 80  # the greatest distance of a town from its ZIP codes
 COUNTRY = re.compile(
     r"(?:^|[\s,]+)(?:u\.?\s?s\.?(?:\s?a\.?)?|united\s+states(?:\s+of\s+america)?)[\s.]*$", re.IGNORECASE
 )
@@ -57,7 +56,10 @@ class Places(Gazetteer):
         found = _point(text) or self._by_zip_code(query, text)
         if re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
             found = self._airport(query, text)
-        if found := found or self._town(query, text) or self._airport(query, text):
+        for reading in () if found else _readings(text):
+            if lines := self._named(reading):
+                return self._chosen(query, find_area(text), reading, lines)
+        if found := found or self._airport(query, text):
             return found
         raise self._unknown(query, text)
 
@@ -70,10 +72,8 @@ class Places(Gazetteer):
         beside = COUNTRY.sub("", match[1].rstrip(" ,")) + match[3]
         readings, area = _readings(beside), find_area(beside)
         towns = next(filter(None, map(self._named, readings)), [])
-        states = {area, *(reading.state for reading in readings)} - {None}
-        own, near = key_of(line.town), any(distance_km(line.point, town.point) <= ZIP_KM for town in towns)
-        elsewhere = states and line.state not in states and key_of(beside) != own
-        if elsewhere or (towns and not near and not key_of(beside).startswith(own)):
+        states = {area, *(reading.state for reading in readings)} - {None} or {town.state for town in towns}
+        if states and line.state not in states and key_of(beside) != key_of(line.town):
             alone = f"{towns[0].name} or {match[2]}" if towns else match[2]
             raise BadArgument(("place", f"{_quoted(query)}, whose ZIP code is that of {line.name}", f"{alone} alone"))
         ignored = readings and not towns and not area
@@ -84,12 +84,6 @@ class Places(Gazetteer):
         lines = self.lines(code[1].lower()) if code else ()
         airport = next((line for line in lines if line.airport), None)
         return airport and _place(airport, f"{_quoted(query)} was taken for {airport.apart}.")
-
-    def _town(self, query: str, text: str) -> Place | None:
-        for reading in _readings(text):
-            if lines := self._named(reading):
-                return self._chosen(query, find_area(text), reading, lines)
-        return None
 
     def _named(self, reading: Reading) -> list[Line]:
         """Lines of that name, the largest first; of places with another such name only if nothing else has it."""
@@ -114,7 +108,8 @@ class Places(Gazetteer):
         bare, (first, *others) = not (reading.state or reading.beside), lines
         if bare and first.other_name and not others:
             others += (line for line in self._named(Reading(words_of(first.town))) if line.name != first.name)
-        clear = _dwarfs(first, others) and (first.population >= GREAT or not bare)
+        dwarfs = all(first.population >= 10 * max(other.population, UNKNOWN) for other in others)
+        clear = dwarfs and (first.population >= GREAT or not bare)
         if area and not clear:
             raise self._of_area(query, area)
         names = "; ".join(line.name for line in [first, *others][:MOST_NAMED])
@@ -161,10 +156,6 @@ class Places(Gazetteer):
         if reading.state:
             yield from self._named(Reading(reading.town))
             yield from self.lines(f"={reading.state.lower()}")
-
-
-def _dwarfs(first: Line, others: Iterable[Line]) -> bool:
-    return all(first.population >= 10 * max(other.population, UNKNOWN) for other in others)
 
 
 def _readings(text: str) -> list[Reading]:
