@@ -328,7 +328,8 @@ async def test_handshake_at_another_path_is_refused(path):
 async def test_handshake_with_only_other_subprotocols_is_refused(subprotocols):
     async with running() as state:
         sent = await handshake(state, subprotocols=subprotocols)
-    assert sent == refusal(400, "subprotocol", "Offer the subprotocol 'mcp', or none at all.", WS)
+    message = "Offer the subprotocol 'mcp', in one Sec-WebSocket-Protocol header line, or none at all."
+    assert sent == refusal(400, "subprotocol", message, WS)
 
 
 async def test_handshake_from_another_sites_page_is_refused():

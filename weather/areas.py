@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import re
 
-# fmt: off
-AREAS = {
-    "AL": "Alabama", "AK": "Alaska", "AS": "American Samoa", "AZ": "Arizona",
-    "AR": "Arkansas", "CA": "California", "CO": "Colorado", "CT": "Connecticut",
-    "DE": "Delaware", "DC": "District of Columbia", "FM": "Federated States of Micronesia", "FL": "Florida",
-    "GA": "Georgia", "GU": "Guam", "HI": "Hawaii", "ID": "Idaho",
-    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas",
-    "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine", "MH": "Marshall Islands",
-    "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
-    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska",
-    "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico",
-    "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "MP": "Northern Mariana Islands",
-    "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PW": "Palau",
-    "PA": "Pennsylvania", "PR": "Puerto Rico", "RI": "Rhode Island", "SC": "South Carolina",
-    "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "VI": "U.S. Virgin Islands",
-    "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
-    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
+# The name, and other common ones: abbreviations older than the postal codes, and political names.
+_NAMES = {
+    "AL": "Alabama|Ala", "AK": "Alaska|Alas", "AS": "American Samoa", "AZ": "Arizona|Ariz", "AR": "Arkansas|Ark",
+    "CA": "California|Calif|Cal", "CO": "Colorado|Colo", "CT": "Connecticut|Conn", "DE": "Delaware|Del",
+    "DC": "District of Columbia|Washington DC", "FM": "Federated States of Micronesia|Micronesia|FSM",
+    "FL": "Florida|Fla", "GA": "Georgia", "GU": "Guam", "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois|Ill|Ills",
+    "IN": "Indiana|Ind", "IA": "Iowa", "KS": "Kansas|Kan|Kans", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine",
+    "MH": "Marshall Islands|RMI", "MD": "Maryland", "MA": "Massachusetts|Mass", "MI": "Michigan|Mich",
+    "MN": "Minnesota|Minn", "MS": "Mississippi|Miss", "MO": "Missouri", "MT": "Montana|Mont",
+    "NE": "Nebraska|Neb|Nebr", "NV": "Nevada|Nev", "NH": "New Hampshire", "NJ": "New Jersey",
+    "NM": "New Mexico|N Mex", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota|N Dak",
+    "MP": "Northern Mariana Islands|CNMI|Northern Marianas", "OH": "Ohio", "OK": "Oklahoma|Okla",
+    "OR": "Oregon|Ore|Oreg", "PW": "Palau|Republic of Palau", "PA": "Pennsylvania|Penn|Penna", "PR": "Puerto Rico",
+    "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota|S Dak", "TN": "Tennessee|Tenn",
+    "TX": "Texas|Tex", "VI": "U.S. Virgin Islands|Virgin Islands|USVI|United States Virgin Islands", "UT": "Utah",
+    "VT": "Vermont", "VA": "Virginia", "WA": "Washington|Wash", "WV": "West Virginia|W Va|W Virginia",
+    "WI": "Wisconsin|Wis|Wisc", "WY": "Wyoming|Wyo",
     "AM": "Southern Atlantic coast and Caribbean waters",  # south of Currituck Beach Light, North Carolina
-    "AN": "Northern Atlantic coast waters", "GM": "Gulf of Mexico", "LC": "Lake St. Clair", "LE": "Lake Erie",
-    "LH": "Lake Huron", "LM": "Lake Michigan", "LO": "Lake Ontario", "LS": "Lake Superior",
+    "AN": "Northern Atlantic coast waters", "GM": "Gulf of Mexico|Gulf|Gulf of America", "LC": "Lake St. Clair",
+    "LE": "Lake Erie", "LH": "Lake Huron", "LM": "Lake Michigan", "LO": "Lake Ontario", "LS": "Lake Superior",
     "PH": "Hawaiian waters", "PK": "Alaskan waters", "PM": "Mariana Islands waters", "PS": "American Samoa waters",
     "PZ": "Pacific coast waters", "SL": "St. Lawrence River",
-}
-# fmt: on
+}  # fmt: skip
+AREAS = {code: names.partition("|")[0] for code, names in _NAMES.items()}
 
 
 def find_area(text: str) -> str | None:
@@ -39,16 +39,4 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]", "", text).lower()
 
 
-# Abbreviations older than the postal codes, and other common spellings.
-_ALSO = {
-    "AL": "ala", "AK": "alas", "AZ": "ariz", "AR": "ark", "CA": "calif cal", "CO": "colo", "CT": "conn",
-    "DC": "washingtondc", "DE": "del", "FL": "fla", "FM": "micronesia fsm", "GM": "gulf gulfofamerica",
-    "IL": "ill ills", "IN": "ind", "KS": "kan kans", "MA": "mass", "MH": "rmi", "MI": "mich",
-    "MN": "minn", "MP": "cnmi northernmarianas", "MS": "miss", "MT": "mont", "ND": "ndak",
-    "NE": "neb nebr", "NM": "nmex", "NV": "nev", "OK": "okla", "OR": "ore oreg", "PA": "penn penna",
-    "PW": "republicofpalau", "SD": "sdak", "TN": "tenn", "TX": "tex",
-    "VI": "virginislands usvi usvirginislands unitedstatesvirginislands", "WA": "wash",
-    "WI": "wis wisc", "WV": "wva wvirginia", "WY": "wyo",
-}  # fmt: skip
-_CODES = {_plain(text): code for code, name in AREAS.items() for text in (code, name)}
-_CODES |= {text: code for code, also in _ALSO.items() for text in also.split()}
+_CODES = {_plain(name): code for code, names in _NAMES.items() for name in (code, *names.split("|"))}

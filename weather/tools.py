@@ -115,11 +115,8 @@ async def call(
         result = await answers.answer(query, progress)
         outcome = result.outcome
         return Result(result.json)
-    except (BadArgument, NotCovered) as error:
-        outcome = "argument_error"
-        return _error(str(error))
     except WeatherError as error:
-        outcome = "upstream_error"
+        outcome = "argument_error" if isinstance(error, BadArgument | NotCovered) else "upstream_error"
         return _error(str(error))
     except Exception:  # a bug must not end the session
         outcome = "error"

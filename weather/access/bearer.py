@@ -11,12 +11,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from weather.config import KIB, Settings
+from weather.config import Settings
 from weather.errors import Refusal, SettingError
 
 log = logging.getLogger(__name__)
-
-MAX_TOKEN_BYTES = 8 * KIB
 
 Clock = Callable[[], float]
 
@@ -40,8 +38,6 @@ def presented(authorization: Sequence[bytes], query: bytes) -> bytes:
     if scheme.lower() != b"bearer" or not token:
         more = "; a token in the query string is not accepted." if b"access_token=" in query else "."
         raise refusal(401, "token_missing", f"Send the header 'Authorization: Bearer <token>'{more}")
-    if len(token) > MAX_TOKEN_BYTES:
-        raise invalid(f"The access token is longer than {MAX_TOKEN_BYTES} bytes")
     return token
 
 

@@ -44,11 +44,9 @@ def negotiate(scope: Scope) -> str | None:
     for subprotocol in SUBPROTOCOLS:
         if subprotocol in scope["subprotocols"]:
             return subprotocol
-    offered = _offered(scope)
-    if SUBPROTOCOL in offered:
-        raise Refusal(400, "subprotocol", "Send all subprotocols in one Sec-WebSocket-Protocol header line.")
-    if any(offered) or any(scope["subprotocols"]):
-        raise Refusal(400, "subprotocol", f"Offer the subprotocol '{SUBPROTOCOL}', or none at all.")
+    if any(_offered(scope)) or any(scope["subprotocols"]):
+        message = f"Offer the subprotocol '{SUBPROTOCOL}', in one Sec-WebSocket-Protocol header line, or none at all."
+        raise Refusal(400, "subprotocol", message)
     return None
 
 
