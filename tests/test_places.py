@@ -8,6 +8,7 @@ from time import process_time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from tests.conftest import ROOT
 from weather.areas import AREAS
@@ -277,7 +278,11 @@ MARINE = {"AM", "AN", "GM", "LC", "LE", "LH", "LM", "LO", "LS", "PH", "PK", "PM"
 
 
 def named():
-    lines = [Line.of(text) for text in DATA.read_text().splitlines() if not text.startswith(("#", "="))]
+    lines = [
+        convert(text.split("\t"), Line, strict=False)
+        for text in DATA.read_text().splitlines()
+        if not text.startswith(("#", "="))
+    ]
     return {line.name: (round(line.latitude, 4), round(line.longitude, 4)) for line in lines}
 
 

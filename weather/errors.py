@@ -122,8 +122,6 @@ class Unavailable(UpstreamError):
 
 
 class Rejected(UpstreamError):
-    """`why` is the HTTP status."""
-
     did = "did not accept the question (status {})"
 
 

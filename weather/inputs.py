@@ -178,11 +178,9 @@ def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
     """
     state, area = (args.state, find_area(args.place)) if isinstance(args, AlertsArgs) else (None, None)
     try:
-        if area and area == state:
-            return args.model_copy(update={"place": None}), ""
         place = _in_state(args.place, state, places) if state else places.find(args.place)
     except BadArgument:
-        if area is None or state or args.latitude is not None:
+        if area is None or state not in (None, area) or args.latitude is not None:
             raise
         return args.model_copy(update={"place": None, "state": area}), ""
     if args.latitude is not None and args.longitude is not None:

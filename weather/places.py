@@ -28,7 +28,6 @@ ZIP_CODE = re.compile(r"(.*)(?<![\w-])(\d{5})(?:-\d{4})?(?![\w-])(.*)", re.DOTAL
 AIRPORT = re.compile(r"([a-z]{3,4})(?:\s+airport)?", re.IGNORECASE)
 KIND = re.compile(r"\b(?:the\s+)?(?:city|town|village|borough)\s+of\b|\b(?:township|town|village|cdp)\b", re.IGNORECASE)
 COUNTY = {"county", "parish", "borough", "municipio", "municipality", "census", "area", "city", "and", "near"}
-MINUS = "\u2212"
 OR_ELSE = "or else give latitude and longitude"
 
 
@@ -52,7 +51,7 @@ class Reading(NamedTuple):
 class Places(Gazetteer):
     def find(self, query: str) -> Place:
         """Raises BadArgument, which names places that would be found."""
-        text = COUNTRY.sub("", f" {in_ascii(query.replace(MINUS, '-')).strip()}").strip()
+        text = COUNTRY.sub("", " " + in_ascii(query.replace("\u2212", "-")).strip()).strip()
         found = _point(text) or self._by_zip_code(query, text)
         if re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
             found = self._airport(query, text)
@@ -65,9 +64,7 @@ class Places(Gazetteer):
 
     def _by_zip_code(self, query: str, text: str) -> Place | None:
         """The place of the last ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
-        match = ZIP_CODE.fullmatch(text)
-        line = next(self.lines(match[2]), None) if match else None
-        if match is None or line is None:
+        if not (match := ZIP_CODE.fullmatch(text)) or not (line := next(self.lines(match[2]), None)):
             return None
         beside = COUNTRY.sub("", match[1].rstrip(" ,")) + match[3]
         readings, area = _readings(beside), find_area(beside)

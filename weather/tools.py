@@ -23,6 +23,11 @@ from weather.nws import Progress, silent
 NAME, TITLE = "weather", "US weather"
 TOOLS = tuple(TAKES)
 KNOWN = ", ".join(TOOLS)
+BEHAVIOR = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
+SOURCES = {
+    "simulator": "The weather is simulated, for trying and testing, and says nothing about the real weather.",
+    Settings.model_fields["nws_api_base"].default: "The weather is live, from the National Weather Service.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +52,7 @@ def _tool(name: str, title: str, description: str, result: type[BaseModel]) -> d
         "description": description,
         "inputSchema": TAKES[name].model_json_schema(schema_generator=Short),
         "outputSchema": result.model_json_schema(mode="serialization", schema_generator=Short),
-        "annotations": {
-            "title": title,
-            "readOnlyHint": True,
-            "destructiveHint": False,
-            "idempotentHint": True,
-            "openWorldHint": True,
-        },
+        "annotations": {"title": title, **BEHAVIOR},
     }
 
 
@@ -132,13 +131,8 @@ def _error(text: str) -> Result:
 
 
 def instructions(settings: Settings) -> str:
-    if settings.simulated:
-        source = "The weather is simulated, for trying and testing, and says nothing about the real weather."
-    elif settings.nws_api_base == Settings.model_fields["nws_api_base"].default:
-        source = "The weather is live, from the National Weather Service."
-    else:
-        source = "Each result's source says whether the weather is live or simulated."
+    either = "Each result's source says whether the weather is live or simulated."
     return (
-        "Answers questions about current weather, forecasts and weather alerts."
-        " Coverage is the United States, its territories and adjacent waters. " + source
+        "Answers questions about current weather, forecasts and weather alerts. Coverage is the United States, its"
+        f" territories and adjacent waters. {SOURCES.get(settings.nws_api_base, either)}"
     )
