@@ -25,10 +25,6 @@ def refusal(status: int, reason: str, message: str, **challenge: str) -> Refusal
     return Refusal(status, reason, message, {"www-authenticate": f"Bearer {parts}"})
 
 
-def invalid(description: str = "The access token is not valid") -> Refusal:
-    return refusal(401, "token_invalid", f"{description}.", error="invalid_token", error_description=description)
-
-
 def presented(authorization: Sequence[bytes], query: bytes) -> bytes:
     """The token of the only `Authorization: Bearer` header (RFC 6750 section 2.1); raises Refusal."""
     if len(authorization) > 1:
@@ -58,7 +54,7 @@ class Bearer:
         if settings.mcp_auth_jwks_url:
             from weather.access.jwks import KeySet  # Here, since few servers need it and it takes 9 MB.
 
-            self._keys = KeySet(settings.mcp_auth_jwks_url, clock)
+            self._keys = KeySet(settings.mcp_auth_jwks_url, settings, clock)
         if (file := settings.mcp_auth_tokens_file) and not self._in_file():
             raise SettingError("MCP_AUTH_TOKENS_FILE", str(file), "a readable file with a token in each line")
 
@@ -69,14 +65,13 @@ class Bearer:
         token = presented(authorization, query)
         if is_among(token, self._fixed + self._in_file()):
             return None
-        if self._keys is None:
-            raise invalid()
         try:
-            scopes, expires_at = await self._keys.verify(
-                token, self._settings.mcp_auth_issuer, self._settings.mcp_auth_audience
-            )
+            if self._keys is None:
+                raise ValueError("The access token is not valid")
+            scopes, expires_at = await self._keys.verify(token)
         except ValueError as error:
-            raise invalid(str(error)) from None
+            why = str(error)
+            raise refusal(401, "token_invalid", f"{why}.", error="invalid_token", error_description=why) from None
         scope = " ".join((self._settings.mcp_auth_scope or "").split())
         if not scopes.issuperset(scope.split()):
             message = f"The access token needs the scope '{scope}'."

@@ -17,7 +17,7 @@ from pydantic import HttpUrl
 
 from weather import __version__
 from weather.access.origins import is_loopback
-from weather.config import MIB, MINUTES, SECONDS
+from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import Refusal, SettingError
 
 log = logging.getLogger(__name__)
@@ -57,11 +57,11 @@ class KeySet:
     Concurrent callers share one fetch. After a failed fetch the previous keys stay in use.
     """
 
-    def __init__(self, url: HttpUrl, clock: Callable[[], float]) -> None:
+    def __init__(self, url: HttpUrl, settings: Settings, clock: Callable[[], float]) -> None:
         """Raises SettingError for a URL with user or password: the URL may be logged."""
         if url.username or url.password:
             raise SettingError("MCP_AUTH_JWKS_URL", "***", "a URL without user and password")
-        self._url, self._clock, self._fetching = str(url), clock, anyio.Lock()
+        self._url, self._settings, self._clock, self._fetching = str(url), settings, clock, anyio.Lock()
         self._keys: list[jwt.PyJWK] = []
         self._expires_at = self._retry_at = float("-inf")
         self._http = httpx.AsyncClient(
@@ -72,17 +72,18 @@ class KeySet:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    async def verify(self, token: bytes, issuer: str | None, audience: str | None) -> tuple[set[str], float]:
+    async def verify(self, token: bytes) -> tuple[set[str], float]:
         """The token's scopes, and its end in epoch seconds.
 
         Raises ValueError, with a sentence for the client, for a token that is not valid; Refusal as `find` does.
         """
+        audience = self._settings.mcp_auth_audience
         try:
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(
                 token,
                 await self.find(header.get("kid"), header.get("alg")),
-                issuer=issuer,
+                issuer=self._settings.mcp_auth_issuer,
                 audience=audience,
                 leeway=LEEWAY_S,
                 options={"require": ["exp"], "verify_aud": bool(audience), "enforce_minimum_key_length": True},
