@@ -139,11 +139,14 @@ ONLY = ", the only US place of that name"
     [
         ("Oak, ME", ""),
         ("Oak", '"Oak" was taken for Oak, ME, the largest of 4 places of that name.'),
-        ("Oak, OH", "Oak, OH is the largest of 2 places of that name, beside Oak, OH (Ash County)."),
+        (
+            "Oak, OH",
+            '"Oak, OH" was taken for Oak, OH, the largest of 2 places of that name, beside Oak, OH (Ash County).',
+        ),
         ("saint ash", f'"saint ash" was taken for Saint Ash, MT{ONLY}.'),
         ("Elm C, NY", '"Elm C, NY" was taken for Elm, NY.'),
         ("ofr", '"ofr" was taken for O Fir Airfield.'),
-        ("Oak, ME (OFR)", "Oak, ME (OFR) is O Fir Airfield."),
+        ("Oak, ME (OFR)", '"Oak, ME (OFR)" was taken for O Fir Airfield.'),
         (
             "Washington",
             '"Washington" was taken for Washington, DC, the only US place of that name, and not for the state.',

@@ -109,24 +109,14 @@ class Places(Gazetteer):
         clear = dwarfs and (first.population >= GREAT or not bare)
         if area and not clear:
             raise self._of_area(query, area)
-        names = "; ".join(line.name for line in [first, *others][:MOST_NAMED])
         if others and not clear:
-            got = f"{_quoted(query)}, the name of {len(others) + 1} places"
-            raise BadArgument(("place", got, f"given with its state, such as {names}" if bare else f"one of {names}"))
+            names = "; ".join(line.name for line in [first, *others][:MOST_NAMED])
+            expected = f"given with its state, such as {names}" if bare else f"one of {names}"
+            raise BadArgument(("place", f"{_quoted(query)}, the name of {len(others) + 1} places", expected))
         if bare and first.population < SMALL:
-            got = f"{_quoted(query)}, which only a small US place is called"
-            raise BadArgument(("place", got, f"given with its state, such as {first.name}; {OR_ELSE}"))
-        if first.airport:
-            return _place(first, f"{first.name} is {first.apart}.")
-        largest, same = f"the largest of {len(lines)} places of that name", key_of(query) == key_of(first.name)
-        if bare and not same:
-            only = "" if first.other_name else ", the only US place of that name"
-            which = only if len(lines) == 1 else f", {largest}"
-            not_state = ", and not for the state" if area not in (None, "DC") else ""
-            return _place(first, f"{_quoted(query)} was taken for {first.name}{which}{not_state}.")
-        if others and not bare:
-            return _place(first, f"{first.name} is {largest}, beside {names.partition('; ')[2]}.")
-        return _place(first, f"{_quoted(query)} was taken for {first.name}." if first.other_name and not same else "")
+            expected = f"given with its state, such as {first.name}; {OR_ELSE}"
+            raise BadArgument(("place", f"{_quoted(query)}, which only a small US place is called", expected))
+        return _place(first, _note(query, area, bare, lines))
 
     def _of_area(self, query: str, area: str) -> BadArgument:
         largest = next(self.lines(f"={area.lower()}"), None)
@@ -153,6 +143,20 @@ class Places(Gazetteer):
         if reading.state:
             yield from self._named(Reading(reading.town))
             yield from self.lines(f"={reading.state.lower()}")
+
+
+def _note(query: str, area: str | None, bare: bool, lines: list[Line]) -> str:
+    first, *others = lines
+    same, which = key_of(query) == key_of(first.name), ""
+    if others:
+        beside = "" if bare else f", beside {'; '.join(line.name for line in others[:MOST_NAMED])}"
+        which = f", the largest of {len(lines)} places of that name{beside}"
+    elif bare and not first.other_name:
+        which = ", the only US place of that name"
+    if area not in (None, "DC"):
+        which += ", and not for the state"
+    told = not same if bare else others or first.airport or (first.other_name and not same)
+    return f"{_quoted(query)} was taken for {first.apart if first.airport else first.name}{which}." if told else ""
 
 
 def _readings(text: str) -> list[Reading]:
