@@ -3,7 +3,7 @@
 import pytest
 
 from weather.access import Access, Admission, check_host_and_origin
-from weather.access.handshake import check_request_line, negotiate
+from weather.access.handshake import negotiate
 from weather.config import Settings
 from weather.errors import Refusal
 
@@ -41,9 +41,9 @@ def allowing(**lists):
     return Settings.read(**{f"mcp_allowed_{name}": allowed for name, allowed in lists.items() if allowed})
 
 
-def test_only_the_endpoint_is_served():
-    check_request_line(handshake(query=b"any=thing"))
-    check_request_line({"path": "/ws"})
+@pytest.mark.parametrize("scope", [handshake(query=b"any=thing"), handshake(raw_path=None)])
+async def test_only_the_endpoint_is_served(scope):
+    assert await Access(Settings.read()).admit(scope) == Admission(None, None)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,10 @@ def test_only_the_endpoint_is_served():
         {"path": "/ws", "raw_path": b"http://localhost/ws"},
     ],
 )
-def test_another_spelling_of_the_path_is_not_the_endpoint(changes):
-    assert refused(check_request_line, handshake(**changes)) == (404, "path")
+async def test_another_spelling_of_the_path_is_not_the_endpoint(changes):
+    with pytest.raises(Refusal) as refusal:
+        await Access(Settings.read()).admit(handshake(**changes))
+    assert (refusal.value.status, refusal.value.reason) == (404, "path")
 
 
 def offering(*lines):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import hmac
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
@@ -15,8 +16,6 @@ from weather.config import Settings
 from weather.errors import Refusal, SettingError
 
 log = logging.getLogger(__name__)
-
-Clock = Callable[[], float]
 
 
 def refusal(status: int, reason: str, message: str, **challenge: str) -> Refusal:
@@ -45,7 +44,7 @@ def is_among(token: bytes, known: Iterable[bytes]) -> bool:
 class Bearer:
     """Checks tokens as the MCP_AUTH_ settings require; without such settings every request passes."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises SettingError for a file without a token; a file that loses its tokens later is only logged."""
         self._settings = settings
         self._fixed = tuple(token.get_secret_value().encode() for token in settings.mcp_auth_tokens)

@@ -6,13 +6,11 @@ path, a query string or a subprotocol, since clients have put tokens into all th
 
 from __future__ import annotations
 
-import time
 from typing import Any, NamedTuple
 
-from weather.access.bearer import Bearer, Clock
+from weather.access.bearer import Bearer
 from weather.access.origins import check_host_and_origin
 from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header
-from weather.config import Settings
 from weather.errors import Refusal
 from weather.protocol.messages import SESSION_VERSIONS, VERSION
 
@@ -27,12 +25,6 @@ class Admission(NamedTuple):
 
     subprotocol: str | None
     expires_at: float | None
-
-
-def check_request_line(scope: Scope) -> None:
-    """Raises Refusal unless the path is exactly the endpoint's, without percent-encoding."""
-    if scope["path"] != WEBSOCKET_PATH or scope.get("raw_path") not in (None, WEBSOCKET_PATH.encode()):
-        raise Refusal(404, "path", f"The MCP endpoint is {WEBSOCKET_PATH}.")
 
 
 def negotiate(scope: Scope) -> str | None:
@@ -55,17 +47,13 @@ def _offered(scope: Scope) -> list[str]:
     return [offer.strip() for offer in lines.split(",")]
 
 
-class Access:
+class Access(Bearer):
     """Admits handshakes and authorizes requests as the settings require."""
 
-    def __init__(self, settings: Settings, clock: Clock = time.monotonic) -> None:
-        """Raises SettingError."""
-        self._settings = settings
-        self._bearer = Bearer(settings, clock)
-
     async def admit(self, scope: Scope) -> Admission:
-        """Runs every check on a WebSocket handshake; raises Refusal."""
-        check_request_line(scope)
+        """Runs every check on a WebSocket handshake; raises Refusal. The path has to be exact, not percent-encoded."""
+        if scope["path"] != WEBSOCKET_PATH or scope.get("raw_path") not in (None, WEBSOCKET_PATH.encode()):
+            raise Refusal(404, "path", f"The MCP endpoint is {WEBSOCKET_PATH}.")
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
         return Admission(subprotocol, await self.authorize(scope))
@@ -79,7 +67,7 @@ class Access:
         tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
         sent += [f"Bearer {token}".encode() for token in tokens]  # Browsers cannot set headers on a WebSocket.
         try:
-            return await self._bearer.check(sent, scope.get("query_string", b""))
+            return await self.check(sent, scope.get("query_string", b""))
         except Refusal as refusal:
             if self._settings.mcp_auth_issuer and "www-authenticate" in refusal.headers:
                 url = f"{base_url(scope)}{PROTECTED_RESOURCE}{scope['path']}"
