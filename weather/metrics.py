@@ -51,22 +51,22 @@ class Metrics(Collector):
             "mcp_notification_seconds", "Time from a change at NWS to its last notification", buckets=CALL_SECONDS
         )
         self._calls = histogram("mcp_call_duration_seconds", "Time a tool call took", CALL, buckets=CALL_SECONDS)
-        self._ended = counter("mcp_sessions_ended", "Sessions by how they ended", ["ended"])
-        self._refused = counter("mcp_rejected", "Requests refused by their headers", ["reason", "transport"])
+        self.ended = counter("mcp_sessions_ended", "Sessions by how they ended", ["ended"])
+        self.refused = counter("mcp_rejected", "Requests refused by their headers", ["reason", "transport"])
         self._upstream = counter("nws_requests", "Requests to NWS by endpoint and status", ["endpoint", "status"])
         self._upstream_seconds = histogram(
             "nws_request_duration_seconds", "Time NWS took to answer", ["endpoint"], buckets=SECONDS
         )
-        self._cache = counter("nws_cache", "Look-ups in the cache of NWS responses", ["endpoint", "result"])
+        self.cache = counter("nws_cache", "Look-ups in the cache of NWS responses", ["endpoint", "result"])
         self.loop_lag = histogram(
             "event_loop_lag_seconds", "How late the event loop ran a timer, four times a second", buckets=LAG_SECONDS
         )
         for series, *labels in (  # rate() would miss an increment with which a series begins.
-            (self._ended, ENDED),
-            (self._refused, REFUSED, TRANSPORTS),
+            (self.ended, ENDED),
+            (self.refused, REFUSED, TRANSPORTS),
             (self._upstream, ENDPOINTS, ("200", "error")),
             (self._upstream_seconds, ENDPOINTS),
-            (self._cache, ENDPOINTS, ("hit", "miss", "refresh")),
+            (self.cache, ENDPOINTS, ("hit", "miss", "refresh")),
         ):
             for values in product(*labels):
                 series.labels(*values)
@@ -80,21 +80,11 @@ class Metrics(Collector):
         """Records a tools/call. `outcome` is one of OUTCOMES, `transport` one of TRANSPORTS."""
         self._of(tool, outcome, transport).observe(seconds)
 
-    def ended(self, how: str) -> None:
-        self._ended.labels(how).inc()
-
-    def refused(self, reason: str, transport: str) -> None:
-        self._refused.labels(reason, transport).inc()
-
     def upstream(self, endpoint: str, status: str, seconds: float | None = None) -> None:
         """Records a request to NWS. `status` is the HTTP status, "error" or "cancelled", which has no `seconds`."""
         self._upstream.labels(endpoint, status).inc()
         if seconds is not None:
             self._upstream_seconds.labels(endpoint).observe(seconds)
-
-    def cache(self, result: str, endpoint: str) -> None:
-        """Records a look-up in the cache of documents: "hit", "miss" or "refresh"."""
-        self._cache.labels(endpoint, result).inc()
 
     def collect(self) -> Iterator[Metric]:
         """Counters made from the histogram of calls, so that a call records one metric only."""

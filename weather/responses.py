@@ -43,7 +43,7 @@ class Response:
 def refused(scope: Scope, refusal: Refusal, metrics: Metrics) -> Response:
     """Builds the response, counts it, and logs it: at DEBUG for wrong paths and methods, else WARNING."""
     transport, what = ("websocket", "handshake") if scope["type"] == "websocket" else ("http", "request")
-    metrics.refused(refusal.reason, transport)
+    metrics.refused.labels(refusal.reason, transport).inc()
     level = logging.DEBUG if what == "request" and refusal.reason in ASTRAY else logging.WARNING
     log.log(level, "%s refused", what, extra={"fields": {"reason": refusal.reason, "peer": peer(scope)}})
     body: dict[str, Any] = {"error": refusal.reason, "message": str(refusal)}

@@ -177,7 +177,7 @@ class Upstream:
         `refresh_ahead` fetches it also if it expires soon, `bypass_cache` in any case.
         """
         if refusal := self._refusals.get(request.url):
-            self.metrics.cache("hit", request.name)
+            self.metrics.cache.labels(request.name, "hit").inc()
             raise refusal.with_traceback(None)  # Each raise would extend its traceback.
         document: Document[T] | None = self._cache.get(request.url)
         if (
@@ -185,9 +185,9 @@ class Upstream:
             and not bypass_cache
             and self.clock() < (document.refresh_at if refresh_ahead else document.expires_at)
         ):
-            self.metrics.cache("hit", request.name)
+            self.metrics.cache.labels(request.name, "hit").inc()
             return document
-        self.metrics.cache("refresh" if refresh_ahead else "miss", request.name)
+        self.metrics.cache.labels(request.name, "refresh" if refresh_ahead else "miss").inc()
         stale_copy = self.stale_copy(request)
         flight = self._flights.get(request.url)
         if flight is None or flight.stopped:

@@ -79,7 +79,7 @@ class Sessions:
 
     def discard(self, session: Session, ended: str) -> None:
         self._open.discard(session)
-        self.metrics.ended(ended)
+        self.metrics.ended.labels(ended).inc()
 
     async def run_clock(self, tasks: TaskGroup) -> None:
         """The one clock of the process: closes sessions whose time is up, and measures how late the loop is."""
