@@ -49,6 +49,8 @@ def unknown_variables(*known: str) -> Iterator[str]:
 RENAMED = {"MCP_MAX_REQUESTS": "MCP_MAX_CONCURRENT_REQUESTS"}
 # At least one: an empty list of tokens or origins would open the server by mistake.
 COMMAS = (NoDecode, BeforeValidator(split_commas), Field(min_length=1))
+Host = Annotated[str, AfterValidator(str.lower), Field(pattern=r"^[^/@ ]*$")]
+Origin = Annotated[str, AfterValidator(str.lower), Field(pattern=r"^(\*|.*://.*[^/])$")]
 Token = Secret[Annotated[str, Field(pattern=r"^[!-~]+$")]]  # No client could send another one in a header.
 
 
@@ -94,10 +96,10 @@ class Settings(BaseSettings):
     mcp_send_timeout_seconds: float = Field(20 * SECONDS, gt=0)
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 
-    mcp_allowed_hosts: Annotated[tuple[Annotated[str, Field(pattern=r"^[^/@ ]*$")], ...], *COMMAS] = Field(
+    mcp_allowed_hosts: Annotated[tuple[Host, ...], *COMMAS] = Field(
         (), description="names as in a Host header, such as example.com or example.com:8080, apart by commas, or *"
     )
-    mcp_allowed_origins: Annotated[tuple[Annotated[str, Field(pattern=r"^(\*|.*://.*[^/])$")], ...], *COMMAS] = Field(
+    mcp_allowed_origins: Annotated[tuple[Origin, ...], *COMMAS] = Field(
         (), description="origins such as https://example.com, apart by commas, or *"
     )
     mcp_auth_tokens: Annotated[tuple[Token, ...], *COMMAS] = Field(

@@ -84,13 +84,12 @@ class Gazetteer:
 
     def _start(self, key: str) -> int:
         """The offset of the first line whose key is not less than `key`."""
-        data = self.data
 
         def key_at(position: int) -> bytes:
-            start = data.rfind(b"\n", 0, position) + 1
-            return data[start : data.find(b"\t", start)]
+            start = self.data.rfind(b"\n", 0, position) + 1
+            return self.data[start : self.data.find(b"\t", start)]
 
-        return bisect_left(range(len(data)), key.encode(), key=key_at)
+        return bisect_left(range(len(self.data)), key.encode(), key=key_at)
 
     def _around(self, key: str) -> set[str]:
         """The keys in the file near `key` that have the same first letters."""
@@ -101,11 +100,11 @@ class Gazetteer:
 
     def _edited(self, key: str) -> set[str]:
         """Keys that differ by one edit in the first letters: a letter more, less, replaced, or swapped."""
-        edits: set[str] = set()
-        for at in range(min(START, len(key)) + 1):
-            head, tail = key[:at], key[at:]
-            edits |= {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
-            edits |= {head + letter + rest for letter in ascii_lowercase for rest in (tail, tail[1:])}
+        splits = [(key[:at], key[at:]) for at in range(min(START, len(key)) + 1)]
+        edits = {head + rest for head, tail in splits for rest in (tail[1:], tail[1:2] + tail[:1] + tail[2:])}
+        edits |= {
+            head + letter + rest for letter in ascii_lowercase for head, tail in splits for rest in (tail, tail[1:])
+        }
         return edits - {key}
 
 

@@ -89,8 +89,8 @@ class Access(Bearer):
     def cors_headers(self, scope: Scope) -> dict[str, str]:
         """Headers that let a page whose origin is in MCP_ALLOWED_ORIGINS read the response; none for any other."""
         (origin, *more) = header(scope, b"origin") or [b""]
-        name, allowed = origin.decode("latin-1"), [entry.lower() for entry in self._settings.mcp_allowed_origins]
-        if more or name in ("", "null") or not {name.lower(), "*"} & set(allowed):
+        name, allowed = origin.decode("latin-1"), self._settings.mcp_allowed_origins
+        if more or name in ("", "null") or not {name.lower(), "*"}.intersection(allowed):
             return {}
         return {
             "access-control-allow-origin": name,

@@ -36,16 +36,7 @@ def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allow
     """
     if not allowed:
         return not server or not is_loopback(str(server[0])) or is_loopback(name)
-    fitting = {"*", name, *(f"{name}:{port}" for port in ports)}
-    return any(entry.lower() in fitting for entry in allowed)
-
-
-def origin_allowed(origin: str, name: str, ports: set[int], allowed: Sequence[str]) -> bool:
-    """Whether the origin (RFC 6454) is this host's or an entry; "*" excludes "null", which sandboxed pages send."""
-    fitting = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
-    fitting |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
-    fitting |= {entry.lower() for entry in allowed}
-    return origin in fitting or ("*" in fitting and origin != "null")
+    return not {"*", name, *(f"{name}:{port}" for port in ports)}.isdisjoint(allowed)
 
 
 def check_host_and_origin(scope: Scope, settings: Settings) -> None:
@@ -53,6 +44,7 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
     (RFC 9112 section 3.2).
 
     A Host without a port matches the ports of http and https, since the client's scheme is unknown behind a gateway.
+    An Origin (RFC 6454) passes if it is this host's or listed; "*" excludes "null", which sandboxed pages send.
     """
     host = b", ".join(header(scope, b"host")).decode("latin-1")
     match = AUTHORITY.fullmatch(host.lower())
@@ -63,6 +55,9 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
         rule = "use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset"
         raise Refusal(421, "host", f"Host {host[:100]!a} is not served here: {rule}.")
     origins = [value.decode("latin-1").lower() for value in header(scope, b"origin")]
-    if len(origins) > 1 or not all(origin_allowed(each, name, ports, settings.mcp_allowed_origins) for each in origins):
+    passing = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
+    passing |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
+    passing |= set(origins if "*" in settings.mcp_allowed_origins else settings.mcp_allowed_origins) - {"null"}
+    if len(origins) > 1 or not passing.issuperset(origins):
         sent = ", ".join(origins)[:100]
         raise Refusal(403, "origin", f"Origin {sent!a} is neither this host's nor listed in MCP_ALLOWED_ORIGINS.")
