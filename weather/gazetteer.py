@@ -17,10 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 DATA = Path(__file__).with_name("places.tsv")
-LONG = {
-    **{"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"},
-    **{"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"},
-}
+LONG = {"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"}
+LONG |= {"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"}
 START = 3  # A typo in the first letters is found by trying all edits, one behind them among the lines near by.
 AROUND_BYTES = 8000  # more than a hundred lines
 LIKE, MOST_LIKE = 0.8, 20

@@ -112,9 +112,8 @@ class AlertsArgs(ToolInput):
     def means(self, alert: Alert) -> bool:
         """True if the alert has the severity or a worse one, and its name matches `event`; see `is_civil`."""
         least = len(SEVERITIES) if self.severity in (None, "Unknown") else SEVERITIES.index(self.severity)
-        if not is_civil(alert) and severity_rank(alert) > least:
-            return False
-        return not self.event or events.matches(self.event, alert.event)
+        severe = is_civil(alert) or severity_rank(alert) <= least
+        return severe and (not self.event or events.matches(self.event, alert.event))
 
 
 TAKES: Mapping[str, type[ToolInput]] = {

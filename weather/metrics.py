@@ -22,10 +22,8 @@ TOOLS = ("get-weather", "get-forecast", "get-alerts")
 OUTCOMES = ("ok", "stale", "argument_error", "upstream_error", "error", "cancelled")
 TRANSPORTS = ("websocket", "http")
 ENDPOINTS = ("point", "forecast", "stations", "observation", "alerts")
-ENDED = (
-    *("binary", "client", "dead", "error", "idle", "not_initialized", "not_reading"),
-    *("protocol", "shutdown", "token_expired", "too_big"),
-)
+ENDED = ["binary", "client", "dead", "error", "idle", "not_initialized", "not_reading", "protocol", "shutdown"]
+ENDED += ["token_expired", "too_big"]
 REFUSED = ("capacity", "host", "keys", "method", "origin", "path", "scope", "token_invalid", "token_missing")
 
 
@@ -71,10 +69,8 @@ class Metrics(Collector):
             for values in product(*labels):
                 series.labels(*values)
         self._of = cache(self._calls.labels)
-        self.built = 0
-        """Calls that were not answered from the cache."""
-        self.short_way = 0
-        """Calls that were answered without waking a task."""
+        self.built = 0  # calls without a cached result
+        self.short_way = 0  # calls that woke no task
 
     def called(self, tool: str, outcome: str, transport: str, seconds: float) -> None:
         """Records a tools/call. `outcome` is one of OUTCOMES, `transport` one of TRANSPORTS."""

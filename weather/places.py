@@ -98,10 +98,7 @@ class Places(Gazetteer):
         return lines if small else own or lines
 
     def _chosen(self, query: str, area: str | None, reading: Reading, lines: list[Line]) -> Place:
-        """The first line, if it is clear that it is meant; without a state, it has to be great, or the only one.
-
-        `area` is set if the query names one. Raises BadArgument.
-        """
+        """The first line if it is clearly meant, else raises BadArgument. `area` is set if the query names a state."""
         bare, (first, *others) = not (reading.state or reading.beside), lines
         if bare and first.other_name and not others:
             others += (line for line in self._named(Reading(words_of(first.town))) if line.name != first.name)

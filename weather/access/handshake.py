@@ -88,9 +88,8 @@ class Access(Bearer):
 
     def cors_headers(self, scope: Scope) -> dict[str, str]:
         """Headers that let a page whose origin is in MCP_ALLOWED_ORIGINS read the response; none for any other."""
-        (origin, *more) = header(scope, b"origin") or [b""]
-        name, allowed = origin.decode("latin-1"), self._settings.mcp_allowed_origins
-        if more or name in ("", "null") or not {name.lower(), "*"}.intersection(allowed):
+        name = b", ".join(header(scope, b"origin")).decode("latin-1")
+        if name in ("", "null") or not {name.lower(), "*"}.intersection(self._settings.mcp_allowed_origins):
             return {}
         return {
             "access-control-allow-origin": name,
