@@ -707,7 +707,7 @@ def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
 )
 def test_an_event_is_known_by_what_people_call_it(event, said, found):
     assert (
-        sought("NY", event=understood("get-alerts", {"state": "NY", "event": said}).event).means(alert(event=event))
+        sought("NY", event=understood("get-alerts", {"state": "NY", "event": said}).event).selects(alert(event=event))
         == found
     )
 
@@ -717,7 +717,7 @@ def test_an_event_is_known_by_what_people_call_it(event, said, found):
     "event", ["Evacuation - Immediate", "Shelter In Place Warning", "911 Telephone Outage Emergency"]
 )
 def test_no_severity_hides_a_civil_emergency(severity, event):
-    assert sought("NY", severity=severity).means(alert(event=event, severity="Unknown"))
+    assert sought("NY", severity=severity).selects(alert(event=event, severity="Unknown"))
 
 
 def test_alerts_that_are_over_by_the_clock_are_neither_shown_nor_counted():

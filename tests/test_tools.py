@@ -998,7 +998,7 @@ async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, c
     world.nws.host.http._transport = Broken()
     result = await world.call()
     assert result.isError
-    assert text(result) == "Something went wrong in this server; its log tells what. Trying again may help."
+    assert text(result) == "Something went wrong in this server; its log has the details. Trying again may help."
     assert "secret" in caplog.text
     assert (world.answers._building, world.nws.upstream._flights) == ({}, {})
     assert tallied(world.metrics) == {("get-forecast", "error"): 1}

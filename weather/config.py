@@ -37,7 +37,7 @@ def requires_jwks(value: str | None, info: ValidationInfo) -> str | None:
 
 
 def unknown_variables(*known: str) -> Iterator[str]:
-    """A sentence for each variable with a prefix of this server that is neither one of these nor the client's."""
+    """Yields a sentence for each variable with a prefix of this server that is neither `known` nor the client's."""
     right = [name.upper() for name in known]
     for variable in sorted(os.environ):
         name = variable.upper()
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
 
     @property
     def in_words(self) -> str:
-        """A summary for the log. Of the URL it has the host only, since a URL may hold a password."""
+        """A summary for the log. It has only the host of the URL, which may hold a password."""
         source = "the simulator" if self.simulated else HttpUrl(self.nws_api_base).host or ""
         tokens = "checked" if self.checks_tokens else "not checked"
         return f"weather from {source}, tokens {tokens}, at most {counted(self.mcp_max_sessions, 'session')}"

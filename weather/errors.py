@@ -1,4 +1,4 @@
-"""The exceptions of this server, and the helpers that word them.
+"""The exceptions of this server, and helpers for their texts.
 
 * SettingError                 a setting cannot be used; the process does not start
 * Refusal                      a rejected handshake or request, with the HTTP response to send
@@ -49,7 +49,7 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class InvalidMessage(Exception):
-    """`code`, `message` and `data` are of the JSON-RPC error; `request_id` is None if the message has no usable id."""
+    """`code`, `message` and `data` go into the JSON-RPC error; `request_id` is None if the message has no usable id."""
 
     code: int
     message: str
@@ -67,7 +67,7 @@ class WeatherError(Exception):
 
 
 class BadArgument(WeatherError):
-    """Each fault is the argument's name, what it is, and what it should be."""
+    """Each fault is the argument's name, its value, and the valid form."""
 
     def __init__(self, *faults: tuple[str, str, str]) -> None:
         super().__init__(" ".join(f"Argument '{name}' is {got}; it should be {right}." for name, got, right in faults))
@@ -122,7 +122,7 @@ class Unavailable(UpstreamError):
 
 
 class Rejected(UpstreamError):
-    did = "did not accept the question (status {})"
+    did = "did not accept the request (status {})"
 
 
 class TooSlow(UpstreamError):
@@ -143,7 +143,7 @@ def counted(number: float, what: str) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Text of a client as at most `most` printable ASCII characters."""
+    """Escapes and cuts the text of a client to at most `most` printable ASCII characters."""
     plain = text.encode("ascii", "backslashreplace").decode()
     plain = "".join(character if character.isprintable() else "?" for character in plain)
     return plain if len(plain) <= most else plain[: most - 3] + "..."

@@ -1,4 +1,4 @@
-"""Matches the names of alert events by their words, with the names that NWS no longer uses."""
+"""Matches the names of alert events word by word, including names that NWS no longer uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 @lru_cache(4096)
 def words_in(text: str) -> frozenset[str]:
-    """The words of a text, without endings: "Advisories" is "Advisory", "tornadoes" "tornado", "flooding" "flood"."""
+    """The words of a text without endings: "Advisories" equals "Advisory", "flooding" "flood"."""
     words = (re.sub(r"(?<=[^s]{3})s$", "", word) for word in re.findall(r"[^\W_]+", text.lower()))
     return frozenset(re.sub(r"y$", "i", re.sub(r"(?<=.{3})e$|(?<=.{4})ing$", "", word)) for word in words)
 
@@ -19,7 +19,7 @@ def matches(query: str, event: str) -> bool:
 
 
 def current_names(query: str) -> list[str]:
-    """The names that replaced those in `query`, without "warning" and the like."""
+    """The current names for the retired ones in `query`, without "warning" and the like."""
     return [new for old, new in NEW_NAMES if words_in(old) <= words_in(query)]
 
 

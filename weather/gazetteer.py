@@ -1,4 +1,4 @@
-"""Binary search in places.tsv, whose lines are sorted by key. The file is mapped into memory at the first look-up."""
+"""Binary search in places.tsv, whose lines are sorted by key. The first look-up maps the file into memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import msgspec
 DATA = Path(__file__).with_name("places.tsv")
 LONG = {"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"}
 LONG |= {"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"}
-START = 3  # A typo in the first letters is found by trying all edits, one behind them among the lines near by.
+START = 3  # Typos in the first letters are found by trying all edits, later ones among the lines near by.
 AROUND_BYTES = 8000  # more than a hundred lines
 LIKE, MOST_LIKE = 0.8, 20
 EARTH_KM = 6371.0
@@ -73,7 +73,7 @@ class Gazetteer:
             start = end + 1
 
     def like(self, key: str, state: str | None) -> list[Line]:
-        """Lines whose names differ in a few letters, the most similar first, in any state for None. Takes a few ms."""
+        """Lines with similar names, the most similar first; of any state for None. Takes a few ms."""
         close = get_close_matches(key, self._around(key), MOST_LIKE, LIKE)
         ranks = {near: rank for rank, near in enumerate(close)} or dict.fromkeys(self._edited(key), 0)
         towns = (line for near in ranks for line in self.lines(near) if not line.airport)
@@ -116,7 +116,7 @@ def words_of(text: str) -> list[str]:
 
 
 def in_ascii(text: str) -> str:
-    """Without accents and what else has no letter in ASCII."""
+    """Removes accents, and characters without an equivalent in ASCII."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 

@@ -1,6 +1,6 @@
-"""Validates the arguments of the tools; each fault becomes a sentence that says what would be right.
+"""Validates the arguments of the tools. Each fault becomes a sentence that states the valid form.
 
-Accepts what can mean only one thing: null and "" for an argument left out, numbers and booleans as strings, any case.
+Accepts unambiguous variants: null and "" for an omitted argument, numbers and booleans as strings, any case.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from weather.places import Place, Places
 MOST_ALERTS = 200
 MOST_FAULTS = 10
 MOST_CHARACTERS = 100
-NOTHING: Any = None  # the value of an argument left out
-WAYS = (("state",), ("place",), ("latitude", "longitude"))  # of giving a location
+NOTHING: Any = None  # the value of an omitted argument
+WAYS = (("state",), ("place",), ("latitude", "longitude"))  # ways to give a location
 NEAR_KM = 50.0
 CALLED = {"lat": "latitude", "lng": "longitude", "lon": "longitude", "long": "longitude", "area": "state"}
 CALLED |= dict.fromkeys(("address", "city", "location", "town", "zip", "zip_code", "zipcode"), "place")
@@ -35,7 +35,7 @@ CODES = ", ".join(sorted(AREAS))
 
 
 def _number(value: object) -> object:
-    """A string as a number, and 5.0 as 5: JSON Schema counts it as an integer (2020-12, validation, 6.1.1)."""
+    """Converts a string to a number, and 5.0 to 5, an integer in JSON Schema (2020-12, validation, 6.1.1)."""
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}(\.\d{0,20})? ?°?", value, re.ASCII):
         value = float(value.rstrip(" °"))
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -48,7 +48,7 @@ def _zip_code(value: object) -> object:
 
 
 def _text(meaning: Callable[[str], object]) -> BeforeValidator:
-    """Replaces a string by its meaning, which is None, and so invalid, for a string without one."""
+    """Replaces a string by its meaning. None stands for no meaning, and is invalid."""
     return BeforeValidator(lambda value: meaning(value) if isinstance(value, str) else value)
 
 
@@ -56,7 +56,7 @@ Degrees = Annotated[float, BeforeValidator(_number), AfterValidator(lambda value
 
 
 class ToolInput(BaseModel):
-    """The location that all tools take: `place`, or both coordinates in degrees. `located` fills in the rest."""
+    """The location that all tools take: `place`, or both coordinates in degrees. `located` adds the others."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -102,15 +102,15 @@ class AlertsArgs(ToolInput):
 
     @property
     def kind(self) -> str:
-        """The filters as the end of a sentence; "" without any."""
+        """The filters, as the end of a sentence; "" without filters."""
         severity = f" of severity {self.severity} or worse" if self.severity else ""
         if not self.event:
             return severity
         current = events.current_names(self.event)
         return f'{severity} with "{self.event}" in the name' + (f" (today: {' or '.join(current)})" if current else "")
 
-    def means(self, alert: Alert) -> bool:
-        """True if the alert has the severity or a worse one, and its name matches `event`; see `is_civil`."""
+    def selects(self, alert: Alert) -> bool:
+        """True if the alert has the severity, or a worse one, or `is_civil`, and its name matches `event`."""
         least = len(SEVERITIES) if self.severity in (None, "Unknown") else SEVERITIES.index(self.severity)
         severe = is_civil(alert) or severity_rank(alert) <= least
         return severe and (not self.event or events.matches(self.event, alert.event))
@@ -124,9 +124,9 @@ TAKES: Mapping[str, type[ToolInput]] = {
 
 
 def understood(tool: str, arguments: Mapping[str, Any]) -> ToolInput:
-    """The validated arguments. Raises BadArgument with all faults of the call.
+    """Validates the arguments of a call. Raises BadArgument with all of its faults.
 
-    Null and "" count as left out: some clients send them for every argument that they leave out.
+    Null and "" count as omitted: some clients send them for every argument that they omit.
     """
     takes, faults = TAKES[tool], []
     tidy = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in arguments.items()}
@@ -171,9 +171,9 @@ def _faults_of_where(takes: type[ToolInput], given: set[str]) -> Iterator[Fault]
 
 
 def located(args: ToolInput, places: Places) -> tuple[ToolInput, str]:
-    """Looks the place up: the input with its full name and coordinates, and a note of what was assumed.
+    """Looks up the place: returns the input with its full name and coordinates, and `Place.note`.
 
-    In alerts, a place that names a state becomes `state`. Raises BadArgument.
+    For alerts, a place that names a state becomes `state`. Raises BadArgument.
     """
     state, area = (args.state, find_area(args.place)) if isinstance(args, AlertsArgs) else (None, None)
     try:

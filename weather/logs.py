@@ -1,4 +1,4 @@
-"""Formats log records as text or JSON, on one line each, whatever a client sent."""
+"""Formats log records as text or JSON, on one line each, whatever a client has sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds a place by its name, ZIP code, airport code or coordinates, in the file that gazetteer.py reads."""
+"""Finds a place by name, ZIP code, airport code or coordinates, in the data of gazetteer.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OR_ELSE = "or else give latitude and longitude"
 
 
 class Place(NamedTuple):
-    """Coordinates in degrees. `name` finds the same place again. `note` is a sentence on what was assumed, or ""."""
+    """Coordinates in degrees. `find(name)` returns the same place. `note` is a sentence on an assumption, or ""."""
 
     name: str
     latitude: float
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
 
 class Places(Gazetteer):
     def find(self, query: str) -> Place:
-        """Raises BadArgument, which names places that would be found."""
+        """The place that a user or a model means. Raises BadArgument, whose text lists names that are found."""
         text = COUNTRY.sub("", " " + in_ascii(query.replace("\u2212", "-")).strip()).strip()
         found = _point(text) or self._by_zip_code(query, text)
         if re.fullmatch("[A-Z]{3}", text):  # Of four letters, a town of that name is likelier.
@@ -63,7 +63,7 @@ class Places(Gazetteer):
         raise self._unknown(query, text)
 
     def _by_zip_code(self, query: str, text: str) -> Place | None:
-        """The place of the last ZIP code. Raises BadArgument if a town or a state beside it contradicts."""
+        """The place of the last ZIP code. Raises BadArgument if the text names another state."""
         if not (match := ZIP_CODE.fullmatch(text)) or not (line := next(self.lines(match[2]), None)):
             return None
         beside = COUNTRY.sub("", match[1].rstrip(" ,")) + match[3]
@@ -83,7 +83,7 @@ class Places(Gazetteer):
         return airport and _place(airport, f"{_quoted(query)} was taken for {airport.apart}.")
 
     def _named(self, reading: Reading) -> list[Line]:
-        """Lines of that name, the largest first; of places with another such name only if nothing else has it."""
+        """Lines of that name, the largest first. Lines with it as another name count only if there are no others."""
         lines = [line for line in self.lines(key_of(*reading.town)) if reading.state in (None, line.state)]
         if reading.beside:
             lines += [line for line in self.lines("".join(reading.beside)) if line.airport]
@@ -98,7 +98,7 @@ class Places(Gazetteer):
         return lines if small else own or lines
 
     def _chosen(self, query: str, area: str | None, reading: Reading, lines: list[Line]) -> Place:
-        """The first line if it is clearly meant, else raises BadArgument. `area` is set if the query names a state."""
+        """The first line if it is unambiguous, else raises BadArgument. `area` is set if the query names a state."""
         bare, (first, *others) = not (reading.state or reading.beside), lines
         if bare and first.other_name and not others:
             others += (line for line in self._named(Reading(words_of(first.town))) if line.name != first.name)
@@ -152,12 +152,12 @@ def _note(query: str, area: str | None, bare: bool, lines: list[Line]) -> str:
         which = ", the only US place of that name"
     if area not in (None, "DC"):
         which += ", and not for the state"
-    told = not same if bare else others or first.airport or (first.other_name and not same)
-    return f"{_quoted(query)} was taken for {first.apart if first.airport else first.name}{which}." if told else ""
+    noted = not same if bare else others or first.airport or (first.other_name and not same)
+    return f"{_quoted(query)} was taken for {first.apart if first.airport else first.name}{which}." if noted else ""
 
 
 def _readings(text: str) -> list[Reading]:
-    """The likeliest first. A state may end each part between commas and brackets: rather the last, and the longest."""
+    """The likeliest first. A state may end any part between commas and brackets; later parts, longer states first."""
     parts = [words for part in re.split("[,;()]", text) if (words := words_of(part))]
     if not parts:
         return []

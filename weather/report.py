@@ -185,7 +185,7 @@ def alerts_answer(
     matching: list[Alert] = []
     others: list[Alert] = []
     for alert in active:
-        (matching if args.means(alert) else others).append(alert)
+        (matching if args.selects(alert) else others).append(alert)
     texts = [(words.alert_text(alert), words.alert_line(alert)) for alert in matching[: args.limit]]
     sizes = accumulate(len(text) + len(line) + SEPARATORS for text, line in texts)
     shown = matching[: max(1, bisect(list(sizes), MOST_TEXT))]

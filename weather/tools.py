@@ -1,4 +1,4 @@
-"""The definitions of the three MCP tools, and the calls of them."""
+"""The definitions of the three MCP tools, and their calls."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def prepare(
 async def call(
     answers: Answers, name: str, query: Query | BadArgument, progress: Progress = silent, transport: str = "websocket"
 ) -> Result:
-    """Every error, also an invalid `query`, becomes a result with `isError`; only cancellation is raised."""
+    """Every error, including an invalid `query`, becomes a result with `isError`; only cancellation is raised."""
     started, outcome = time.perf_counter(), "cancelled"
     try:
         if isinstance(query, BadArgument):
@@ -120,7 +120,7 @@ async def call(
     except Exception:  # a bug must not end the session
         outcome = "error"
         log.exception("%s failed", name)
-        return _error("Something went wrong in this server; its log tells what. Trying again may help.")
+        return _error("Something went wrong in this server; its log has the details. Trying again may help.")
     finally:
         answers.metrics.called(name, outcome, transport, time.perf_counter() - started)
         answers.metrics.built += 1

@@ -78,7 +78,7 @@ class Bearer:
         return expires_at
 
     def _in_file(self) -> tuple[bytes, ...]:
-        """The tokens in the file: one a line, # begins a comment. Empty if it cannot be read, which is logged once."""
+        """The tokens in the file: one per line, # begins a comment. Logs once if it is unreadable or has none."""
         file, before, lines = self._settings.mcp_auth_tokens_file, self._listed, list[bytes]()
         with suppress(OSError):
             lines = file.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines() if file else []

@@ -103,7 +103,7 @@ class KeySet:
                 if self._due(kid, algorithm):
                     await self._fetch()
         if not self._keys:
-            message = "The keys to check access tokens with cannot be had now; try again in a few seconds."
+            message = "The keys for access tokens are not available now; try again in a few seconds."
             raise Refusal(503, "keys", message, {"retry-after": f"{FIRST_FETCH_RETRY_S:.0f}"})
         (key,) = self._matching(kid, algorithm)
         return key

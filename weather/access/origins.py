@@ -19,9 +19,7 @@ AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::([0-9]{0,5}))?")
 
 @lru_cache(256)
 def is_loopback(host: str) -> bool:
-    """127.0.0.0/8 and ::1, also IPv4-mapped (::ffff:127.0.0.1), and the names that always resolve to loopback
-    (RFC 6761 section 6.3).
-    """
+    """True for 127.0.0.0/8 and ::1, also IPv4-mapped, and names that always resolve to them (RFC 6761 section 6.3)."""
     with suppress(ValueError):
         ip = ipaddress.ip_address(host.strip("[]"))
         return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
