@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 from tests.conftest import ROOT, serving
 from tests.nginx import free_port, needs_nginx, nginx
 from tests.raw import CLOSE, INITIALIZE, PING, PONG, TIMEOUT_S, Raw, answering, eventually, frame, gauges, request
-from weather.transports.streamable_http import BEAT_S
+from weather.transports.event_stream import BEAT_S
 
 pytestmark = needs_nginx
 

@@ -601,7 +601,7 @@ async def test_pings_end_with_a_connection_that_ends_before_the_first():
     config, sent = Config.from_mapping(websocket_ping_interval=LONG_S), []
     app = Application(None, SimpleNamespace())
     stream = websocket.Stream(app, config, WorkerContext(None), None, False, None, None, sent.append, 1)
-    stream._protocol = Protocol(1, compression=False)
+    stream.frames = Protocol(1, compression=False)
     await stream.handle(StreamClosed(stream_id=1))
     with anyio.fail_after(TIMEOUT_S):
         await stream._send_pings()
