@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-peers bench-upstream load soak screenshot places clean help
+.PHONY: run check test bench bench-peers bench-upstream clients load soak screenshot places clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,9 @@ bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server
 bench-peers: $(VENV)/test $(VENV)-peers/installed  ## measure ratios to other servers: two minutes
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.peers $(VENV)-peers
 
+clients: $(VENV)/test  ## write docs/clients.md: what real MCP clients do; four minutes and 1.2 GB
+	env -u NWS_API_BASE $(BIN)/python -m tests.clients
+
 screenshot: $(VENV)/test  ## write docs/console.png: the page in a browser
 	$(BIN)/python -m tests.screenshot
 
@@ -55,7 +58,7 @@ places: $(VENV)/test  ## write weather/places.tsv: coordinates of towns, ZIP cod
 	$(BIN)/python -m tests.make_places
 
 clean:  ## remove .venv and all other generated files
-	rm -rf $(VENV) $(VENV)-peers build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html
+	rm -rf $(VENV) $(VENV)-peers .clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis report.html
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
