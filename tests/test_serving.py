@@ -343,6 +343,16 @@ def test_a_close_is_answered_in_kind(raw, code):
     assert received[1] == (struct.pack("!H", code) if code else b"")
 
 
+@pytest.mark.parametrize("code", [None, 1000, 4000])
+def test_a_close_may_come_amid_a_message(server, code):
+    with Raw(server.port) as raw:
+        raw.socket.sendall(frame(TEXT, b"x", fin=False) + frame(CLOSE, struct.pack("!H", code) if code else b""))
+        closed = raw.closed()
+        assert (closed.code, closed.reason) == (code or 1000, "")
+        port = raw.socket.getsockname()[1]
+    eventually(lambda: re.search(rf':{port}" .* ended="client" code={code or 1005}\n', server.log), "a line")
+
+
 def test_messages_before_a_close_in_the_same_write_do_no_harm(raw):
     raw.socket.sendall(text(call(1)) * 100 + frame(CLOSE, struct.pack("!H", 1000)))
     assert ended(raw) == 1000

@@ -70,7 +70,13 @@ class Protocol(ServerProtocol):
 
     @override
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
-        super().fail(code, self._too_big if code == CloseCode.MESSAGE_TOO_BIG else reason)
+        """A close amid a fragmented message is answered in kind: RFC 6455, 5.4, allows it, and websockets does not."""
+        if code == CloseCode.MESSAGE_TOO_BIG:
+            reason = self._too_big
+        elif self.close_rcvd:
+            empty = self.close_rcvd.code == CloseCode.NO_STATUS_RCVD
+            code, reason = CloseCode.NORMAL_CLOSURE if empty else self.close_rcvd.code, ""
+        super().fail(code, reason)
 
 
 def _size(frame: Frame) -> int:
