@@ -1,4 +1,4 @@
-.PHONY: run check test bench bench-peers bench-upstream clients load soak screenshot places clean help
+.PHONY: run check test autobahn bench bench-peers bench-upstream clients load soak screenshot places clean help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,6 +47,9 @@ bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server
 
 bench-peers: $(VENV)/test $(VENV)-peers/installed  ## measure ratios to other servers: two minutes
 	env -u NWS_API_BASE $(BIN)/python -m tests.load.peers $(VENV)-peers
+
+autobahn: $(VENV)/test  ## run Autobahn's WebSocket suite: 15 minutes, PYTHON2=path of a Python 2.7 with pip
+	$(BIN)/python -m tests.autobahn $(ARGS)
 
 clients: $(VENV)/test  ## write docs/clients.md: what real MCP clients do; four minutes and 1.2 GB
 	env -u NWS_API_BASE $(BIN)/python -m tests.clients
