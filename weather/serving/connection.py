@@ -45,6 +45,7 @@ class Connection(TCPServer):
     stream: Stream | None = None
     short_way: ShortWay | None = None
     _touched_at = 0.0
+    protocol: Any
     _eof = False
     _http: ClassVar[set[Connection]] = set()
     """All connections without a session."""
@@ -79,6 +80,13 @@ class Connection(TCPServer):
             self.leave_limit()
             if self.short_way:
                 self.short_way.remove()
+            self._break_cycles()
+
+    def _break_cycles(self) -> None:
+        """Without this, only a full garbage collection would free a connection and all that refers to it."""
+        self.app = self.protocol = self.stream = self.short_way = None
+        if error := self.reader.exception():
+            error.__traceback__ = None
 
     def leave_limit(self) -> None:
         """No longer counts the connection: it has ended, or it is a session, which is counted elsewhere."""

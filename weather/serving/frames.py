@@ -16,8 +16,10 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import ExtensionName
+from websockets.utils import accept_key
 
 DATA = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+Header = tuple[bytes, bytes]
 UTF8 = getincrementaldecoder("utf-8")
 
 
@@ -32,14 +34,19 @@ class Protocol(ServerProtocol):
         self._data, self._is_text, self._in_message = bytearray(), False, False
         self._unparsed = 0
 
-    def negotiate(self, request: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Takes the headers of the request, and returns those to add to the response. Declines a malformed offer."""
-        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request)
+    def response(self, request: Iterable[Header], key: bytes, subprotocol: str | None) -> list[Header]:
+        """The headers of the response to a handshake. Declines an offer of compression that is malformed."""
+        headers = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade")]
+        headers.append((b"sec-websocket-accept", accept_key(key.decode("latin-1")).encode()))
+        if subprotocol:
+            headers.append((b"sec-websocket-protocol", subprotocol.encode()))
         with suppress(InvalidHeader):
-            accepted, extensions = self.process_extensions(headers)
+            offers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request)
+            accepted, extensions = self.process_extensions(offers)
             self.extensions += extensions
-            return [(b"sec-websocket-extensions", accepted.encode())] if accepted else []
-        return []
+            if accepted:
+                headers.append((b"sec-websocket-extensions", accepted.encode()))
+        return headers
 
     def messages(self, data: bytes) -> list[dict[str, Any]]:
         """Takes what was received, and returns a `websocket.receive` for each message that it completes."""
@@ -67,6 +74,11 @@ class Protocol(ServerProtocol):
             return None
         data, self._data = bytes(self._data), bytearray()
         return {"type": "websocket.receive", **({"text": data.decode()} if self._is_text else {"bytes": data})}
+
+    def end(self) -> None:
+        """Ends the parser, after which nothing can be received. It is in a reference cycle with the protocol."""
+        self.parser.close()
+        self.parser_exc = None
 
     @override
     def fail(self, code: CloseCode | int, reason: str = "") -> None:

@@ -86,6 +86,7 @@ class HTTP1(H11Protocol):
             except h11.RemoteProtocolError as error:
                 if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                     await self._send_error_response(error.error_status_hint)
+                error.__traceback__ = None  # One of its frames refers back to the error.
                 await self.send(Closed())
                 return
             if isinstance(event, h11.Request):

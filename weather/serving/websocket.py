@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import time
 from typing import Any, cast
 
 from hypercorn.events import RawData
-from hypercorn.protocol.events import Data, Event, StreamClosed
+from hypercorn.protocol.events import Data, Event, Response, StreamClosed
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from typing_extensions import override
 from websockets.frames import CloseCode
@@ -72,6 +73,8 @@ class Stream(WSStream):
             self.closed = True
             if not self._ended.done():
                 self._ended.set_result(None)
+            if self.handshake.accepted:
+                self.frames.end()
             self._disconnect(self._code, "", "client")
         else:
             await super().handle(event)
@@ -106,16 +109,20 @@ class Stream(WSStream):
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
         if self._end:
             self._end(code, reason, ended)
+            self._end = None  # It refers to what refers to this.
 
     @override
     async def _accept(self, message: Any) -> None:
-        """hypercorn accepts compression from every client that offers it (#307), and would parse frames by wsproto."""
+        """hypercorn accepts compression from every client that offers it (#307), and parses frames by wsproto."""
         self.frames = Protocol(self._max_size, compression=self._compression)
-        headers = [*message.get("headers", ()), *self.frames.negotiate(self.scope["headers"])]
-        self.handshake.extensions = None
+        key, subprotocol = cast(bytes, self.handshake.key), message.get("subprotocol")
+        headers = [*self.frames.response(self.scope["headers"], key, subprotocol), *message.get("headers", ())]
+        self.handshake.accepted, self.state = True, ASGIWebsocketState.CONNECTED
         self._tcp.leave_limit()
-        await super()._accept(message | {"headers": headers})
-        del self.connection
+        await self.send(Response(stream_id=self.stream_id, status_code=101, headers=headers))
+        await self.config.log.access(self.scope, {"status": 101, "headers": []}, time() - self.start_time)
+        if self.config.websocket_ping_interval:
+            self.task_group.spawn(self._send_pings)
 
     async def _received(self, data: bytes) -> None:
         messages = self.frames.messages(data)
@@ -206,7 +213,7 @@ class Stream(WSStream):
     @override
     async def _send_pings(self) -> None:
         """hypercorn ignores pongs, and keeps a connection after its end until the next ping is due."""
-        interval_s = self.config.websocket_ping_interval or 0
+        interval_s = self.config.websocket_ping_interval
         while self.frames.state is State.OPEN and not self._ended.done():
             if not (self._pong_seen or self._backpressured):
                 self.frames.fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s")
