@@ -66,6 +66,7 @@ class Session:
                     await self._send({"type": "websocket.close", "code": code, "reason": reason})
             self._sessions.discard(self, ended)
             self._log(code, ended)
+            del self._dispatcher  # which refers back
 
     async def _serve(self) -> None:
         dispatcher, activity = self._dispatcher, self._activity

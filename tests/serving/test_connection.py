@@ -1,0 +1,91 @@
+"""A connection that has ended is freed at once: it leaves no reference cycles to the garbage collector."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from urllib.request import urlopen
+
+import pytest
+
+from tests.conftest import ROOT, serving
+from tests.raw import (
+    BINARY,
+    CLOSE,
+    TIMEOUT_S,
+    Raw,
+    call,
+    configured,
+    eventually,
+    frame,
+    handshake,
+    posted,
+    request,
+)
+
+NUMBER = 100
+CLOSING = frame(CLOSE, struct.pack("!H", 1000))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uncollected")
+    application, config = "tests.serving.uncollected:app", configured(folder)
+    with serving(folder, application=application, config=config, PYTHONPATH=str(ROOT)) as started:
+        with Raw(started.port) as raw:  # waits until the SDK is imported
+            raw.initialize().ask("tools/call", call(1)["params"])
+        yield started
+
+
+def tracked(server):
+    with urlopen(f"{server.http}/tracked", timeout=TIMEOUT_S) as answer:
+        return int(answer.read())
+
+
+def session(end):
+    def run(port):
+        with Raw(port) as raw:
+            raw.initialize().ask("ping")
+            raw.socket.sendall(end)
+            if end:
+                raw.closed()
+
+    return run
+
+
+def vanished(port):
+    with Raw(port) as raw:
+        raw.initialize().send(request(1, "ping"))
+        raw.reset()
+
+
+def exchange(data):
+    def run(port):
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
+            client.sendall(data)
+            assert client.recv(1 << 16).startswith(b"HTTP/1.1 ")
+
+    return run
+
+
+ENDS = {
+    "closed by the client": session(CLOSING),
+    "closed by the server": session(frame(BINARY, b"x")),
+    "failed": session(bytes(10)),
+    "left": session(b""),
+    "vanished": vanished,
+    "a request over HTTP": exchange(posted(request(1, "ping"))),
+    "a handshake that is refused": exchange(handshake(0, Host="elsewhere")),
+    "a handshake that is none": exchange(handshake(0, **{"Sec-WebSocket-Version": "12"})),
+    "no HTTP": exchange(b"\0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_has_ended_leaves_nothing_to_be_collected(server, end):
+    for _ in range(5):
+        end(server.port)
+    before = tracked(server)
+    for _ in range(NUMBER):
+        end(server.port)
+    eventually(lambda: tracked(server) < before + NUMBER, "freed")
