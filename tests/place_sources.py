@@ -1,4 +1,4 @@
-"""What weather/places.tsv is made of, as its packages have it, with known mistakes mended."""
+"""What weather/places.tsv is made of, as its packages have it, with known mistakes corrected."""
 
 from __future__ import annotations
 

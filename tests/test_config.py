@@ -36,9 +36,9 @@ def test_value_is_read(monkeypatch, variable, text, value):
 
 def test_a_setting_by_its_former_name_stops_the_start(monkeypatch):
     monkeypatch.setenv("MCP_MAX_REQUESTS", "5")
-    with pytest.raises(SettingError) as told:
+    with pytest.raises(SettingError) as raised:
         Settings.read()
-    assert str(told.value) == "MCP_MAX_REQUESTS is '5', and should be called MCP_MAX_CONCURRENT_REQUESTS."
+    assert str(raised.value) == "MCP_MAX_REQUESTS is '5', and should be called MCP_MAX_CONCURRENT_REQUESTS."
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_value_is_refused(monkeypatch, variable, text, shown):
 
 
 @pytest.mark.parametrize(
-    ("most", "deadline_s", "told"), [(1, 1.0, ("1 session", "1 second")), (2, 0.5, ("2 sessions", "0.5 seconds"))]
+    ("most", "deadline_s", "words"), [(1, 1.0, ("1 session", "1 second")), (2, 0.5, ("2 sessions", "0.5 seconds"))]
 )
-def test_one_is_counted_in_the_singular(most, deadline_s, told):
-    sessions, seconds = told
+def test_one_is_counted_in_the_singular(most, deadline_s, words):
+    sessions, seconds = words
     assert Settings.read(mcp_max_sessions=most).in_words.endswith(f", at most {sessions}")
     assert str(TooSlow(deadline_s)).startswith(f"The National Weather Service did not answer within {seconds}. ")
 

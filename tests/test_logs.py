@@ -83,7 +83,7 @@ def test_json_is_one_line_in_ascii(made, entry):
     assert json.loads(line) == {"time": TIME, "level": "INFO", "logger": "weather.session", **entry}
 
 
-def test_a_traceback_is_told():
+def test_a_traceback_is_logged():
     try:
         raise ValueError("why")
     except ValueError:
@@ -227,9 +227,9 @@ def test_level_leaves_out_what_is_below_it(tmp_path):
             assert refused.answer.startswith("HTTP/1.1 403")
         eventually(lambda: "refused" in server.log, "a warning")
         assert server.stop() == 0
-        said = [line for line in server.log.splitlines() if "Running on" not in line]
-        assert len(said) == 1, said
-        assert re.search(r' WARNING weather .*reason="origin"', said[0])
+        lines = [line for line in server.log.splitlines() if "Running on" not in line]
+        assert len(lines) == 1, lines
+        assert re.search(r' WARNING weather .*reason="origin"', lines[0])
 
 
 def test_serving_everybody_beyond_loopback_is_warned_of_once(text):

@@ -215,7 +215,7 @@ def test_histograms_count_upwards_to_all(visited, name, labels, calls):
     assert value(series, f"{name}_sum", **labels) > 0
 
 
-def test_time_of_calls_is_told_from_a_tenth_of_a_millisecond_on(visited):
+def test_time_of_calls_has_buckets_from_a_tenth_of_a_millisecond_on(visited):
     bounds, _ = zip(
         *buckets(read(scrape(visited)), "mcp_call_duration_seconds", tool="get-alerts", **OK),
         strict=True,
@@ -249,7 +249,7 @@ def test_series_with_known_labels_begin_at_zero(name):
     assert all(re.fullmatch(VALUES[label], shown) for sample in samples for label, shown in sample)
 
 
-def test_version_and_limits_are_told(visited):
+def test_version_and_limits_are_shown(visited):
     series = read(scrape(visited))
     assert value(series, "weather_build_info", version=__version__) == 1
     assert value(series, "mcp_max_sessions") == 2000
@@ -258,7 +258,7 @@ def test_version_and_limits_are_told(visited):
     assert 2048 < value(series, "nws_cache_bytes") < ready * 10
 
 
-def test_the_process_is_told_of(visited):
+def test_the_process_is_measured(visited):
     series = read(scrape(visited))
     assert value(series, "process_resident_memory_bytes") > 10_000_000
     assert value(series, "process_cpu_seconds_total") > 0

@@ -1,20 +1,16 @@
-"""Arguments → question, what is kept of NWS's answers → answer, and the names of areas: pure functions, in tables."""
+"""Data of NWS → text and structured content of the tools: pure functions, in tables."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-import jsonschema
 import pytest
 
 from weather import inputs, report
-from weather.areas import AREAS, find_area
-from weather.errors import BadArgument, Outdated
-from weather.inputs import understood
+from weather.errors import Outdated
 from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point
 from weather.report import AlertsResult, ForecastResult, Freshness, WeatherResult
-from weather.tools import DEFINITIONS
 from weather.words import observation_line, period_line
 
 NOON = datetime(2030, 1, 15, 17, 0, tzinfo=UTC)  # in New York
@@ -73,10 +69,6 @@ def alerts(*several):
     return AlertsData(alerts=several)
 
 
-def schema_of(name):
-    return next(tool["inputSchema"] for tool in DEFINITIONS if tool["name"] == name)
-
-
 def weather_answer(point, data, seen, freshness, place=None, units="us"):
     asked = inputs.WeatherArgs.model_construct(place=place, units=units)
     return report.weather_answer(asked, point, data, seen, freshness)
@@ -97,167 +89,6 @@ def alerts_answer(asked, data, limit, freshness):
 
 def weather_text(fields=None, observed=None, freshness=LIVE, where=None):
     return weather_answer(where or here(), forecast(period(**(fields or {}))), observed, freshness).text
-
-
-# Areas
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("CA", "CA"),
-        (" ca\n", "CA"),
-        ("california", "CA"),
-        ("NEW  YORK", "NY"),
-        ("District of Columbia", "DC"),
-        ("Washington DC", "DC"),
-        ("Washington, D.C.", "DC"),
-        ("Washington,DC", "DC"),
-        ("Washington", "WA"),
-        ("Virgin Islands", "VI"),
-        ("U.S. Virgin Islands", "VI"),
-        ("US Virgin Islands", "VI"),
-        ("Northern Mariana Islands", "MP"),
-        ("Micronesia", "FM"),
-        ("gm", "GM"),
-        ("Gulf of America", "GM"),
-        ("lake st clair", "LC"),
-    ],
-)
-def test_an_area_is_known_by_code_or_name(text, code):
-    assert find_area(text) == code
-
-
-@pytest.mark.parametrize("text", ["", "ZZ", "Ontario", "CA; TX"])
-def test_what_is_no_area_has_no_code(text):
-    assert find_area(text) is None
-
-
-def test_every_area_is_known_by_its_code_and_by_its_name():
-    assert len(AREAS) == 59 + 15
-    for code, name in AREAS.items():
-        assert find_area(code.lower()) == find_area(name.upper()) == code
-
-
-# Questions
-
-
-@pytest.mark.parametrize("limit", [1, 5, 25, 200])
-def test_a_whole_number_is_one_whatever_its_spelling(limit):
-    asked = understood("get-alerts", {"state": "CA", "limit": float(limit)})
-    assert asked == understood("get-alerts", {"state": "CA", "limit": limit})
-    assert type(asked.limit) is int
-
-
-@pytest.mark.parametrize(
-    ("limit", "got"),
-    [
-        (5.5, "5.5"),
-        (True, "true"),
-        ("five", '"five"'),
-        ([5], "[5]"),
-        (0.0, "0.0"),
-        (-0.0, "-0.0"),
-        (-5.0, "-5.0"),
-        (200.5, "200.5"),
-        (2.01e2, "201.0"),
-        (1e300, "1e+300"),
-        (float("inf"), "Infinity"),
-        (float("nan"), "NaN"),
-    ],
-    ids=str,
-)
-def test_what_is_no_limit_is_refused_in_a_sentence(limit, got):
-    with pytest.raises(BadArgument) as told:
-        understood("get-alerts", {"state": "CA", "limit": limit})
-    assert str(told.value) == f"Argument 'limit' is {got}; it should be how many alerts at most, from 1 to 200."
-
-
-@pytest.mark.parametrize(
-    "state", [*AREAS, *map(str.lower, AREAS), "Ca", *AREAS.values(), "california", "Washington, D.C.", " ca\n", "D.C"]
-)
-def test_the_schema_takes_the_states_that_the_server_takes(state):
-    understood("get-alerts", {"state": state})
-    jsonschema.validate({"state": state, "limit": 5.0}, schema_of("get-alerts"))
-
-
-@pytest.mark.parametrize("state", [7, None, ["CA"]])
-def test_the_schema_refuses_what_can_be_no_state(state):
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"state": state}, schema_of("get-alerts"))
-
-
-@pytest.mark.parametrize(
-    ("tool", "arguments", "same"),
-    [
-        ("get-weather", {"latitude": "42.5", "longitude": " -73.50° "}, {"latitude": 42.5, "longitude": -73.5}),
-        ("get-weather", {"place": "Elm, NY", "latitude": None, "longitude": "", "units": None}, {"place": "Elm, NY"}),
-        ("get-weather", {"place": "Elm, NY", "units": "Metric"}, {"place": "Elm, NY", "units": "si"}),
-        ("get-weather", {"place": "Elm, NY", "units": " imperial"}, {"place": "Elm, NY", "units": "us"}),
-        ("get-weather", {"place": "Elm, NY", "units": "US"}, {"place": "Elm, NY"}),
-        ("get-weather", {"place": 2108.0}, {"place": "02108"}),
-        ("get-weather", {"place": " 2108 "}, {"place": "02108"}),
-        ("get-weather", {"place": "Elm," + " " * 200 + "NY"}, {"place": "Elm, NY"}),
-        ("get-forecast", {"place": "Elm, NY", "hourly": "True"}, {"place": "Elm, NY", "hourly": True}),
-        ("get-forecast", {"place": "Elm, NY", "hourly": "no"}, {"place": "Elm, NY", "hourly": False}),
-        ("get-forecast", {"place": "Elm, NY", "hourly": 1}, {"place": "Elm, NY", "hourly": True}),
-        (
-            "get-alerts",
-            {"state": "NY", "limit": "5", "severity": "sEVERE"},
-            {"state": "NY", "limit": 5, "severity": "Severe"},
-        ),
-        ("get-alerts", {"state": "NY", "place": None, "event": "", "severity": None, "limit": None}, {"state": "NY"}),
-        ("get-alerts", {"state": "NY", "limit": "25.0", "nonsense": None}, {"state": "NY"}),
-    ],
-    ids=str,
-)
-def test_what_plainly_means_something_is_taken(tool, arguments, same):
-    assert understood(tool, arguments) == understood(tool, same)
-
-
-@pytest.mark.parametrize("units", ["kelvin", "true", "5"])
-def test_a_word_that_means_no_system_of_units_is_refused(units):
-    with pytest.raises(BadArgument, match="it should be us for"):
-        understood("get-weather", {"place": "Elm, NY", "units": units})
-
-
-def test_all_faults_of_a_call_are_told_at_once():
-    with pytest.raises(BadArgument) as told:
-        understood("get-forecast", {"lat": 42, "Lon": -71, "units": "kelvin", "hourly": "maybe", "days": 3})
-    assert str(told.value).split(" Argument ") == [
-        "Argument 'units' is \"kelvin\"; it should be us for °F, mph, miles and inHg, or si for °C, km/h, km and hPa.",
-        "'hourly' is \"maybe\"; it should be true for the next 48 hours one by one, false for half days.",
-        "'lat' is not known; it should be called latitude here.",
-        "'Lon' is not known; it should be called longitude here.",
-        "'days' is not known; it should be left out: get-forecast takes place, latitude, longitude, units, hourly.",
-    ]
-    with pytest.raises(BadArgument) as told:
-        understood("get-alerts", {f"x{number}": 1 for number in range(1000)})
-    assert str(told.value).count("not known") == 10
-
-
-@pytest.mark.parametrize(
-    ("tool", "name", "advice"),
-    [
-        ("get-weather", "city", "called place here"),
-        ("get-weather", "location", "called place here"),
-        ("get-weather", "zip", "called place here"),
-        ("get-weather", "state", "part of place, such as Boston, MA"),
-        ("get-weather", "lng", "called longitude here"),
-        ("get-alerts", "area", "called state here"),
-        ("get-alerts", "zone", "left out: of a place, all its zones are asked"),
-        ("get-alerts", "State", "called state here"),
-        ("get-weather", "Latitude", "called latitude here"),
-    ],
-)
-def test_an_argument_by_another_name_is_told_what_it_is_called(tool, name, advice):
-    with pytest.raises(BadArgument) as told:
-        understood(tool, {name: "Elm"})
-    assert "place' is missing" not in str(told.value) or name in ("state", "zone")
-    assert f"Argument '{name}' is not known; it should be {advice}." in str(told.value)
-
-
-# Answers
 
 
 def test_the_weather_is_that_of_the_period_that_runs_now():
@@ -670,46 +501,6 @@ def test_alerts_are_chosen_by_severity_and_event(severity, event, ids):
     others = f"{6 - len(ids)} more alerts in force, not asked for ({names}); ask without severity and event."
     assert answer.text.endswith(others) == (len(ids) < 6)
     assert ", ".join(content.other_events or ()) == names
-
-
-@pytest.mark.parametrize(
-    ("event", "said", "found"),
-    [
-        ("Extreme Heat Warning", "Excessive Heat Warning", True),
-        ("Extreme Heat Warning", "excessive heat", True),
-        ("Extreme Heat Watch", "Excessive Heat Warning", False),
-        ("Extreme Cold Watch", "wind chill watches", True),
-        ("Cold Weather Advisory", "Wind Chill Advisory", True),
-        ("Extreme Cold Warning", "wind chill", True),
-        ("Freeze Warning", "Hard Freeze Warning", True),
-        ("Freeze Watch", "Hard Freeze Warning", False),
-        ("Tropical Cyclone Local Statement", "Hurricane Local Statement", True),
-        ("Excessive Heat Warning", "excessive heat", True),
-        ("Flash Flood Warning", "flash floods", True),
-        ("Gale Watch", "gale watches", True),
-        ("Evacuation - Immediate", "immediate evacuation", True),
-        ("Dense Fog Advisory", "dense fog advisories", True),
-        ("Wind Advisory", "wind chill", False),
-        ("High Wind Warning", "wind warning high", True),
-        ("Air Quality Alert", "air quality alert", True),
-        ("Tornado Warning", "tornadoes", True),
-        ("Tornado Watch", "tornado watch or warning", True),
-        ("Tornado Warning", "tornado watch or warning", True),
-        ("Flood Warning", "tornado watch or warning", False),
-        ("Flood Warning", "watches and warnings", True),
-        ("Volcano Warning", "volcanoes", True),
-        ("Avalanche Watch", "avalanches", True),
-        ("Flash Flood Warning", "flooding", True),
-        ("Freezing Fog Advisory", "freeze warning", False),
-        ("Wind Advisory", "all", True),
-        ("Wind Advisory", "any weather alerts", True),
-    ],
-)
-def test_an_event_is_known_by_what_people_call_it(event, said, found):
-    assert (
-        sought("NY", event=understood("get-alerts", {"state": "NY", "event": said}).event).selects(alert(event=event))
-        == found
-    )
 
 
 @pytest.mark.parametrize("severity", ["Extreme", "Severe", "Moderate", "Minor", "Unknown", None])

@@ -59,13 +59,13 @@ class World(httpx.AsyncBaseTransport):
         self.gate.set()
         self.edit = None
         self.nws = NWS(self.settings, self.metrics, self, self.clock)
-        self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks tell the same time
+        self.nws.host.epoch = datetime.fromtimestamp(NOON, UTC)  # both clocks show the same time
         self.answers = Answers(self.nws, self.settings, self.metrics)
         self.answers.places = Places(ROOT / "tests/places.tsv")
 
     async def handle_async_request(self, request):
         await self.gate.wait()
-        for _ in range(20):  # time for callers to be told
+        for _ in range(20):  # time for callers to be notified
             await anyio.lowlevel.checkpoint()
         if re.search(self.hung, request.url.path):
             await anyio.sleep_forever()
@@ -226,7 +226,7 @@ LIMIT = "Argument 'limit' is {}; it should be how many alerts at most, from 1 to
     ],
     ids=lambda value: str(value)[:30],
 )
-async def test_wrong_arguments_are_told_in_one_sentence(world, name, arguments, message):
+async def test_wrong_arguments_are_an_error_of_one_sentence(world, name, arguments, message):
     assert world.ready(name, arguments) is None
     result = await world.call(name, arguments)
     assert (result.isError, text(result)) == (True, message)
@@ -249,7 +249,7 @@ async def test_a_state_is_known_by_code_and_by_name_and_is_one_answer(world, sta
         {"place": "Oak", "state": "California"},
     ],
 )
-async def test_what_else_is_told_of_a_place_is_taken_where_it_agrees(world, arguments):
+async def test_other_arguments_beside_a_place_are_accepted_if_they_agree(world, arguments):
     await world.call("get-alerts", {"place": "Oak, CA"})
     assert world.ready("get-alerts", arguments) is world.ready("get-alerts", {"place": "Oak, CA"})
 
@@ -311,7 +311,7 @@ async def test_forecasts_are_a_json_array_of_every_period(world):
     assert all(set(period) == {"name", "temperature", "temperatureUnit", "shortForecast"} for period in periods)
 
 
-async def test_no_alerts_is_said_and_an_error_is_never_that(world):
+async def test_no_alerts_is_a_sentence_and_never_an_error(world):
     assert text(await world.call("get-alerts", {"state": "VT"})) == "No active alerts for Vermont."
     world.faults.outage = True
     result = await world.call("get-alerts", {"state": "CA"})
@@ -432,7 +432,7 @@ async def test_what_is_in_the_structure_is_in_the_texts(world, name, arguments, 
             assert (content["others"] == 0) or f"{content['others']} more alert" in texts
 
 
-async def test_a_place_is_told_as_it_was_understood_and_is_its_coordinates(world):
+async def test_a_place_is_named_in_full_and_equals_its_coordinates(world):
     by_name = await world.call("get-forecast", {"place": "seattle washington"})
     by_point = await world.call()
     assert by_name.structuredContent["place"] == "Seattle, WA"
@@ -491,7 +491,7 @@ async def test_alerts_at_a_point_are_those_of_its_state_that_hold_there(world):
     assert world.asked() == {"alerts": 2}
 
 
-async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_that(world):
+async def test_no_alerts_at_a_covered_point_is_a_sentence_and_never_an_error(world):
     vermont = {"latitude": 44.48, "longitude": -73.21}
     world.broken = "^/points"
     result = await world.call("get-alerts", vermont)
@@ -500,8 +500,8 @@ async def test_none_is_said_of_a_point_that_is_covered_and_an_error_is_never_tha
     world.broken = "none"
     world.clock.now += 60
     assert text(await world.call("get-alerts", vermont)) == "No active alerts at the point 44.48, -73.21."
-    told = text(await world.call("get-alerts", {"place": "oak vermont"}))
-    assert re.fullmatch(r"No active alerts for Oak, VT \(zones VTZ\d{3}, VTC\d{3}(, VTZ\d{3})?\)\.", told)
+    sentence = text(await world.call("get-alerts", {"place": "oak vermont"}))
+    assert re.fullmatch(r"No active alerts for Oak, VT \(zones VTZ\d{3}, VTC\d{3}(, VTZ\d{3})?\)\.", sentence)
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ async def test_alerts_of_a_place_are_had_though_its_zones_are_not(world, refused
     assert "Alerts at the point of Oak, CA (38.5, -121.5), issued" in result.content[1].text
 
 
-async def test_of_an_alert_that_goes_on_elsewhere_nothing_is_told(world):
+async def test_an_alert_that_goes_on_elsewhere_only_is_left_out(world):
     """Cancelled in the zone of the place, it goes on in another, which was not asked for."""
 
     def cancelled(body):
@@ -809,7 +809,7 @@ IN_THE_AFTERNOON_S = 4 * 3600  # 14:00 in Seattle; the half day ends at 18:00
     ("name", "arguments"),
     [("get-weather", SEATTLE), ("get-forecast", SEATTLE), ("get-forecast", {**SEATTLE, "hourly": True})],
 )
-async def test_a_period_is_told_until_it_is_over_and_not_longer(world, name, arguments, outage):
+async def test_a_period_is_shown_until_it_ends_and_not_longer(world, name, arguments, outage):
     def first(result):
         content = result.structuredContent
         return (content["periods"][0] if name == "get-forecast" else content["period"])["name"]
@@ -830,7 +830,7 @@ async def test_a_period_is_told_until_it_is_over_and_not_longer(world, name, arg
 
 
 @pytest.mark.parametrize("name", ["get-weather", "get-forecast"])
-async def test_a_stale_forecast_tells_the_period_of_now(world, name):
+async def test_a_stale_forecast_begins_with_the_current_period(world, name):
     world.clock.now = IN_THE_AFTERNOON_S
     await world.call(name)
     world.faults.outage = True
@@ -863,7 +863,7 @@ async def test_a_forecast_whose_periods_are_all_over_is_an_error_with_its_age(wo
 
 
 @pytest.mark.parametrize("outage", [False, True])
-async def test_an_alert_is_told_until_it_is_over_and_not_longer(world, outage):
+async def test_an_alert_is_shown_until_it_ends_and_not_longer(world, outage):
     def ending(body):
         for number, feature in enumerate(body["features"], 1):
             end = datetime.fromtimestamp(NOON + 10 * number, UTC).isoformat()
@@ -990,7 +990,7 @@ async def test_an_answer_larger_than_the_cache_is_given_and_not_kept():
         assert world.ready("get-alerts", arguments) is None
 
 
-async def test_what_nobody_foresaw_is_logged_and_told_without_internals(world, caplog):
+async def test_an_unforeseen_error_is_logged_and_answered_without_internals(world, caplog):
     class Broken(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request):
             raise KeyError("secret")
@@ -1045,7 +1045,7 @@ class Notes(list):
         self.append((progress, message))
 
 
-async def test_progress_tells_what_is_waited_for_and_only_those_who_asked(world):
+async def test_progress_names_each_wait_to_those_who_asked_for_it(world):
     notes = Notes()
     async with session(world) as client:
         result = await client.call_tool("get-forecast", SEATTLE, progress_callback=notes)
@@ -1067,7 +1067,7 @@ async def test_without_a_token_there_is_no_progress(world):
     assert seen == []
 
 
-async def test_progress_tells_of_retries(world):
+async def test_progress_names_retries(world):
     notes, world.broken = Notes(), "alerts"
     async with session(world) as client:
         await client.call_tool("get-alerts", {"state": "CA"}, progress_callback=notes)
@@ -1076,7 +1076,7 @@ async def test_progress_tells_of_retries(world):
     assert all(re.search(r"did not answer; retrying in [01]\.\d s$", note) for _, note in notes[1:])
 
 
-async def test_who_comes_later_is_told_what_is_waited_for_now(world):
+async def test_a_later_caller_is_notified_of_the_current_wait(world):
     world.hold()
     notes = Notes()
     async with session(world) as client, anyio.create_task_group() as callers:
@@ -1118,10 +1118,10 @@ async def test_progress_that_is_stuck_or_breaks_is_the_trouble_of_its_caller_alo
 
 async def test_an_unknown_tool_is_an_error_that_names_the_tools(world):
     async with session(world) as client:
-        with pytest.raises(McpError) as told:
+        with pytest.raises(McpError) as raised:
             await client.call_tool("get-tides", {})
-    assert told.value.error.code == types.INVALID_PARAMS
-    assert told.value.error.message == (
+    assert raised.value.error.code == types.INVALID_PARAMS
+    assert raised.value.error.message == (
         "Unknown tool 'get-tides'; the tools are get-weather, get-forecast, get-alerts."
     )
 
@@ -1155,8 +1155,8 @@ def test_input_schemas_carry_ranges_and_codes():
     assert area["properties"]["severity"]["enum"] == ["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
     assert "default" not in area["properties"]["severity"]
     assert set(AREAS) <= set(re.findall(r"\b[A-Z]{2}\b", area["properties"]["state"]["description"]))
-    told = json.dumps([place, forecast, area])
-    assert not any(word in told for word in ("anyOf", "oneOf", "allOf", "$ref", '"null"'))
+    schemas = json.dumps([place, forecast, area])
+    assert not any(word in schemas for word in ("anyOf", "oneOf", "allOf", "$ref", '"null"'))
     limit = area["properties"]["limit"]
     assert (limit["default"], limit["minimum"], limit["maximum"]) == (25, 1, 200)
 
@@ -1170,10 +1170,10 @@ def test_input_schemas_carry_ranges_and_codes():
     ],
 )
 def test_instructions_are_three_sentences_and_say_where_the_weather_is_from(base, source):
-    told = instructions(Settings(nws_api_base=base))
-    assert told.count(".") == 3
-    assert source in told
-    assert "United States" in told
+    sentences = instructions(Settings(nws_api_base=base))
+    assert sentences.count(".") == 3
+    assert source in sentences
+    assert "United States" in sentences
 
 
 @pytest.mark.parametrize("event", ["\ud800", "\x00", "\u2028", "é ß", "%s {x}", "---"], ids=ascii)

@@ -482,7 +482,7 @@ async def test_a_key_that_is_too_small_verifies_nothing(issuer):
     assert await refused(jwt_access(issuer), bearer) == (401, "token_invalid")
 
 
-async def test_without_a_key_id_it_must_be_clear_which_key_is_meant(issuer):
+async def test_without_a_key_id_only_one_key_may_match(issuer):
     issuer.answer = 200, {"keys": [public_jwk(EC, "ES256", kid="a"), public_jwk(STRANGER, "ES256", kid="b")]}
     access = jwt_access(issuer)
     assert await refused(access, token(kid=None)) == (401, "token_invalid")
@@ -515,15 +515,15 @@ async def test_a_known_key_does_not_wait_for_the_fetch_of_an_unknown_one(issuer)
         assert await stranger == (401, "token_invalid")
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["silent", "dripping"])
-async def test_an_issuer_without_end_holds_up_no_handshake_and_keeps_no_connection(said):
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["silent", "dripping"])
+async def test_an_issuer_without_end_holds_up_no_handshake_and_keeps_no_connection(sent):
     left = asyncio.Event()
 
     async def drip(reader, writer):
-        writer.write(said)
+        writer.write(sent)
         until_the_end = asyncio.create_task(reader.read())
         while not until_the_end.done():
-            writer.write(said and b" ")
+            writer.write(sent and b" ")
             await asyncio.wait([until_the_end], timeout=0.2)
         with suppress(ConnectionError):
             await until_the_end

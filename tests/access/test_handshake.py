@@ -257,7 +257,7 @@ async def test_without_settings_a_local_client_is_admitted():
 
 
 @pytest.mark.parametrize(
-    ("mends", "reason"),
+    ("valid", "reason"),
     [
         ({}, "path"),
         ({"path"}, "subprotocol"),
@@ -266,15 +266,15 @@ async def test_without_settings_a_local_client_is_admitted():
         ({"path", "subprotocol", "host", "origin"}, "token_missing"),
     ],
 )
-async def test_the_cheapest_check_comes_first(mends, reason):
+async def test_the_cheapest_check_comes_first(valid, reason):
     wrong = {"sec-websocket-protocol": "other", "origin": "https://evil.example"}
-    mended = {"sec-websocket-protocol": "mcp", "origin": "http://localhost:8000"}
-    chosen = mended if "origin" in mends else wrong
+    right = {"sec-websocket-protocol": "mcp", "origin": "http://localhost:8000"}
+    chosen = right if "origin" in valid else wrong
     scope = handshake(
-        ("sec-websocket-protocol", (mended if "subprotocol" in mends else wrong)["sec-websocket-protocol"]),
+        ("sec-websocket-protocol", (right if "subprotocol" in valid else wrong)["sec-websocket-protocol"]),
         ("origin", chosen["origin"]),
-        path="/ws" if "path" in mends else "/",
-        host="localhost:8000" if "host" in mends else "evil.example",
+        path="/ws" if "path" in valid else "/",
+        host="localhost:8000" if "host" in valid else "evil.example",
     )
     with pytest.raises(Refusal) as refusal:
         await Access(Settings.read(mcp_auth_tokens="secret")).admit(scope)

@@ -1,4 +1,4 @@
-"""The simulator misbehaves as it is told to."""
+"""The simulator misbehaves as its faults say."""
 
 import json
 from collections import Counter
@@ -89,7 +89,7 @@ async def test_rate_limits_come_with_or_without_retry_after(retry_after_s, heade
     assert response.headers["content-type"] == "text/html"
 
 
-async def test_an_outage_starts_and_ends_when_told(client, sim):
+async def test_an_outage_starts_and_ends_when_set(client, sim):
     statuses = []
     for sim.faults.outage in (False, True, False):
         statuses.append((await client.get(SEATTLE)).status_code)

@@ -129,7 +129,7 @@ class KeySet:
                             raise ValueError(f"more than {MAX_KEY_SET_BYTES} bytes")
             self._keys, self._expires_at = usable(body), self._clock() + KEYS_FRESH_S
         except FETCH_ERRORS as error:
-            known = "the keys fetched before stay in use" if self._keys else "no JWT passes"
-            log.warning("No keys from MCP_AUTH_JWKS_URL, %s: %r", known, error)
+            effect = "the keys fetched before stay in use" if self._keys else "no JWT passes"
+            log.warning("No keys from MCP_AUTH_JWKS_URL, %s: %r", effect, error)
         finally:
             self._retry_at = self._clock() + (REFETCH_S if self._keys else FIRST_FETCH_RETRY_S)
