@@ -206,13 +206,13 @@ def _of_python(variable: str) -> bool:
 
 
 def _port(process: subprocess.Popen[bytes] | Forked, log_path: Path) -> int:
-    deadline, said = time.monotonic() + TIMEOUT_S, ""
+    deadline, output = time.monotonic() + TIMEOUT_S, ""
     while time.monotonic() < deadline and process.poll() is None:
-        said = log_path.read_text() if log_path.exists() else ""
-        if found := re.search(r"running on https?://127\.0\.0\.1:(\d+)", said, re.IGNORECASE):
+        output = log_path.read_text() if log_path.exists() else ""
+        if found := re.search(r"running on https?://127\.0\.0\.1:(\d+)", output, re.IGNORECASE):
             return int(found[1])
         time.sleep(0.02)  # another process writes the log
-    raise RuntimeError(f"hypercorn did not start:\n{said}")
+    raise RuntimeError(f"hypercorn did not start:\n{output}")
 
 
 @pytest.fixture

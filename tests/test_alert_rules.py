@@ -1,4 +1,4 @@
-"""deploy/alerts.yaml and deploy/grafana.json: what they ask for is told by /metrics, and the alerts go off."""
+"""deploy/alerts.yaml and deploy/grafana.json: /metrics has what they ask for, and the alerts go off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_promtool(*words):
 
 
 @pytest.fixture(scope="module")
-def told():
+def exposed():
     """Every name that a sample of /metrics may have."""
     endings = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
     families = text_string_to_metric_families(Metrics().exposition().decode())
@@ -44,11 +44,11 @@ def told():
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_what_is_asked_for_is_told(told, expression):
+def test_the_metrics_of_each_expression_exist(exposed, expression):
     bare = re.sub(r'"[^"]*"|\[[^]]*\]|\b(by|on) \([^)]*\)', "", expression)
     named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b(?!\()", re.sub(r"\{[^}]*\}", "", bare)))
     assert named
-    assert named <= told
+    assert named <= exposed
     for name, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression):
         for label, how, value in MATCHER.findall(matchers):
             assert label in EXPECTED.get(name, {"instance"}) | {"instance"}

@@ -46,27 +46,27 @@ def _logging_is_put_back():
 async def running():
     """The state between startup and shutdown; both must be answered with one event."""
     state, events = {}, []
-    tell, told = anyio.create_memory_object_stream(2)
+    to_app, by_app = anyio.create_memory_object_stream(2)
     answer, answered = anyio.create_memory_object_stream(2)
 
     async def send(event):
         events.append(event)
         await answer.send(event)
 
-    async with anyio.create_task_group() as tasks, tell, told, answer, answered:
-        tasks.start_soon(app, {"type": "lifespan", "state": state}, told.receive, send)
+    async with anyio.create_task_group() as tasks, to_app, by_app, answer, answered:
+        tasks.start_soon(app, {"type": "lifespan", "state": state}, by_app.receive, send)
         with anyio.fail_after(TIMEOUT_S):
-            await tell.send({"type": "lifespan.startup"})
+            await to_app.send({"type": "lifespan.startup"})
             assert await answered.receive() == STARTED
         yield state
         with anyio.fail_after(TIMEOUT_S):
-            await tell.send({"type": "lifespan.shutdown"})
+            await to_app.send({"type": "lifespan.shutdown"})
             assert await answered.receive() == STOPPED
     assert events == [STARTED, STOPPED]
 
 
 def script(*events):
-    """A `receive` that plays these, and then has nothing more to tell."""
+    """A `receive` that plays these, and then has no more events."""
     left = list(events)
 
     async def receive():
@@ -370,7 +370,7 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
 
 
 @pytest.mark.parametrize(
-    ("files", "most", "said"),
+    ("files", "most", "warning"),
     [
         (1000, 500, "2000 sessions and 500 other connections do not fit into 1000 file descriptors"),
         (4999, 2499, ""),
@@ -380,7 +380,7 @@ async def test_full_server_refuses_handshakes_and_is_not_ready_until_a_session_e
     ],
 )
 async def test_connections_take_half_of_the_descriptors_at_most_and_sessions_that_do_not_fit_are_warned_of(
-    files, most, said, capsys
+    files, most, warning, capsys
 ):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < files:
@@ -390,8 +390,8 @@ async def test_connections_take_half_of_the_descriptors_at_most_and_sessions_tha
         async with running():
             assert serving.limits.connections == most
         logged = capsys.readouterr().err
-        assert said in logged
-        assert ("do not fit" in logged) == bool(said)
+        assert warning in logged
+        assert ("do not fit" in logged) == bool(warning)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

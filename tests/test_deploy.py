@@ -279,9 +279,9 @@ def test_docs_have_every_setting_and_no_other(file, title, fields):
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(map(str.upper, fields))
 
 
-def test_readme_draws_every_room_of_the_house():
+def test_readme_draws_every_package_and_module():
     drawing = table("README.md", "Read it").split("```")[1]
-    rooms = [path for path in (ROOT / "weather").glob("[a-z]*") if path.suffix in ("", ".py")]
-    assert {f"{room.name}/" if room.is_dir() else room.name for room in rooms} == set(
+    parts = [path for path in (ROOT / "weather").glob("[a-z]*") if path.suffix in ("", ".py")]
+    assert {f"{part.name}/" if part.is_dir() else part.name for part in parts} == set(
         re.findall(r"\b(?!app\.py)\w+(?:\.py|/)", drawing)
     )

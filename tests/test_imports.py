@@ -1,4 +1,4 @@
-"""Imports point down: each room uses only what stands below it."""
+"""Imports point down: each package uses only what stands below it."""
 
 import ast
 import subprocess
@@ -24,18 +24,18 @@ LAYERS = (
     ("metrics", "areas", "asgi", "config", "events"),
     ("errors",),
 )
-RANK = {room: number for number, layer in enumerate(LAYERS) for room in layer}
+RANK = {package: number for number, layer in enumerate(LAYERS) for package in layer}
 ALONE = ("simulator", "client")  # They import nothing of the server.
 MODULES = [ROOT / "app.py", *(ROOT / "weather").rglob("*.py")]
 
 
-def room_of(path):
+def package_of(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
     return parts[0] if parts[0] != "weather" else parts[1]
 
 
 def imported(path):
-    """The rooms of `weather` that a file imports."""
+    """The packages of `weather` that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("weather"):
             name = node.module.split(".")
@@ -44,16 +44,16 @@ def imported(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(path):
-    room = room_of(path)
-    for other in set(imported(path)) - {room}:
-        assert room not in ALONE, other
+    package = package_of(path)
+    for other in set(imported(path)) - {package}:
+        assert package not in ALONE, other
         if other not in ALONE:
-            assert RANK[room] < RANK[other], other
+            assert RANK[package] < RANK[other], other
 
 
-def test_every_room_has_its_place():
-    rooms = {room_of(path) for path in MODULES} - set(ALONE) - {"__init__"}
-    assert rooms == set(RANK)
+def test_every_package_has_its_place():
+    packages = {package_of(path) for path in MODULES} - set(ALONE) - {"__init__"}
+    assert packages == set(RANK)
 
 
 def test_the_sdk_is_imported_late():

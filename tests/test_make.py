@@ -19,7 +19,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
 def make(folder, *words, more="", **env):
-    """The exit code, and what it said on stdout and stderr; `more` goes behind the Makefile."""
+    """The exit code, stdout and stderr; `more` goes behind the Makefile."""
     (folder / "Makefile").write_text(MAKEFILE + more)
     command, env = ["make", *words], ENVIRONMENT | env
     ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
@@ -44,23 +44,23 @@ def installed(tmp_path):
     return tmp_path
 
 
-def test_an_older_python_is_told_of_in_one_sentence_and_nothing_is_kept(tmp_path):
+def test_an_older_python_is_named_in_one_sentence_and_nothing_is_kept(tmp_path):
     (tmp_path / "pyproject.toml").touch()
     pretended = "import sys; sys.version_info, sys.version = (3, 10, 4), '3.10.4 (main)'; exec(sys.argv[1])"
     old = program(tmp_path / "old", f'exec {sys.executable} -c "{pretended}" "$2"')
-    code, out, said = make(tmp_path, "run", f"PYTHON={old}")
+    code, out, errors = make(tmp_path, "run", f"PYTHON={old}")
     assert (code, out) == (2, "")
-    sentence, made = said.splitlines()
+    sentence, made = errors.splitlines()
     assert sentence == f"This needs Python 3.11 or newer, and {old} is 3.10.4; try make PYTHON=python3.11."
     assert made.startswith("make: ***")
     assert not (tmp_path / ".venv").exists()
 
 
-def test_another_python_than_that_of_the_environment_is_told_of_in_one_sentence(installed):
+def test_another_python_than_that_of_the_environment_is_named_in_one_sentence(installed):
     other = program(installed / "other", "echo Python 3.99.0")
-    code, out, said = make(installed, "run", f"PYTHON={other}")
+    code, out, errors = make(installed, "run", f"PYTHON={other}")
     assert (code, out) == (2, "")
-    sentence, made = said.splitlines()
+    sentence, made = errors.splitlines()
     version = platform.python_version()
     assert sentence == (
         f".venv has Python {version}, which PYTHON={other} is not: make clean, or use another VENV=.venv-other."
@@ -72,19 +72,19 @@ def test_another_python_than_that_of_the_environment_is_told_of_in_one_sentence(
 @pytest.mark.parametrize(
     ("port", "why"), [("abc", ".+"), ("99999", "bind.*0-65535"), ("taken", "Address already in use")]
 )
-def test_a_port_that_is_taken_or_none_is_told_of_in_one_sentence(installed, port, why):
+def test_a_port_that_is_taken_or_none_is_named_in_one_sentence(installed, port, why):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1]) if port == "taken" else port
-        code, out, said = make(installed, "run", f"PORT={port}")
+        code, out, errors = make(installed, "run", f"PORT={port}")
     assert (code, out) == (2, "")
-    sentence, made = said.splitlines()
+    sentence, made = errors.splitlines()
     assert re.fullmatch(rf"Cannot listen on 127\.0\.0\.1:{port} \({why}\): try make run PORT=9000\.", sentence)
     assert made.startswith("make: ***")
 
 
 def test_a_free_port_is_served_on(installed):
-    code, out, said = make(installed, "--silent", "run", "PORT=0")
-    assert (code, out, said) == (0, "served: --config hypercorn.toml --bind 127.0.0.1:0 app:app\n", "")
+    code, out, errors = make(installed, "--silent", "run", "PORT=0")
+    assert (code, out, errors) == (0, "served: --config hypercorn.toml --bind 127.0.0.1:0 app:app\n", "")
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ async def test_every_area_is_answered_and_some_have_alerts(server):
     assert 0 < silent < len(texts)
 
 
-async def test_structured_forecast_tells_where_and_when(server):
+async def test_structured_forecast_has_place_and_time(server):
     async with session_with(server.url) as session:
         await session.initialize()
         forecast = (await session.call_tool("get-forecast", PLACE)).structuredContent
@@ -482,11 +482,11 @@ def test_bad_setting_ends_the_process_with_one_sentence(application, variable, f
     ended = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    said = f"{variable} is 'none', and should be a valid integer, unable to parse string as an integer.\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", said)
+    sentence = f"{variable} is 'none', and should be a valid integer, unable to parse string as an integer.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", sentence)
 
 
-def test_start_line_says_what_matters_and_strangers_are_named(serve):
+def test_start_line_says_what_matters_and_unknown_variables_are_named(serve):
     strange = {"MCP_MAX_SESION": "3", "NWS_QXZ": "", "SIMULATOR_LATENCY": "s3cret", "MCP_TOKEN": "s3cret"}
     log = serve(MCP_AUTH_TOKENS="s3cret", mcp_max_sessions="30", **strange).log
     started = "MCP at /ws and /mcp, weather from the simulator, tokens checked, at most 30 sessions"

@@ -376,7 +376,7 @@ async def test_keys_are_kept_for_ten_minutes(issuer):
         assert issuer.fetches == fetches
 
 
-async def test_an_unknown_key_id_fetches_the_keys_anew_but_not_twice_in_30_seconds(issuer):
+async def test_an_unknown_key_id_fetches_the_keys_again_but_not_twice_in_30_seconds(issuer):
     clock = Clock(1000.0)
     access = jwt_access(issuer, clock)
     await admit(access, token())
