@@ -198,6 +198,24 @@ async def test_who_reads_nothing_holds_up_nobody_and_hears_of_two_changes_as_of_
         assert len(sent) == 2
 
 
+@pytest.mark.anyio
+async def test_a_subscriber_whose_client_has_left_harms_no_other():
+    """hypercorn raises from `send` on a stream that has ended while a change is being sent."""
+    async with opened() as (nws, hub):
+        quick, heard = listener()
+
+        async def send(_):
+            raise RuntimeError("gone")
+
+        nws.ids["CA"] = []
+        hub.add(Subscription("CA", "changed", send)), hub.add(quick)
+        await refreshed(nws)
+        for number in range(1, 4):
+            nws.ids["CA"] = [str(number)]
+            await refreshed(nws, times=3)
+            assert len(heard) == number
+
+
 def modern(request_id, method, params=None, **meta):
     own = {f"{PREFIX}protocolVersion": "2026-07-28", f"{PREFIX}clientCapabilities": {}, **meta}
     return request(request_id, method, {**(params or {}), "_meta": own})

@@ -1,11 +1,14 @@
-"""The end of a server: what becomes of its sessions."""
+"""The tasks that sessions share, and the end of a server: what becomes of its sessions."""
 
 from __future__ import annotations
 
 import signal
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.conftest import serving
@@ -23,6 +26,34 @@ from tests.raw import (
     text,
 )
 from tests.transports.test_dispatch import in_flight
+from weather.config import Settings
+from weather.metrics import Metrics
+from weather.transports import Sessions
+
+
+@pytest.mark.anyio
+async def test_a_task_that_fails_ends_no_other(caplog):
+    answers, done = SimpleNamespace(nws=None), anyio.Event()
+    sessions = Sessions(Settings.read(nws_api_base="simulator"), Metrics(), answers)
+
+    async def fails():
+        raise RuntimeError("a bug")
+
+    async def works():
+        await anyio.lowlevel.checkpoint()
+        done.set()
+
+    with anyio.fail_after(TIMEOUT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sessions.run_clock, tasks)
+            await anyio.wait_all_tasks_blocked()
+            sessions.start(works)
+            sessions.start(fails)
+            sessions.start(works)
+            await done.wait()
+            tasks.cancel_scope.cancel()
+    assert "a task failed" in caplog.text
+
 
 MANY = 500
 

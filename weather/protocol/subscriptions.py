@@ -52,6 +52,8 @@ class Subscription:
                 self._due = False
                 await self.send(self.message)
                 metrics.notifications.inc()
+        except Exception:  # An ASGI server may raise any where the client has left just now.
+            log.debug("a notification is lost", exc_info=True)
         finally:
             self._sending = False
 

@@ -94,8 +94,8 @@ class Sessions:
             self._close_idle(now)
 
     def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
-        """Runs `work` in a task of its own."""
-        self._tasks.start_soon(work, *args)
+        """Runs `work` in a task of its own. Logs an exception, which would end the tasks of everybody else."""
+        self._tasks.start_soon(_guarded, work, *args)
 
     async def sdk(self) -> SDK:
         """The SDK's server. The first call imports the SDK, which takes half a second."""
@@ -183,3 +183,10 @@ class Sessions:
             for session in tuple(self._open):
                 if not session.in_flight or now >= self._drained_at:
                     session.close(CloseCode.SERVICE_RESTART, "the server is going down", "shutdown")
+
+
+async def _guarded(work: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+    try:
+        await work(*args)
+    except Exception:
+        log.exception("a task failed")
