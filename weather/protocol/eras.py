@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from weather.answers import Answers, CachedResult, Key
 from weather.protocol import legacy, messages, modern
-from weather.protocol.messages import Call, Request, RequestId, Work
+from weather.protocol.messages import Call, Handler, Request, RequestId
 from weather.protocol.subscriptions import Subscriptions
 
 
@@ -22,7 +22,7 @@ class Era(Protocol):
         transport: str,
         started: float,
         /,
-    ) -> str | Work: ...
+    ) -> str | Handler: ...
 
     def reply(
         self, answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float, /

@@ -20,11 +20,11 @@ from weather.protocol.messages import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     SESSION_VERSIONS,
+    Handler,
     Implementation,
     Notify,
     Request,
     RequestId,
-    Work,
 )
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
@@ -83,7 +83,7 @@ PARAMS: dict[str, type[Params]] = {
 
 def answered(
     answers: Answers, subscriptions: Subscriptions, request: Request, key: Key | None, transport: str, started: float
-) -> str | Work:
+) -> str | Handler:
     """Returns the response if it needs no waiting, else the work that the SDK's handler does.
 
     `key` is that of a plain call; `started` is a time of `perf_counter`. The work sends notes of progress first.

@@ -17,7 +17,7 @@ from weather.tools import Result
 
 RequestId = int | str
 Notify = Callable[[str], Awaitable[None]]
-Work = Callable[[Notify], Awaitable[Result]]
+Handler = Callable[[Notify], Awaitable[Result]]
 
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSION = "2026-07-28"  # the first without sessions
@@ -51,9 +51,9 @@ class Notification(Struct):
 
 @dataclass(slots=True)
 class PendingRequest:
-    """A request without a response yet. `work` builds its result, `scope` cancels that."""
+    """A request without a response yet. `handler` returns its result, `scope` cancels that."""
 
-    work: Work
+    handler: Handler
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 

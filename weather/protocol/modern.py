@@ -28,11 +28,11 @@ from weather.protocol.messages import (
     METHOD_NOT_FOUND,
     PREFIX,
     VERSION,
+    Handler,
     Meta,
     Notify,
     Request,
     RequestId,
-    Work,
 )
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
@@ -55,7 +55,7 @@ def speaks(request: Request) -> bool:
 
 def answered(
     answers: Answers, subscriptions: Subscriptions, request: Request, key: Key | None, transport: str, started: float
-) -> str | Work:
+) -> str | Handler:
     """Returns the response if it needs no waiting, else the work that builds its result; raises InvalidMessage.
 
     `key` is that of a plain call; `started` is a time of `perf_counter`. The work sends its notifications first.
@@ -109,7 +109,7 @@ def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transpor
     return messages.result(request_id, _complete(ready.json))
 
 
-async def _call(build: Work, token: RequestId | None, notify: Notify) -> Result:
+async def _call(build: Handler, token: RequestId | None, notify: Notify) -> Result:
     """With `notifications/progress` for a request that has a token (basic/utilities/progress)."""
     steps = count(1)
 

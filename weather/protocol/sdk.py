@@ -112,7 +112,7 @@ class SDK:
         pending: PendingRequest = context.lifespan_context[context.request_id]
         with pending.scope:
             try:
-                return (await pending.work(self._progress())).json
+                return (await pending.handler(self._progress())).json
             except InvalidMessage as invalid:
                 raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
         return cancelled

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from weather.serving.connection import Connection
     from weather.serving.websocket import Stream
 
-MOST_AT_ONCE = 64 * KIB  # of responses, before other connections have their turn
+MOST_IN_A_ROW = 64 * KIB  # of responses, before other connections have their turn
 MOST_HEADS, MOST_HEAD_BYTES = 1000, 2 * KIB
 BODY_TIMEOUT_S = 0.05 * SECONDS
 END_OF_HEAD = b"\r\n\r\n"
@@ -48,7 +48,7 @@ class ShortWay:
         self._connection, self._reader = connection, connection.reader
         self._feed, self._feed_eof, self._read = self._reader.feed_data, self._reader.feed_eof, self._reader.read
         self._waiting = False
-        self._head = self._held = b""
+        self._head = self._incomplete = b""
         self._timer: asyncio.TimerHandle | None = None
         replaced: dict[str, Any] = {"feed_data": self._received, "feed_eof": self._ended, "read": self._wait}
         vars(self._reader).update(replaced)
@@ -67,7 +67,7 @@ class ShortWay:
             self._waiting = False
 
     def _received(self, data: bytes) -> None:
-        data, self._held = self._held + data, b""
+        data, self._incomplete = self._incomplete + data, b""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -89,17 +89,17 @@ class ShortWay:
     def _pass_on(self) -> None:
         """Gives the long way the head whose body has not come."""
         self._timer = None
-        if self._held:
-            data, self._held = self._held, b""
+        if self._incomplete:
+            data, self._incomplete = self._incomplete, b""
             self._waiting = False
             self._feed(data)
 
     def _answer_frames(self, stream: Stream, data: bytes) -> int:
         """Answers the text messages at the beginning of `data`, and returns the number of bytes that they take."""
-        reply, taken, room = stream.cached_reply, 0, MOST_AT_ONCE
+        reply, taken, budget = stream.cached_reply, 0, MOST_IN_A_ROW
         if not (reply and stream.idle):
             return 0
-        while room > 0 and len(data) - taken > 6 and data[taken] == TEXT_FRAME and data[taken + 1] & MASKED:
+        while budget > 0 and len(data) - taken > 6 and data[taken] == TEXT_FRAME and data[taken + 1] & MASKED:
             size, start = data[taken + 1] - MASKED, taken + 6
             if size == 126:
                 size, start = int.from_bytes(data[taken + 2 : taken + 4]), taken + 8
@@ -110,7 +110,7 @@ class ShortWay:
             if text is None:
                 break
             stream.frames.send_text(text.encode())
-            taken, room = end, room - len(text)
+            taken, budget = end, budget - len(text)
         if taken:
             stream.heard()
             self._connection.writer.write(b"".join(stream.frames.data_to_send()))
@@ -126,7 +126,7 @@ class ShortWay:
             self._head = head if end else b""
             return data
         if len(body) < size:  # Many clients send head and body apart.
-            self._held = data
+            self._incomplete = data
             self._timer = self._connection.loop.call_later(BODY_TIMEOUT_S, self._pass_on)
             return b""
         if http.keep_alive_requests >= http.config.keep_alive_max_requests - 1 or (text := reply(body)) is None:

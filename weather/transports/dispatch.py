@@ -24,12 +24,12 @@ from weather.protocol.messages import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     Call,
+    Handler,
     Notification,
     Notify,
     PendingRequest,
     Request,
     RequestId,
-    Work,
 )
 from weather.protocol.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
 from weather.transports.sessions import Sessions
@@ -130,7 +130,7 @@ class Dispatcher:
         if problem := self._problem(request, era):
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
         activity.calls += request.method == "tools/call"
-        found: str | Work
+        found: str | Handler
         if era is eras.LEGACY and request.method in legacy.SUBSCRIBING:
             found = legacy.subscribed(self._subscriptions, activity.subscriptions, request, self._write)
         else:
@@ -156,7 +156,7 @@ class Dispatcher:
 
     def _check_streams(self, request_id: RequestId, listen: modern.Listen) -> None:
         """Raises InvalidMessage where the connection would listen for too much."""
-        others = (stream.work for stream in self._activity.streams.values())
+        others = (stream.handler for stream in self._activity.streams.values())
         uris = sum(len(other.areas) for other in (listen, *others) if isinstance(other, modern.Listen))
         if uris > MOST_SUBSCRIPTIONS:
             raise InvalidMessage(INVALID_PARAMS, MOST, request_id)
@@ -168,7 +168,7 @@ class Dispatcher:
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
             with pending.scope as scope:
                 try:
-                    result = await pending.work(self._write)
+                    result = await pending.handler(self._write)
                     failed, reply = result.failed, messages.result(request_id, result.json)
                 except InvalidMessage as invalid:
                     failed, reply = True, messages.error(invalid)

@@ -28,12 +28,12 @@ from weather.protocol.messages import (
     PARSE_ERROR,
     SESSION_VERSIONS,
     Call,
+    Handler,
     Notification,
     Notify,
     PendingRequest,
     Request,
     RequestId,
-    Work,
 )
 from weather.responses import Response, peer, respond
 from weather.transports import event_stream, request_metadata
@@ -149,7 +149,7 @@ class StreamableHTTP:
             return Response(messages.error(invalid).encode(), _status(invalid, era))
 
     async def _worked(
-        self, scope: Scope, receive: Receive, version: str, body: bytes, request: Request, found: Work, era: Era
+        self, scope: Scope, receive: Receive, version: str, body: bytes, request: Request, found: Handler, era: Era
     ) -> Response | None:
         """Returns None if the client has disconnected. Raises InvalidMessage."""
         listens = isinstance(found, modern.Listen)
@@ -165,11 +165,11 @@ class StreamableHTTP:
             return Response(b"", 202)
         return None if text is None else Response(text.encode())
 
-    async def _run_sdk(self, request: Request, work: Work, version: str, body: bytes) -> str:
+    async def _run_sdk(self, request: Request, work: Handler, version: str, body: bytes) -> str:
         sdk = await self._sessions.sdk()
         return await sdk.over_http({request.id: PendingRequest(work)}, version, body)
 
-    async def _events(self, scope: Scope, request: Request, work: Work, notify: Notify) -> None:
+    async def _events(self, scope: Scope, request: Request, work: Handler, notify: Notify) -> None:
         with self._cancellable(scope, request.id):
             try:
                 reply = await _result(request, work, notify)
@@ -202,7 +202,7 @@ class StreamableHTTP:
                 cancelled.cancel()
 
 
-async def _result(request: Request, work: Work, notify: Notify) -> str:
+async def _result(request: Request, work: Handler, notify: Notify) -> str:
     return messages.result(request.id, (await work(notify)).json)
 
 
