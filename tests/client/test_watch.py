@@ -123,6 +123,8 @@ async def acting(*readings, then=(401,), honoured=({"resourceSubscriptions": [CA
     async def act(socket):
         async for text in socket:
             request = json.loads(text)
+            if "id" not in request:
+                continue  # the end of what is cancelled
             asked.append(request["method"])
             if request["method"] == "subscriptions/listen":
                 await anyio.sleep(0.1)

@@ -33,6 +33,7 @@ META = {
 # capability, an unsupported version.
 NOT_LEGACY = (LOST, httpx.codes.REQUEST_TIMEOUT, -32020, -32021, -32022)
 FOREVER = timedelta(days=365)
+CANCEL_TIMEOUT_S = 1.0
 UNANSWERED = (McpError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 
 
@@ -127,7 +128,18 @@ class Session(ClientSession):
         metadata: MessageMetadata = None,
         progress_callback: ProgressFnT | None = None,
     ) -> R:
-        ask, rest = super().send_request, (request_read_timeout_seconds, metadata, progress_callback)
+        """Cancels the request on the server if its caller is cancelled, which the SDK does not."""
+        request_id = self._request_id
+        try:
+            return await self._ask(request, result_type, request_read_timeout_seconds, metadata, progress_callback)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(CANCEL_TIMEOUT_S, shield=True), suppress(*UNANSWERED):
+                params = types.CancelledNotificationParams(requestId=request_id)
+                await self.send_notification(types.ClientNotification(types.CancelledNotification(params=params)))
+            raise
+
+    async def _ask(self, request: types.ClientRequest, result_type: type[R], *rest: Any) -> R:
+        ask = super().send_request
         if self._era != "legacy" and not isinstance(request.root, types.InitializeRequest):
             asked = request.model_dump(by_alias=True, mode="json", exclude_none=True)
             asked.setdefault("params", {}).setdefault("_meta", {}).update(META)

@@ -70,21 +70,46 @@ def parsed(url: str) -> WebSocketURI:
 class Http(httpx.AsyncClient):
     """Adds the headers of 2026-07-28 to each POST, and answers each failed one with a JSON-RPC error.
 
-    The SDK's transport would leave the caller of a failed request waiting.
+    The SDK's transport would leave the caller of a failed request waiting. `notifications/cancelled` closes the POST of
+    the request as well: without a session, that is what cancels it (2026-07-28, basic/transports).
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._pending: dict[object, anyio.CancelScope] = {}
+        self._streams: dict[object, httpx.Response] = {}
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         if request.method != "POST":
             return await super().send(request, **options)
         asked = from_json(request.content)
         request.headers.update(_headers(asked))
+        if asked.get("method") == "notifications/cancelled":
+            await self._close(asked["params"]["requestId"])
+        if "id" not in asked:
+            return await self._post(request, asked, options)
+        with anyio.CancelScope() as self._pending[asked["id"]]:
+            try:
+                return await self._post(request, asked, options)
+            finally:
+                del self._pending[asked["id"]]
+        return httpx.Response(httpx.codes.ACCEPTED, request=request)
+
+    async def _close(self, request_id: object) -> None:
+        if pending := self._pending.get(request_id):
+            pending.cancel()
+        if stream := self._streams.pop(request_id, None):
+            await stream.aclose()
+
+    async def _post(self, request: httpx.Request, asked: Any, options: dict[str, Any]) -> httpx.Response:
         error = types.ErrorData(code=LOST, message="what it sent holds no answer")
         try:
             response = await super().send(request, **options)
             kind = response.headers.get("content-type", "")
             if response.is_success and kind.startswith("text/event-stream"):
                 headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
-                events = _ended(response, _error(asked, error))
+                self._streams[asked.get("id")] = response
+                events = self._ended(response, asked, _error(asked, error))
                 return httpx.Response(200, headers=headers, content=events, request=request)
             body = await response.aread()
             if response.status_code == httpx.codes.ACCEPTED or (response.is_success and "json" in kind):
@@ -98,16 +123,18 @@ class Http(httpx.AsyncClient):
             error = types.ErrorData(code=LOST, message=why(exc))
         return httpx.Response(200, json=_error(asked, error), request=request)
 
-
-async def _ended(response: httpx.Response, error: dict[str, Any]) -> AsyncIterator[bytes]:
-    """The event stream, with `error` as its last event: the SDK reads that only if no response came before it."""
-    try:
-        with suppress(httpx.HTTPError):
-            async for chunk in response.aiter_bytes():
-                yield chunk
-        yield b"\n\ndata: " + to_json(error) + b"\n\n"
-    finally:
-        await response.aclose()
+    async def _ended(
+        self, response: httpx.Response, asked: dict[str, Any], error: dict[str, Any]
+    ) -> AsyncIterator[bytes]:
+        """The event stream, with `error` as its last event: the SDK reads that only if no response came before it."""
+        try:
+            with suppress(httpx.HTTPError, httpx.StreamError):
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+            yield b"\n\ndata: " + to_json(error) + b"\n\n"
+        finally:
+            self._streams.pop(asked.get("id"), None)
+            await response.aclose()
 
 
 def _error(asked: dict[str, Any], error: types.ErrorData) -> dict[str, Any]:
