@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -19,7 +19,7 @@ from weather.config import SECONDS, Settings
 from weather.errors import NoForecast, Rejected, TooSlow, UpstreamError, WeatherError
 from weather.inputs import AlertsArgs, ForecastArgs, ToolInput, WeatherArgs, located, understood
 from weather.metrics import Metrics
-from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Progress, Where, silent
+from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Flights, Options, Progress, Where, silent
 from weather.places import Places
 from weather.report import Freshness, Rendered
 
@@ -80,7 +80,7 @@ class Answers:
         self.places = Places()
         self._cache: LRUCache[Key, CachedResult] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
         metrics.answer_cache_bytes.set_function(lambda: self._cache.currsize)
-        self._building: dict[Key, Flight[CachedResult]] = {}
+        self._building: Flights[Key, CachedResult] = Flights(nws.start)
         self._queries_by_key: dict[Key, Query] = {}
         self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
@@ -130,78 +130,51 @@ class Answers:
         return result
 
     def _build(self, query: Query, *, refresh_ahead: bool = False) -> Flight[CachedResult]:
-        building = self._building.get(query.key)
-        if building and not building.stopped:
-            return building
-        flight: Flight[CachedResult] = self.nws.start(
-            lambda: self._run_build(query, flight, refresh_ahead), kept=refresh_ahead
-        )
-        self._building[query.key] = flight
-        return flight
+        return self._building.join(query.key, partial(self._run_build, query, refresh_ahead), kept=refresh_ahead)
 
-    async def _run_build(self, query: Query, flight: Flight[CachedResult], refresh_ahead: bool) -> CachedResult:
-        async def progress(note: str) -> None:
-            flight.notify(note)
-
-        try:
-            result = await self._fetch(query, refresh_ahead, progress)
-        finally:
-            if self._building.get(query.key) is flight:
-                del self._building[query.key]
+    async def _run_build(self, query: Query, refresh_ahead: bool, flight: Flight[CachedResult]) -> CachedResult:
+        options = Options(refresh_ahead=refresh_ahead, progress=flight.progress)
+        match query.input:
+            case AlertsArgs() as args:
+                result = await self._alerts(query, args, options)
+            case ForecastArgs() as args:
+                result = await self._forecast(query, args, options)
+            case WeatherArgs() as args:
+                result = await self._weather(query, args, options)
         if _size(result) <= self._cache.maxsize:
             self._cache[query.key] = result
         return result
 
-    async def _fetch(self, query: Query, refresh_ahead: bool, progress: Progress) -> CachedResult:
-        match query.input:
-            case AlertsArgs() as args:
-                return await self._alerts(query, args, refresh_ahead, progress)
-            case ForecastArgs() as args:
-                return await self._forecast(query, args, refresh_ahead, progress)
-            case WeatherArgs() as args:
-                return await self._weather(query, args, refresh_ahead, progress)
-        raise AssertionError(query)
-
-    async def _forecast(
-        self, query: Query, args: ForecastArgs, refresh_ahead: bool, progress: Progress
-    ) -> CachedResult:
-        latitude, longitude, hourly = args.latitude, args.longitude, args.hourly
-        point, forecast = await self.nws.forecast(
-            latitude, longitude, hourly=hourly, refresh_ahead=refresh_ahead, progress=progress
-        )
+    async def _forecast(self, query: Query, args: ForecastArgs, options: Options) -> CachedResult:
+        point, forecast = await self.nws.forecast(args.latitude, args.longitude, hourly=args.hourly, **options)
         async with self._rendering:
             freshness = self._freshness(forecast)
             answer = report.forecast_answer(args, point.data, forecast.data, freshness, query.note)
             return self._result(query.tool, answer, forecast, point)
 
-    async def _alerts(self, query: Query, args: AlertsArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
-        """Asks by the zones of a place, and by its coordinates if NWS gives or accepts no zones."""
+    async def _alerts(self, query: Query, args: AlertsArgs, options: Options) -> CachedResult:
+        """Requests the alerts of a place by its zones, or by its coordinates if NWS gives or accepts no zones."""
         where: Where = args.state or (args.latitude, args.longitude)
         zones, others = None, []
         if args.place:
             with suppress(NoForecast, UpstreamError):
-                point = await self.nws.point(
-                    args.latitude, args.longitude, refresh_ahead=refresh_ahead, progress=progress
-                )
+                point = await self.nws.point(args.latitude, args.longitude, **options)
                 zones, others = point.data.zones or None, [point]
         try:
-            alerts = await self.nws.alerts(zones or where, refresh_ahead=refresh_ahead, progress=progress)
+            alerts = await self.nws.alerts(zones or where, **options)
         except Rejected:
             if not zones:
                 raise
-            zones, alerts = None, await self.nws.alerts(where, refresh_ahead=refresh_ahead, progress=progress)
+            zones, alerts = None, await self.nws.alerts(where, **options)
         async with self._rendering:
             answer = report.alerts_answer(args, alerts.data, self._freshness(alerts), zones, query.note)
             return self._result(query.tool, answer, alerts, *others)
 
-    async def _weather(self, query: Query, args: WeatherArgs, refresh_ahead: bool, progress: Progress) -> CachedResult:
-        latitude, longitude = args.latitude, args.longitude
-        point = await self.nws.point(latitude, longitude, refresh_ahead=refresh_ahead, progress=progress)
-        observing = self.nws.start(lambda: self.nws.observation(point, refresh_ahead=refresh_ahead))
+    async def _weather(self, query: Query, args: WeatherArgs, options: Options) -> CachedResult:
+        point = await self.nws.point(args.latitude, args.longitude, **options)
+        observing = self.nws.start(partial(self.nws.observation, point, refresh_ahead=options["refresh_ahead"]))
         try:
-            point, forecast = await self.nws.forecast(
-                latitude, longitude, point=point, refresh_ahead=refresh_ahead, progress=progress
-            )
+            point, forecast = await self.nws.forecast(args.latitude, args.longitude, point=point, **options)
         except BaseException:  # also cancellation: nobody waits for the observation now
             observing.stop()
             raise

@@ -1,6 +1,7 @@
 """A client of the National Weather Service, api.weather.gov, with a cache, retries and a circuit breaker."""
 
 from weather.nws.api import NWS, Where
+from weather.nws.flights import Flight, Flights, Progress, silent
 from weather.nws.lifecycle import SEVERITIES, is_civil, severity_rank
 from weather.nws.quantities import Units
 from weather.nws.shapes import (
@@ -14,8 +15,8 @@ from weather.nws.shapes import (
     Point,
     Severity,
 )
-from weather.nws.upstream import REFRESH_AHEAD, Document, Flight, Progress, silent
+from weather.nws.upstream import REFRESH_AHEAD, Document, Options
 
-__all__ = ["NWS", "REFRESH_AHEAD", "SEVERITIES", "Document", "Flight", "Progress", "Units", "is_civil"]
-__all__ += ["Severity", "Where", "severity_rank", "silent"]
+__all__ = ["NWS", "REFRESH_AHEAD", "SEVERITIES", "Document", "Flight", "Flights", "Options", "Progress", "Units"]
+__all__ += ["Severity", "Where", "is_civil", "severity_rank", "silent"]
 __all__ += ["Alert", "AlertsData", "CamelModel", "ForecastData", "Location", "Observation", "Period", "Point"]

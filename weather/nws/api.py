@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Self
+from typing import Self, Unpack
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,7 +22,7 @@ from weather.nws.exchange import UpstreamRequest
 from weather.nws.host import Clock, Host
 from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
 from weather.nws.shapes import AlertsData, ForecastData, Observation, Point
-from weather.nws.upstream import MOST_REMEMBERED, Document, Progress, Upstream, silent
+from weather.nws.upstream import MOST_REMEMBERED, Document, Options, Upstream
 
 OBSERVATION_FRESH = timedelta(hours=2)
 # An area's code, codes of zones and counties, or latitude and longitude in degrees.
@@ -54,26 +54,13 @@ class NWS(AsyncContextManagerMixin):
         async with self.upstream.opened():
             yield self
 
-    async def point(
-        self,
-        latitude: float,
-        longitude: float,
-        *,
-        refresh_ahead: bool = False,
-        bypass_cache: bool = False,
-        progress: Progress = silent,
-    ) -> Document[Point]:
-        """The grid cell of a place, from `/points`. Coordinates are in degrees, with at most four decimals.
-
-        `bypass_cache` fetches in any case, `refresh_ahead` also if the cached document expires soon.
-        """
+    async def point(self, latitude: float, longitude: float, **options: Unpack[Options]) -> Document[Point]:
+        """The grid cell of a place, from `/points`. Coordinates are in degrees, with at most four decimals."""
         url = f"{self._base}/points/{_decimal(latitude)},{_decimal(longitude)}"
         read = partial(read_point, latitude, longitude)
         refusal = partial(_not_covered, (latitude, longitude))
         request = UpstreamRequest(url, "point", read, (5 * MINUTES, 24 * HOURS), 48 * HOURS, refusal)
-        return await self.upstream.get(
-            request, refresh_ahead=refresh_ahead, bypass_cache=bypass_cache, progress=progress
-        )
+        return await self.upstream.get(request, **options)
 
     async def forecast(
         self,
@@ -82,25 +69,24 @@ class NWS(AsyncContextManagerMixin):
         *,
         hourly: bool = False,
         point: Document[Point] | None = None,
-        refresh_ahead: bool = False,
-        progress: Progress = silent,
+        **options: Unpack[Options],
     ) -> tuple[Document[Point], Document[ForecastData]]:
         """The point (`point` if given) and its forecast, in half days or hours.
 
-        Looks a link that gives 404 up again once. If the new one gives 404 too, uses the last good forecast, and
-        requests neither link for a minute.
+        Fetches the point again once if its link gives 404. If the new link gives 404 too, uses the last good forecast,
+        and requests neither link for a minute.
         """
-        point = point or await self.point(latitude, longitude, refresh_ahead=refresh_ahead, progress=progress)
+        point = point or await self.point(latitude, longitude, **options)
         first = request = self._forecast(point, hourly)
         if request.url not in self._withdrawn:
             try:
-                return point, await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
+                return point, await self.upstream.get(request, **options)
             except Withdrawn:
-                point = await self.point(latitude, longitude, bypass_cache=True, progress=progress)
+                point = await self.point(latitude, longitude, **Options(**options, bypass_cache=True))
             request = self._forecast(point, hourly)
             if request.url != first.url:
                 with suppress(Withdrawn):
-                    return point, await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
+                    return point, await self.upstream.get(request, **options)
             self._withdrawn[request.url] = self._withdrawn[first.url] = True
         if stale_copy := self.upstream.stale_copy(first):
             return point, stale_copy
@@ -123,9 +109,7 @@ class NWS(AsyncContextManagerMixin):
                     return replace(observation, expires_at=min(observation.expires_at, self.clock() + fresh_s))
         return None
 
-    async def alerts(
-        self, where: Where, *, refresh_ahead: bool = False, progress: Progress = silent
-    ) -> Document[AlertsData]:
+    async def alerts(self, where: Where, **options: Unpack[Options]) -> Document[AlertsData]:
         """The active alerts for an area, any of several zones, or a point.
 
         Raises NotCovered for a point without alerts that NWS does not cover.
@@ -142,10 +126,10 @@ class NWS(AsyncContextManagerMixin):
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
         ttl_bounds_s = self.settings.nws_alerts_fresh_seconds, MINUTES
         request = UpstreamRequest(url, "alerts", read, ttl_bounds_s, stale_s, partial(_not_covered, point))
-        alerts = await self.upstream.get(request, refresh_ahead=refresh_ahead, progress=progress)
+        alerts = await self.upstream.get(request, **options)
         if point and not alerts.data.alerts:
             with suppress(NoForecast):
-                await self.point(*point, refresh_ahead=refresh_ahead, progress=progress)
+                await self.point(*point, **options)
         return alerts
 
     def _forecast(self, point: Document[Point], hourly: bool) -> UpstreamRequest[ForecastData]:

@@ -60,7 +60,7 @@ class Reply:
         return float(match[1]) if match else 0.0
 
 
-async def get(http: httpx.AsyncClient, url: str) -> Reply:
+async def fetch(http: httpx.AsyncClient, url: str) -> Reply:
     """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL."""
     request = http.build_request("GET", url)
     for _ in range(MOST_REDIRECTS + 1):

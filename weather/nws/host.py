@@ -20,7 +20,7 @@ import stamina
 from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
-from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, get
+from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, fetch
 
 Clock = Callable[[], float]
 
@@ -143,7 +143,7 @@ class Host:
     def now(self) -> datetime:
         return self.epoch + timedelta(seconds=self.clock())
 
-    async def ask(self, request: UpstreamRequest[Any], notify: Callable[[str], None]) -> Reply:
+    async def get(self, request: UpstreamRequest[Any], notify: Callable[[str], None]) -> Reply:
         """A response with status 200 and JSON. `notify` gets a note for each retry. Raises WeatherError."""
         attempts = 1 if request.optional else self.settings.nws_max_retries + 1
         deadline_s = self.settings.nws_deadline_seconds
@@ -204,7 +204,7 @@ class Host:
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, OPTIONAL_TIMEOUT_S) if request.optional else longest_s):
-                reply = await get(self.http, request.url)
+                reply = await fetch(self.http, request.url)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:

@@ -23,19 +23,14 @@ SEVERITIES = ("Extreme", "Severe", "Moderate", "Unknown", "Minor")
 """The worst first. Unknown ranks above Minor, since it may be anything."""
 
 # Events that come with severity Unknown although people have to act (weather-gov/api #118), and the rank they get.
-CIVIL = dict.fromkeys(
-    (
-        *("evacuation", "shelter in place", "civil danger", "civil emergency", "law enforcement", "fire warning"),
-        *("nuclear power plant", "radiological hazard", "hazardous materials"),
-        *("earthquake", "tsunami warning", "volcano warning"),
-    ),
-    "Extreme",
-) | dict.fromkeys(
-    (
-        *("child abduction", "911 telephone", "local area emergency", "blue alert"),
-        *("missing endangered", "avalanche warning"),
-    ),
-    "Severe",
+CIVIL_EXTREME = (
+    *("evacuation", "shelter in place", "civil danger", "civil emergency", "law enforcement", "fire warning"),
+    *("nuclear power plant", "radiological hazard", "hazardous materials"),
+    *("earthquake", "tsunami warning", "volcano warning"),
+)
+CIVIL_SEVERE = (
+    *("child abduction", "911 telephone", "local area emergency", "blue alert"),
+    *("missing endangered", "avalanche warning"),
 )
 
 
@@ -149,4 +144,4 @@ def _civil(alert: Alert) -> str | None:
     if alert.severity not in ("Unknown", None):
         return None
     event = " ".join(re.findall(r"[a-z0-9]+", alert.event.lower()))
-    return next((severity for name, severity in CIVIL.items() if event.startswith(name)), None)
+    return "Extreme" if event.startswith(CIVIL_EXTREME) else "Severe" if event.startswith(CIVIL_SEVERE) else None

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 import anyio
 import anyio.to_thread
@@ -18,12 +19,12 @@ import httpx
 from cachetools import LRUCache, TLRUCache, TTLCache
 
 from weather.config import KIB, MINUTES, SECONDS
-from weather.errors import BadAnswer, Unavailable, UpstreamError, WeatherError
+from weather.errors import BadAnswer, UpstreamError, WeatherError
 from weather.nws.exchange import Reply, UpstreamRequest
+from weather.nws.flights import Flight, Flights, Progress, silent
 from weather.nws.host import Host
 
 T = TypeVar("T")
-Progress = Callable[[str], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -57,73 +58,15 @@ class Document(Generic[T]):
     stale: bool = False
 
 
-async def silent(_: str) -> None:
-    """Ignores progress."""
+class Options(TypedDict, total=False):
+    """`refresh_ahead` also fetches a document that expires soon, `bypass_cache` any document.
 
-
-class Flight(Generic[T]):
-    """Work in a task of its own, whose result all callers of `wait` share.
-
-    A cancelled caller does not affect the others. Without callers left the work is cancelled, unless it is `kept`.
+    `progress` gets a note on what the call waits for, and on each retry.
     """
 
-    def __init__(self, *, kept: bool = False) -> None:
-        self.kept = kept
-        self._callers = 0
-        self._work = anyio.CancelScope()
-        self._changed = anyio.Event()
-        self._notes: list[str] = []
-        self._done = False
-        self._result: T
-        self._error: Exception | None = Unavailable("this server is stopping")
-
-    @property
-    def stopped(self) -> bool:
-        """True once cancelled: the next caller has to start another flight."""
-        return self._work.cancel_called
-
-    def stop(self) -> None:
-        """Cancels the work, unless somebody waits for it."""
-        if not self._callers:
-            self._work.cancel()
-
-    def notify(self, note: str) -> None:
-        """Sends every caller a note on what the work waits for."""
-        self._notes.append(note)
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    async def fly(self, work: Callable[[], Awaitable[T]]) -> None:
-        try:
-            with self._work:
-                self._result = await work()
-                self._error = None
-        except Exception as error:
-            if not isinstance(error, WeatherError):
-                log.exception("nobody foresaw this")  # logged here, since no caller may be left to raise it in
-            self._error = error
-        finally:
-            self._done = True
-            self._changed.set()
-
-    async def wait(self, progress: Progress = silent) -> T:
-        """The result of the work; raises its error. `progress` gets the latest note and each later one."""
-        self._callers += 1
-        sent = 0
-        try:
-            while not self._done:
-                if sent == len(self._notes):
-                    await self._changed.wait()
-                else:
-                    sent = len(self._notes)
-                    await progress(self._notes[-1])
-        finally:
-            self._callers -= 1
-            if not self._done and not self.kept:
-                self.stop()
-        if self._error is not None:
-            raise self._error.with_traceback(None)  # All callers raise one error, and each would extend its traceback.
-        return self._result
+    refresh_ahead: bool
+    bypass_cache: bool
+    progress: Progress
 
 
 class Upstream:
@@ -134,7 +77,7 @@ class Upstream:
         self.host, self.metrics, self.clock = host, host.metrics, clock
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self.metrics.nws_cache_bytes.set_function(lambda: self._cache.currsize)
-        self._flights: dict[str, Flight[Document[Any]]] = {}
+        self._flights: Flights[str, Document[Any]] = Flights(self.start)
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         self._reading = anyio.CapacityLimiter(1)
@@ -164,53 +107,33 @@ class Upstream:
             return replace(document, stale=True, refresh_at=now + STALE_COPY_REFRESH_S, expires_at=expires_at)
         return None
 
-    async def get(
-        self,
-        request: UpstreamRequest[T],
-        *,
-        refresh_ahead: bool = False,
-        bypass_cache: bool = False,
-        progress: Progress = silent,
-    ) -> Document[T]:
-        """The document from the cache or from NWS; the stale copy if NWS fails or is slow. Raises WeatherError.
-
-        `refresh_ahead` fetches it also if it expires soon, `bypass_cache` in any case.
-        """
+    async def get(self, request: UpstreamRequest[T], **options: Unpack[Options]) -> Document[T]:
+        """The document from the cache or from NWS; the stale copy if NWS fails or is slow. Raises WeatherError."""
+        refresh_ahead = options.get("refresh_ahead", False)
         if refusal := self._refusals.get(request.url):
             self.metrics.cache.labels(request.name, "hit").inc()
             raise refusal.with_traceback(None)  # Each raise would extend its traceback.
-        document: Document[T] | None = self._cache.get(request.url)
-        if (
-            document
-            and not bypass_cache
-            and self.clock() < (document.refresh_at if refresh_ahead else document.expires_at)
-        ):
+        document: Document[T] | None = None if options.get("bypass_cache") else self._cache.get(request.url)
+        if document and self.clock() < (document.refresh_at if refresh_ahead else document.expires_at):
             self.metrics.cache.labels(request.name, "hit").inc()
             return document
         self.metrics.cache.labels(request.name, "refresh" if refresh_ahead else "miss").inc()
         stale_copy = self.stale_copy(request)
-        flight = self._flights.get(request.url)
-        if flight is None or flight.stopped:
-            flight = self._launch(request)
+        flight = self._flights.join(request.url, partial(self._fetch, request))
         flight.kept |= stale_copy is not None
         try:
             with anyio.fail_after(self._patience_s if stale_copy else None):
-                return await flight.wait(progress)
+                return await flight.wait(options.get("progress", silent))
         except (UpstreamError, TimeoutError):
             if stale_copy is None:
                 raise
             return stale_copy
 
-    def _launch(self, request: UpstreamRequest[T]) -> Flight[Document[T]]:
-        flight: Flight[Document[T]] = self.start(lambda: self._ask(request, flight))
-        self._flights[request.url] = flight
+    async def _fetch(self, request: UpstreamRequest[T], flight: Flight[Document[T]]) -> Document[T]:
         if note := NOTES.get(request.name):
             flight.notify(note)
-        return flight
-
-    async def _ask(self, request: UpstreamRequest[T], flight: Flight[Document[T]]) -> Document[T]:
         try:
-            document = await self._document(request, await self.host.ask(request, flight.notify))
+            document = await self._document(request, await self.host.get(request, flight.notify))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
                 log.warning("%s: %s", httpx.URL(request.url).raw_path.decode(), error)
@@ -221,9 +144,6 @@ class Upstream:
         except WeatherError as refusal:
             self._refusals[request.url] = refusal
             raise
-        finally:
-            if self._flights.get(request.url) is flight:
-                del self._flights[request.url]
         self._failing.pop(request.url, None)
         if document.size <= self._cache.maxsize:
             self._cache[request.url] = document
