@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +17,12 @@ from typing import Any, get_args
 
 from weather.nws.shapes import Alert, Urgency
 
+Newest = dict[str, dict[str, datetime]]
+
 VTEC = re.compile(r"/[OTEX]\.([A-Z]{3})\.([A-Z]{4}\.[A-Z]{2}\.[A-Z]\.\d{4})\.")  # action; office, phenomenon, ...
 ENDING = {"CAN", "EXP", "UPG"}
 SAME_EVENT = timedelta(days=180)  # An office numbers its events from 1 again each year.
+URGENCIES = get_args(Urgency)
 SEVERITIES = ("Extreme", "Severe", "Moderate", "Unknown", "Minor")
 """The worst first. Unknown ranks above Minor, since it may be anything."""
 
@@ -75,27 +79,27 @@ def in_force(messages: Iterable[Message], requested: Callable[[str], bool]) -> l
     known = {message.alert.id: message for message in messages}
     messages = known.values()
     gone = {old for message in messages for old in message.replaces if old in known and message.follows(known[old])}
-    newest: dict[tuple[str, str], datetime] = {}
+    counts = Counter(event for message in messages for event in message.events)
+    # The time of the newest message, by event and zone, for the events that are in several messages.
+    newest: Newest = {event: {} for event, count in counts.items() if count > 1}
     for message in messages:
         if sent := message.alert.sent:
-            for place in ((event, zone) for event in message.events for zone in message.zones):
-                newest[place] = max(sent, newest.get(place, sent))
+            for times in (newest[event] for event in message.events & newest.keys()):
+                times.update((zone, max(sent, times.get(zone, sent))) for zone in message.zones)
     live = (message for message in messages if not message.over and message.alert.id not in gone)
     return [alert for message in live if (alert := _left(message, newest, requested))]
 
 
-def _left(
-    message: Message, newest: Mapping[tuple[str, str], datetime], requested: Callable[[str], bool]
-) -> Alert | None:
+def _left(message: Message, newest: Newest, requested: Callable[[str], bool]) -> Alert | None:
     """The alert, limited to the zones for which no newer message has the same VTEC event.
 
     None if no requested zone is left.
     """
     alert, events, sent = message.alert, message.events - message.ending, message.alert.sent
-    if not (events and message.zones and sent):
+    if not (events and events <= newest.keys() and message.zones and sent):
         return alert
     stays = [
-        any(not timedelta() < newest[event, zone] - sent < SAME_EVENT for event in events) for zone in message.zones
+        any(not timedelta() < newest[event][zone] - sent < SAME_EVENT for event in events) for zone in message.zones
     ]
     if all(stays):
         return alert
@@ -137,7 +141,7 @@ def severity_rank(alert: Alert) -> int:
 def rank(alert: Alert) -> tuple[int, int, float]:
     """A sort key: severity, then urgency, then the earlier end."""
     urgency, end = alert.urgency or "Unknown", alert.over_at
-    return severity_rank(alert), get_args(Urgency).index(urgency), end.timestamp() if end else math.inf
+    return severity_rank(alert), URGENCIES.index(urgency), end.timestamp() if end else math.inf
 
 
 def _civil(alert: Alert) -> str | None:

@@ -6,7 +6,7 @@ Readers raise BadAnswer for an unexpected shape, which must never pass for fewer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -43,15 +43,14 @@ def read_point(latitude: float, longitude: float, body: object) -> Point:
 
 def read_forecast(body: object) -> ForecastData:
     raw, periods = _periods(body)
-    return _forecast(raw, tuple(map(_period, periods[:MOST_PERIODS])))
+    return _forecast(raw, map(_period, periods[:MOST_PERIODS]))
 
 
 def read_hourly(now: datetime, body: object) -> ForecastData:
     """The hours that are not over, or the last one. `is_daytime` is None: an hour's temperature is no high or low."""
     raw, hours = _periods(body)
     coming = [hour for hour in hours if not _over(hour, now)] or hours[-1:]
-    read = (_period(hour) for hour in coming[:MOST_HOURS])
-    return _forecast(raw, tuple(hour.model_copy(update={"is_daytime": None}) for hour in read))
+    return _forecast(raw, (_period(hour, isDaytime=None) for hour in coming[:MOST_HOURS]))
 
 
 def _periods(body: object) -> tuple[dict[str, Any], list[Any]]:
@@ -62,8 +61,8 @@ def _periods(body: object) -> tuple[dict[str, Any], list[Any]]:
     return raw, periods
 
 
-def _forecast(raw: Mapping[str, Any], periods: tuple[Period, ...]) -> ForecastData:
-    return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
+def _forecast(raw: Mapping[str, Any], periods: Iterable[Period]) -> ForecastData:
+    return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=tuple(periods))
 
 
 def _over(period: object, now: datetime) -> bool:
@@ -109,13 +108,13 @@ def _alert(raw: dict[str, Any]) -> Alert:
     return _read(Alert, {**raw, "overAt": raw.get("ends") or raw.get("expires")}, "an alert")
 
 
-def _period(value: object) -> Period:
+def _period(value: object, **changes: object) -> Period:
     what = "a forecast period"
     raw = _object(value, what)
     temperature, unit = raw.get("temperature"), raw.get("temperatureUnit") or "F"
-    if not isinstance(temperature, dict | None):
+    if temperature is not None and not isinstance(temperature, dict):
         temperature = {"unitCode": f"deg{unit}", "value": temperature}
-    changes = {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
+    changes |= {"name": raw.get("name") or "this period", "temperature": temperature, "temperatureUnit": "F"}
     return _read(Period, raw | changes, what)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, WrapValidator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic import GetJsonSchemaHandler as JsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from weather.nws import quantities as q
 
@@ -23,6 +25,44 @@ MOST_ZONES = 1_000
 _Value = TypeVar("_Value")
 
 
+class _Else:
+    """A value that does not fit is passed to `repair` and read again. The usual value is checked without Python."""
+
+    def __init__(self, repair: Callable[[Any], object], usual: CoreSchema | None = None) -> None:
+        self.repair, self.usual = repair, usual
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        repaired = core_schema.no_info_before_validator_function(self.repair, schema)
+        return core_schema.union_schema(
+            [self.usual or schema, repaired],
+            mode="left_to_right",
+            custom_error_type="unreadable",
+            custom_error_message="unreadable",
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema["choices"][-1])
+
+
+class _OrNone:
+    """An unreadable value becomes None."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
+
+
+def _text(most: int) -> _Else:
+    """Cuts a text after `most` characters; "" becomes None."""
+
+    def repair(value: object) -> object:
+        if isinstance(value, str) and len(value) > most:
+            return f"{value[:most]}... (longer: see weather.gov)"
+        return None if value == "" else value
+
+    return _Else(repair, core_schema.str_schema(min_length=1, max_length=most))
+
+
 def _time(value: object) -> object:
     """Parses ISO 8601. Rejects years 1 and 9999: conversion to another time zone could overflow."""
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -31,33 +71,20 @@ def _time(value: object) -> object:
     return time
 
 
-def _cut(most: int, value: object) -> object:
-    if isinstance(value, str) and len(value) > most:
-        return f"{value[:most]}... (longer: see weather.gov)"
-    return None if value == "" else value
-
-
-def _text(most: int) -> BeforeValidator:
-    """Cuts a text after `most` characters; "" becomes None."""
-    return BeforeValidator(partial(_cut, most))
-
-
 def _link(value: object) -> object:
     if isinstance(value, str) and len(value) > MOST_LINK:
         raise ValueError("too long")
     return value or None
 
 
-def _or_none(value: object, read: Callable[[object], object]) -> object:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
+def _ending(link: object) -> str:
+    if not isinstance(link, str) or not 0 < len(link) <= MOST_LINK:
+        raise ValueError("no link")
+    return link.rpartition("/")[2]
 
 
-def _or_unknown(value: object, read: Callable[[object], object]) -> object:
-    """An unknown term becomes "Unknown", so that it hides no alert."""
-    return (_or_none(value, read) or "Unknown") if value else None
+def _endings(links: object) -> object:
+    return [_ending(link) for link in links] if isinstance(links, list) else links
 
 
 def _also(name: str, *, hidden: bool | None = None) -> Any:
@@ -70,10 +97,12 @@ Text = Annotated[str | None, _text(MOST_TEXT)]
 Label = Annotated[str | None, _text(MOST_LABEL)]
 Name = Annotated[str, _text(MOST_LABEL)]
 Link = Annotated[str | None, BeforeValidator(_link)]
-Ending = Annotated[str, BeforeValidator(_link), AfterValidator(lambda link: link.rpartition("/")[2])]
-Maybe = Annotated[_Value | None, WrapValidator(_or_none)]
+Ending = Annotated[str, BeforeValidator(_ending)]
+Endings = Annotated[list[str], BeforeValidator(_endings), Field(max_length=MOST_ZONES)]
+Maybe = Annotated[_Value | None, _OrNone()]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
+OR_UNKNOWN = _Else(lambda value: "Unknown" if value else None)  # so that no unknown term hides an alert
 
 
 class CamelModel(BaseModel):
@@ -188,8 +217,8 @@ class Alert(CamelModel):
     id: str = Field(min_length=1, max_length=MOST_LINK)
     event: Name
     area: Maybe[Text] = Field(default=None, validation_alias="areaDesc")
-    severity: Annotated[Severity | None, WrapValidator(_or_unknown)] = None
-    urgency: Annotated[Urgency | None, WrapValidator(_or_unknown)] = None
+    severity: Annotated[Severity | None, OR_UNKNOWN] = None
+    urgency: Annotated[Urgency | None, OR_UNKNOWN] = None
     certainty: Maybe[Label] = None
     onset: Maybe[Time] = None
     ends: Maybe[Time] = None
@@ -201,7 +230,7 @@ class Alert(CamelModel):
     sent: Maybe[Time] = None
     expires: Maybe[Time] = None
     message_type: Maybe[Label] = None
-    affected_zones: Maybe[Annotated[list[Ending], Field(max_length=MOST_ZONES)]] = None
+    affected_zones: Maybe[Endings] = None
     over_at: Maybe[Time] = Field(default=None, validation_alias="overAt", exclude=True)
 
     def in_force_at(self, now: datetime) -> bool:
