@@ -15,6 +15,8 @@ from datetime import datetime, tzinfo
 from itertools import accumulate, zip_longest
 from typing import Any, Literal
 
+import msgspec
+
 from weather import inputs, words
 from weather.areas import AREAS
 from weather.errors import Outdated
@@ -158,11 +160,20 @@ def forecast_answer(
     """Names hours by their start in the place's time zone. Raises Outdated."""
     location, zone = point.location, words.zone(point.location.time_zone)
     left = coming(forecast, freshness.now)[: MOST_HOURS if args.hourly else None]
-    periods = tuple(period.said_in(args.units) for period, _ in left)
-    if args.hourly:
-        periods = tuple(words.named_hour(hour, zone) for hour in periods)
-    keys = {"name", "temperature", "temperature_unit", "short_forecast"}
-    text = json.dumps([period.model_dump(include=keys) for period in periods], indent=2)
+    periods = tuple(
+        period.said_in(args.units, name=words.hour_name(period, zone) if args.hourly else period.name)
+        for period, _ in left
+    )
+    values = [
+        {
+            "name": period.name,
+            "temperature": period.temperature,
+            "temperatureUnit": period.temperature_unit,
+            "shortForecast": period.short_forecast,
+        }
+        for period in periods
+    ]
+    text = msgspec.json.format(json.dumps(values), indent=2)  # as json.dumps indents, which does so in Python
     more = [
         *freshness.line(zone),
         f"Forecast for {words.where(args.place, location)}; {freshness.provenance(forecast.issued, zone)}.",

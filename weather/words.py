@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from weather.errors import duration
 from weather.nws import Alert, Location, Observation, Period
 
-DAY = "%a %b %d %H:%M"
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # By the suffix of a field's name; a percentage of a period has none.
 UNITS = {"_f": "°F", "_c": "°C", "_mph": " mph", "_kmh": " km/h", "_in_hg": " inHg", "_hpa": " hPa"}
 UNITS |= {"_miles": " miles", "_km": " km", "_percent": "%", "": "%"}
 MEASURES = {"wind_gust": "gusts", "wind_chill": "feels like (wind chill)", "heat_index": "feels like (heat index)"}
 MEASURES |= {"dewpoint": "dew point", "humidity": "humidity", "pressure": "pressure", "visibility": "visibility"}
-LINES = ("event", "area", "severity", "starts", "ends", "headline", "sender", "description", "instructions")
 
 
 def labelled(*pairs: tuple[str, str | None]) -> Iterable[str]:
@@ -28,8 +29,14 @@ def facts(*pairs: tuple[str, str | None]) -> str:
 
 def measure(data: Period | Observation, name: str) -> str | None:
     """The value of the field with its unit, in whichever system of units the data has it."""
-    values = ((getattr(data, name + suffix, None), unit) for suffix, unit in UNITS.items())
+    values = ((getattr(data, field), unit) for field, unit in _fields(type(data), name))
     return next((f"{value:g}{unit}" for value, unit in values if value is not None), None)
+
+
+@cache
+def _fields(data: type[Period | Observation], name: str) -> list[tuple[str, str]]:
+    """The fields of a measure, each with its unit."""
+    return [(name + suffix, unit) for suffix, unit in UNITS.items() if name + suffix in data.model_fields]
 
 
 def temperature(period: Period) -> str | None:
@@ -48,16 +55,21 @@ def where(place: str | None, location: Location) -> str:
     return facts(("", named), ("near", ", ".join(near)), ("times of", times))
 
 
-def named_hour(hour: Period, zone: tzinfo | None) -> Period:
-    """Names an hour, which NWS does not: "Tue Jan 15 18:00"."""
-    return hour.model_copy(update={"name": _day(hour.start_time, zone)}) if hour.start_time else hour
+def hour_name(hour: Period, zone: tzinfo | None) -> str:
+    """ "Tue Jan 15 18:00": NWS does not name hours."""
+    return _local(hour.start_time, zone) if hour.start_time else hour.name
 
 
-def _day(time: datetime, zone: tzinfo | None) -> str:
+def _local(time: datetime, zone: tzinfo | None) -> str:
     """Local time in the zone, if known. Adds the zone's name in the hour that occurs twice when clocks are set back."""
     local = time.astimezone(zone) if zone else time
     twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
-    return f"{local:{DAY} %Z}" if twice else f"{local:{DAY}}"
+    return f"{_day(local)} {local.tzname()}" if twice else _day(local)
+
+
+def _day(time: datetime) -> str:
+    """ "Tue Jan 15 18:00". strftime takes twice as long, and names days in the language of the process."""
+    return f"{DAYS[time.weekday()]} {MONTHS[time.month - 1]} {time.day:02} {time.hour:02}:{time.minute:02}"
 
 
 def period_line(period: Period, zone: tzinfo | None = None) -> str:
@@ -68,7 +80,7 @@ def period_line(period: Period, zone: tzinfo | None = None) -> str:
     rain = ("precipitation", measure(period, "probability_of_precipitation"))
     damp = ("dew point", measure(period, "dewpoint")), ("humidity", measure(period, "relative_humidity"))
     values = facts(*degrees, *winds, rain, *damp)
-    hours = " to ".join(_day(time, zone) for time in (period.start_time, period.end_time) if time)
+    hours = " to ".join(_local(time, zone) for time in (period.start_time, period.end_time) if time)
     when = hours if hours.startswith(period.name) else facts(("", period.name), ("", hours))
     sentence = " ".join((period.detailed_forecast or period.short_forecast or "").split())
     return f"{when}: {' '.join(filter(None, (values and f'{values}.', sentence))) or 'nothing told.'}"
@@ -97,8 +109,10 @@ def _wind(observation: Observation) -> str | None:
 
 def alert_text(alert: Alert) -> str:
     """Keeps the UTC offset of each time, which NWS mostly sends as local time of the area."""
-    values = {**alert.__dict__, "starts": moment(alert.onset), "ends": moment(alert.ends)}
-    return "\n".join(labelled(*((name.capitalize(), values[name]) for name in LINES)))
+    times = ("Starts", moment(alert.onset)), ("Ends", moment(alert.ends))
+    what = ("Event", alert.event), ("Area", alert.area), ("Severity", alert.severity)
+    texts = ("Headline", alert.headline), ("Sender", alert.sender), ("Description", alert.description)
+    return "\n".join(labelled(*what, *times, *texts, ("Instructions", alert.instructions)))
 
 
 def alert_line(alert: Alert) -> str:
@@ -118,7 +132,10 @@ def clock(time: datetime, zone: tzinfo | None) -> str:
 
 def moment(time: datetime | None, zone: tzinfo | None = None) -> str | None:
     """In the zone if given, else with the offset of the time itself."""
-    return f"{time.astimezone(zone) if zone else time:{DAY} %Z}" if time else None
+    if time is None:
+        return None
+    local = time.astimezone(zone) if zone else time
+    return f"{_day(local)} {local.tzname()}"
 
 
 def zone(name: str | None) -> tzinfo | None:

@@ -160,11 +160,12 @@ class Period(CamelModel):
     short_forecast: Label = None
     detailed_forecast: Maybe[Annotated[str | None, _text(MOST_SENTENCES)]] = None
 
-    def said_in(self, units: q.Units) -> Self:
+    def said_in(self, units: q.Units, **changes: object) -> Self:
+        """A copy with the values of one system of units, and with these changes."""
         if units == "us":
-            return self.model_copy(update={"dewpoint_c": None})
+            return self.model_copy(update={"dewpoint_c": None, **changes})
         values = {name: getattr(self, f"{name}_si") for name in ("temperature", "wind_speed", "wind_gust")}
-        return self.model_copy(update=values | {"temperature_unit": "C", "dewpoint_f": None})
+        return self.model_copy(update=values | {"temperature_unit": "C", "dewpoint_f": None, **changes})
 
 
 class ForecastData(CamelModel):
