@@ -19,7 +19,7 @@ from weather.config import SECONDS, Settings
 from weather.errors import NoForecast, Rejected, TooSlow, UpstreamError, WeatherError
 from weather.inputs import AlertsArgs, ForecastArgs, ToolInput, WeatherArgs, located, understood
 from weather.metrics import Metrics
-from weather.nws import NWS, REFRESH_AHEAD, Document, Flight, Flights, Options, Progress, Where, silent
+from weather.nws import NWS, REFRESH_AHEAD, AlertsData, Document, Flight, Flights, Options, Progress, Where, silent
 from weather.places import Places
 from weather.report import Freshness, Rendered
 
@@ -28,6 +28,7 @@ OBSERVATION_PATIENCE_S = 1 * SECONDS
 NO_OBSERVATION_S = 60 * SECONDS
 ENTRY_BYTES = 1024
 MOST_KEYS = 10_000
+FEW_ALERTS = 100
 
 Key = tuple[Any, ...]
 
@@ -166,9 +167,13 @@ class Answers:
             if not zones:
                 raise
             zones, alerts = None, await self.nws.alerts(where, **options)
-        async with self._rendering:
-            answer = report.alerts_answer(args, alerts.data, self._freshness(alerts), zones, query.note)
+
+        def render(data: AlertsData) -> CachedResult:
+            answer = report.alerts_answer(args, data, self._freshness(alerts), zones, query.note)
             return self._result(query.tool, answer, alerts, *others)
+
+        async with self._rendering:
+            return await self.nws.worker.run(render, alerts.data, long=len(alerts.data.alerts) > FEW_ALERTS)
 
     async def _weather(self, query: Query, args: WeatherArgs, options: Options) -> CachedResult:
         point = await self.nws.point(args.latitude, args.longitude, **options)

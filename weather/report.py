@@ -16,17 +16,20 @@ from itertools import accumulate, zip_longest
 from typing import Any, Literal
 
 import msgspec
+from pydantic.alias_generators import to_camel
 
 from weather import inputs, words
 from weather.areas import AREAS
 from weather.errors import Outdated
 from weather.inputs import MOST_ALERTS
-from weather.nws import Alert, AlertsData, CamelModel, ForecastData, Location, Observation, Period, Point, Severity
+from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point, Severity
+from weather.nws.shapes import CamelModel
 from weather.words import labelled, moment
 
 MOST_HOURS = 48
 MOST_NAMED = 10
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
+KEYS = {name: to_camel(name) for name in ("name", "temperature", "temperature_unit", "short_forecast")}
 SEPARATORS = len("\n---\n\n200. ")
 Source = Literal["live", "simulated"]
 
@@ -44,9 +47,10 @@ class Freshness:
     def age_seconds(self) -> int | None:
         return max(0, int((self.now - self.fetched).total_seconds())) if self.stale else None
 
-    def stamp(self, issued: datetime | None) -> dict[str, Any]:
-        """The first fields of all structured content. `issued` is the time that NWS gives."""
-        return {"issued": issued, "source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
+    def stamp(self, issued: datetime | None, place: str | None, note: str) -> dict[str, Any]:
+        """The fields of all structured content. `issued` is the time that NWS gives."""
+        age = {"source": self.source, "stale": self.stale, "age_seconds": self.age_seconds}
+        return {"issued": issued, **age, "place": place, "note": note or None}
 
     def provenance(self, issued: datetime | None, zone: tzinfo | None = None) -> str:
         return f"issued {moment(issued, zone)}; {self.source}" if issued else self.source
@@ -149,8 +153,8 @@ def weather_answer(
         words.period_line(period, zone),
         *([words.observation_line(observation, zone)] if observation else ()),
     ]
-    about = {"place": args.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    structured = WeatherResult(period=period, observation=observation, **about)
+    about = freshness.stamp(forecast.issued, args.place, note)
+    structured = WeatherResult(location=location, period=period, observation=observation, **about)
     return Rendered("\n".join(lines), structured, "\n".join(more), until)
 
 
@@ -160,19 +164,9 @@ def forecast_answer(
     """Names hours by their start in the place's time zone. Raises Outdated."""
     location, zone = point.location, words.zone(point.location.time_zone)
     left = coming(forecast, freshness.now)[: MOST_HOURS if args.hourly else None]
-    periods = tuple(
-        period.said_in(args.units, name=words.hour_name(period, zone) if args.hourly else period.name)
-        for period, _ in left
-    )
-    values = [
-        {
-            "name": period.name,
-            "temperature": period.temperature,
-            "temperatureUnit": period.temperature_unit,
-            "shortForecast": period.short_forecast,
-        }
-        for period in periods
-    ]
+    named = ((words.hour_name(period, zone) if args.hourly else period.name, period) for period, _ in left)
+    periods = tuple(period.said_in(args.units, name=name) for name, period in named)
+    values = [{key: getattr(period, name) for name, key in KEYS.items()} for period in periods]
     text = msgspec.json.format(json.dumps(values), indent=2)  # as json.dumps indents, which does so in Python
     more = [
         *freshness.line(zone),
@@ -180,8 +174,9 @@ def forecast_answer(
         *filter(None, (note,)),
         *(words.period_line(period, zone) for period in periods),
     ]
-    about = {"place": args.place, "note": note or None, "location": location, **freshness.stamp(forecast.issued)}
-    return Rendered(text, ForecastResult(periods=periods, **about), "\n".join(more), left[0][1])
+    about = freshness.stamp(forecast.issued, args.place, note)
+    structured = ForecastResult(location=location, periods=periods, **about)
+    return Rendered(text, structured, "\n".join(more), left[0][1])
 
 
 def alerts_answer(
@@ -199,15 +194,13 @@ def alerts_answer(
         (matching if args.selects(alert) else others).append(alert)
     texts = [(words.alert_text(alert), words.alert_line(alert)) for alert in matching[: args.limit]]
     sizes = accumulate(len(text) + len(line) + SEPARATORS for text, line in texts)
-    shown = matching[: max(1, bisect(list(sizes), MOST_TEXT))]
-    counts = Counter(alert.severity or "Unknown" for alert in matching)
-    where = _where(args, zones)
-    text = "\n---\n".join(text for text, _ in texts[: len(shown)]) or f"No active alerts {where}{args.kind}."
-    hidden, kinds = len(matching) - len(shown), tuple(dict.fromkeys(alert.event for alert in others))
-    higher = f"with a higher limit (at most {MOST_ALERTS})" if len(shown) == args.limit < MOST_ALERTS else None
+    del texts[max(1, bisect(list(sizes), MOST_TEXT)) :]
+    shown, counts = len(texts), Counter(alert.severity or "Unknown" for alert in matching)
+    where, kinds = _where(args, zones), tuple(dict.fromkeys(alert.event for alert in others))
+    higher = f"with a higher limit (at most {MOST_ALERTS})" if shown == args.limit < MOST_ALERTS else None
     lines = [
-        text,
-        *_left_out(hidden, f"not shown; ask {higher or 'for a severity, an event or a place'}"),
+        "\n---\n".join(text for text, _ in texts) or f"No active alerts {where}{args.kind}.",
+        *_left_out(len(matching) - shown, f"not shown; ask {higher or 'for a severity, an event or a place'}"),
         *_left_out(len(others), f"in force, not asked for ({_names(kinds)}); ask without severity and event"),
         *freshness.line(),
         *filter(None, (note,)),
@@ -215,19 +208,20 @@ def alerts_answer(
     totals = ", ".join(f"{count} {severity}" for severity, count in counts.items()) or "none"
     near = f", near {args.latitude}, {args.longitude}" if zones else ""
     more = [
-        f"Alerts {where}{near}{args.kind}, {freshness.provenance(data.issued)}: {totals}; {len(shown)} shown.",
-        *(f"{number}. {line}" for number, (_, line) in enumerate(texts[: len(shown)], 1)),
+        f"Alerts {where}{near}{args.kind}, {freshness.provenance(data.issued)}: {totals}; {shown} shown.",
+        *(f"{number}. {line}" for number, (_, line) in enumerate(texts, 1)),
     ]
-    about = freshness.stamp(data.issued) | {"total": len(matching), "shown": len(shown), "others": len(others)}
     structured = AlertsResult(
-        **args.model_dump(exclude={"limit"}),
-        state_name=AREAS[args.state] if args.state else None,
+        **args.model_dump(exclude={"limit", "place"}),
+        **freshness.stamp(data.issued, args.place, note),
+        state_name=AREAS.get(args.state),
         zones=zones,
-        note=note or None,
+        total=len(matching),
+        shown=shown,
+        others=len(others),
         other_events=kinds or None,
         counts_by_severity=dict(counts),
-        alerts=tuple(shown),
-        **about,
+        alerts=tuple(matching[:shown]),
     )
     until = min((alert.over_at for alert in active if alert.over_at), default=None)
     return Rendered("\n".join(lines), structured, "\n".join(more), until)

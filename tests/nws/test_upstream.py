@@ -22,9 +22,9 @@ from tests.conftest import Clock
 from weather.config import Settings
 from weather.errors import BadAnswer, NoForecast, TooSlow, Unavailable, UpstreamError
 from weather.metrics import Metrics
-from weather.nws.exchange import MOST_BYTES, UpstreamRequest
+from weather.nws.exchange import LARGE_BYTES, MOST_BYTES, UpstreamRequest
 from weather.nws.host import Host
-from weather.nws.upstream import LARGE_BYTES, Upstream
+from weather.nws.upstream import Upstream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_waiting")]
 

@@ -20,7 +20,15 @@ from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, Weath
 from weather.metrics import Metrics
 from weather.nws.exchange import UpstreamRequest
 from weather.nws.host import Clock, Host
-from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
+from weather.nws.readers import (
+    decode_features,
+    read_alerts,
+    read_forecast,
+    read_hourly,
+    read_observation,
+    read_point,
+    read_stations,
+)
 from weather.nws.shapes import AlertsData, ForecastData, Observation, Point
 from weather.nws.upstream import MOST_REMEMBERED, Document, Options, Upstream
 
@@ -45,7 +53,7 @@ class NWS(AsyncContextManagerMixin):
         self.settings, self.clock = settings, clock
         self.host = Host(settings, metrics, transport, clock)
         self.upstream = Upstream(self.host)
-        self.now, self.start = self.host.now, self.upstream.start
+        self.now, self.start, self.worker = self.host.now, self.upstream.start, self.host.worker
         self._base = "https://simulator.invalid" if settings.simulated else settings.nws_api_base
         self._withdrawn: TTLCache[str, bool] = TTLCache(MOST_REMEMBERED, MINUTES, clock)
 
@@ -125,7 +133,9 @@ class NWS(AsyncContextManagerMixin):
                 query, read = f"zone={','.join(map(str, where))}", partial(read_alerts, requested=where.__contains__)
         url, stale_s = f"{self._base}/alerts/active?{query}&status=actual", self.settings.nws_alerts_stale_seconds
         ttl_bounds_s = self.settings.nws_alerts_fresh_seconds, MINUTES
-        request = UpstreamRequest(url, "alerts", read, ttl_bounds_s, stale_s, partial(_not_covered, point))
+        request = UpstreamRequest(
+            url, "alerts", read, ttl_bounds_s, stale_s, partial(_not_covered, point), decode=decode_features
+        )
         alerts = await self.upstream.get(request, **options)
         if point and not alerts.data.alerts:
             with suppress(NoForecast):

@@ -11,13 +11,15 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 from pydantic_core import from_json
 
-from weather.config import MIB
+from weather.config import KIB, MIB
 from weather.errors import WeatherError
+from weather.nws.worker import Worker
 
 T = TypeVar("T")
 
 MOST_BYTES = 8 * MIB  # The longest answer seen, the alerts of the whole country, had 1.7 MB.
 MOST_REDIRECTS = 5
+LARGE_BYTES = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class UpstreamRequest(Generic[T]):
     """A GET of `url`; `read` makes the cached data of the JSON.
 
     * `name` is its label in the metrics.
+    * `decode` makes the body of the bytes, and raises ValueError.
     * `ttl_bounds_s`: the shortest and the longest time to live, whatever Cache-Control says.
     * `stale_s`: how long after the response it may be used if NWS fails (stale-if-error, RFC 5861).
     * `refusal` maps a status and a problem type to the error of this endpoint; None: none of its own.
@@ -38,6 +41,7 @@ class UpstreamRequest(Generic[T]):
     stale_s: float
     refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
     optional: bool = False
+    decode: Callable[[bytes], object] = from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +64,28 @@ class Reply:
         return float(match[1]) if match else 0.0
 
 
-async def fetch(http: httpx.AsyncClient, url: str) -> Reply:
+async def fetch(http: httpx.AsyncClient, asked: UpstreamRequest[Any], worker: Worker) -> Reply:
     """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL."""
-    request = http.build_request("GET", url)
+    request = http.build_request("GET", asked.url)
     for _ in range(MOST_REDIRECTS + 1):
         async with aclosing(await http.send(request, stream=True)) as response:
             if response.next_request is None:
-                return await _read(response)
+                return await _read(response, asked, worker)
             if response.next_request.url.host != request.url.host:
                 raise httpx.TooManyRedirects("to another host", request=request)
             request = response.next_request
     raise httpx.TooManyRedirects("in circles", request=request)
 
 
-async def _read(response: httpx.Response) -> Reply:
+async def _read(response: httpx.Response, asked: UpstreamRequest[Any], worker: Worker) -> Reply:
     """Reads the raw bytes. An unrequested compressed body is not JSON: httpx would inflate it a thousandfold."""
     content, body = bytearray(), None
     async for chunk in cast(httpx.AsyncByteStream, response.stream):
         content += chunk
         if len(content) > MOST_BYTES:
             break
-    if "json" in response.headers.get("Content-Type", "") and len(content) <= MOST_BYTES:
+    size = len(content)
+    if "json" in response.headers.get("Content-Type", "") and size <= MOST_BYTES:
         with suppress(ValueError):  # also raised for half a surrogate pair, which JSON can escape and UTF-8 not write
-            body = from_json(content)
-    return Reply(response.status_code, response.headers, len(content), body)
+            body = await worker.run(asked.decode, bytes(content), long=size > LARGE_BYTES)
+    return Reply(response.status_code, response.headers, size, body)

@@ -21,6 +21,7 @@ from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
 from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, fetch
+from weather.nws.worker import Worker
 
 Clock = Callable[[], float]
 
@@ -131,6 +132,7 @@ class Host:
         self.epoch = datetime.now(UTC) - timedelta(seconds=clock())
         self._breaker = Breaker(settings.nws_breaker_failures, settings.nws_breaker_seconds, clock)
         self._retry_after_until = float("-inf")
+        self.worker = Worker()
         most = settings.nws_max_concurrency
         self._limiters = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
         self.http = httpx.AsyncClient(
@@ -204,7 +206,7 @@ class Host:
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, OPTIONAL_TIMEOUT_S) if request.optional else longest_s):
-                reply = await fetch(self.http, request.url)
+                reply = await fetch(self.http, request, self.worker)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
@@ -28,20 +28,16 @@ MOST_WIND = 60  # characters
 _WINDS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
 
-def _number(value: Any) -> float:
-    """The bounds also reject NaN, infinity, and integers that no float can hold. Raises ValueError."""
-    if type(value) not in (int, float) or not -1e9 < value < 1e9:
-        raise ValueError("not a number")
-    return float(value)
-
-
 def _whole(number: float) -> int:
     """The nearest integer. Rounds halves up, where `round()` would take the even neighbour."""
     return math.floor(round(number, 6) + 0.5)
 
 
-def _measured(units: Scales, to: Scale, quantity: Any, *, key: str = "value", digits: int = 0) -> float | None:
-    """None for null, and for values that quality control rejects (X and B). Raises ValueError."""
+def _measured(units: Scales, quantity: Any, *, key: str = "value", digits: int = 0) -> float | None:
+    """None for null, and for values that quality control rejects (X and B). Raises ValueError.
+
+    The bounds also reject NaN, infinity, and integers that no float can hold.
+    """
     if quantity is None:
         return None
     if not isinstance(quantity, dict):
@@ -50,34 +46,47 @@ def _measured(units: Scales, to: Scale, quantity: Any, *, key: str = "value", di
     if value is None or quantity.get("qualityControl") in ("X", "B"):
         return None
     scale = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
-    if scale is None:
-        raise ValueError("an unknown unit")
-    number = (_number(value) * scale[0] + scale[1]) * to[0] + to[1]
+    if scale is None or type(value) not in (int, float) or not -1e9 < value < 1e9:
+        raise ValueError("not a number of a known unit")
+    number = value * scale[0] + scale[1]
     return _whole(number * 10**digits) / 10**digits if digits else _whole(number)
 
 
 def _compass(direction: Any) -> str | None:
-    degrees = _measured(ANGLE, AS_IS, direction)
+    degrees = _measured(ANGLE, direction)
     return None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16]
 
 
-def _words(unit: str, to: Scale, wind: Any) -> Any:
+def _words(unit: str, units: Scales, wind: Any) -> Any:
     """`{value}` or `{minValue, maxValue}` in the older string form, "5 to 10 mph". Raises ValueError."""
-    if isinstance(wind, str) and len(wind) > MOST_WIND:
-        raise ValueError("too long")
-    if isinstance(wind, str) and wind.endswith(" mph") and unit != "mph":
-        return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", unit))
+    if isinstance(wind, str):
+        if len(wind) > MOST_WIND:
+            raise ValueError("too long")
+        return _in_kmh(wind) if unit != "mph" and wind.endswith(" mph") else wind or None
     if not isinstance(wind, dict):
-        return None if wind == "" else wind
-    values = [_measured(SPEED, to, wind, key=key) for key in ("minValue", "value", "maxValue")]
+        return wind
+    values = [_measured(units, wind, key=key) for key in ("minValue", "value", "maxValue")]
     speeds = sorted({speed for speed in values if speed is not None})
     if not speeds:
         return None
     return f"{speeds[0]} to {speeds[-1]} {unit}" if len(speeds) > 1 else f"{speeds[0]} {unit}"
 
 
+@lru_cache(1000)
+def _in_kmh(wind: str) -> str:
+    return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", "km/h"))
+
+
+def _scales(units: Scales, to: Scale) -> Scales:
+    return {unit: (factor * to[0], offset * to[0] + to[1]) for unit, (factor, offset) in units.items()}
+
+
 def _read(units: Scales, to: Scale = AS_IS, digits: int = 0) -> BeforeValidator:
-    return BeforeValidator(partial(_measured, units, to, digits=digits))
+    return BeforeValidator(partial(_measured, _scales(units, to), digits=digits))
+
+
+def _wind(unit: str, to: Scale) -> BeforeValidator:
+    return BeforeValidator(partial(_words, unit, _scales(SPEED, to)))
 
 
 Fahrenheit = Annotated[int | None, _read(TEMPERATURE, FAHRENHEIT)]
@@ -90,5 +99,5 @@ Miles = Annotated[float | None, _read(DISTANCE, MILES, 1)]
 Km = Annotated[float | None, _read(DISTANCE, digits=1)]
 Percent = Annotated[int | None, _read(PERCENT)]
 Compass = Annotated[str | None, BeforeValidator(_compass)]
-WindWords = Annotated[str | None, BeforeValidator(partial(_words, "mph", MILES))]
-WindWordsKmh = Annotated[str | None, BeforeValidator(partial(_words, "km/h", AS_IS))]
+WindWords = Annotated[str | None, _wind("mph", MILES)]
+WindWordsKmh = Annotated[str | None, _wind("km/h", AS_IS)]

@@ -9,9 +9,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
+from msgspec import Raw
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from weather.config import MINUTES
 from weather.errors import BadAnswer, NoForecast
@@ -24,6 +28,7 @@ MOST_PERIODS = 30  # 5 to 16 have been seen
 MOST_HOURS = 60  # 48 are shown; the others replace those that end while the forecast is cached.
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
+_SET: set[str] = set()
 _Part = TypeVar("_Part")
 _Model = TypeVar("_Model", bound=CamelModel)
 
@@ -42,27 +47,25 @@ def read_point(latitude: float, longitude: float, body: object) -> Point:
 
 
 def read_forecast(body: object) -> ForecastData:
-    raw, periods = _periods(body)
-    return _forecast(raw, map(_period, periods[:MOST_PERIODS]))
+    return _forecast(body, lambda periods: map(_period, periods[:MOST_PERIODS]))
 
 
 def read_hourly(now: datetime, body: object) -> ForecastData:
     """The hours that are not over, or the last one. `is_daytime` is None: an hour's temperature is no high or low."""
-    raw, hours = _periods(body)
-    coming = [hour for hour in hours if not _over(hour, now)] or hours[-1:]
-    return _forecast(raw, (_period(hour, isDaytime=None) for hour in coming[:MOST_HOURS]))
+
+    def coming(hours: list[Any]) -> Iterable[Period]:
+        left = list(islice((hour for hour in hours if not _over(hour, now)), MOST_HOURS))
+        return (_period(hour, isDaytime=None) for hour in left or hours[-1:])
+
+    return _forecast(body, coming)
 
 
-def _periods(body: object) -> tuple[dict[str, Any], list[Any]]:
+def _forecast(body: object, read: Callable[[list[Any]], Iterable[Period]]) -> ForecastData:
     raw = _part(body, "properties", dict, "the forecast")
-    periods = _part(raw, "periods", list, "the forecast")
+    periods = tuple(read(_part(raw, "periods", list, "the forecast")))
     if not periods:
         raise BadAnswer("the forecast has no periods")
-    return raw, periods
-
-
-def _forecast(raw: Mapping[str, Any], periods: Iterable[Period]) -> ForecastData:
-    return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=tuple(periods))
+    return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
 
 
 def _over(period: object, now: datetime) -> bool:
@@ -87,6 +90,19 @@ def read_observation(body: object) -> Observation:
     return observation.model_copy(update={"wind_direction": None}) if calm else observation
 
 
+def decode_features(content: bytes) -> object:
+    """A collection whose features are still bytes: `_object` decodes one at a time, which takes less memory.
+
+    Decodes content of another form as a whole. Raises ValueError.
+    """
+    try:
+        parts = msgspec.json.decode(content, type=dict[str, Raw])
+        features = msgspec.json.decode(parts.pop("features"), type=list[Raw])
+    except (KeyError, msgspec.MsgspecError, RecursionError):
+        return from_json(content)
+    return {name: from_json(bytes(part)) for name, part in parts.items()} | {"features": features}
+
+
 def read_alerts(body: object, requested: Callable[[str], bool] = lambda zone: True) -> AlertsData:
     """The alerts in force, the worst first, without tests, exercises and duplicates; `requested` as for `in_force`.
 
@@ -97,8 +113,8 @@ def read_alerts(body: object, requested: Callable[[str], bool] = lambda zone: Tr
     match body:
         case {"pagination": {"next": link}} if link:
             raise BadAnswer(f"{what} has another page")
-    properties = [_part(feature, "properties", dict, "an alert") for feature in features]
-    meant = [raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT]
+    properties = (_part(feature, "properties", dict, "an alert") for feature in features)
+    meant = (raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT)
     alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), requested), key=rank)
     return AlertsData(issued=_object(body, what).get("updated"), alerts=tuple(alerts))
 
@@ -119,6 +135,9 @@ def _period(value: object, **changes: object) -> Period:
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
+    if isinstance(value, Raw):
+        with suppress(ValueError):
+            value = from_json(bytes(value))
     if not isinstance(value, dict):
         raise BadAnswer(f"{what} is not a JSON object")
     return value
@@ -133,6 +152,8 @@ def _part(value: object, key: str, kind: type[_Part], what: str) -> _Part:
 
 def _read(model: type[_Model], raw: Mapping[str, Any], what: str) -> _Model:
     try:
-        return model.model_validate(raw, by_name=False)
+        read = model.model_validate(raw, by_name=False)
     except ValidationError as error:
         raise BadAnswer(f"{what} has no readable {error.errors()[0]['loc'][-1]}") from error
+    object.__setattr__(read, "__pydantic_fields_set__", _SET)  # One of its own would take half the memory.
+    return read

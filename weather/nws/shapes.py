@@ -6,14 +6,13 @@ Quantities are stored in both systems of units, so that one document serves both
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from functools import partial
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
-from pydantic import GetJsonSchemaHandler as JsonSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from weather.nws import quantities as q
@@ -25,26 +24,6 @@ MOST_ZONES = 1_000
 _Value = TypeVar("_Value")
 
 
-class _Else:
-    """A value that does not fit is passed to `repair` and read again. The usual value is checked without Python."""
-
-    def __init__(self, repair: Callable[[Any], object], usual: CoreSchema | None = None) -> None:
-        self.repair, self.usual = repair, usual
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        repaired = core_schema.no_info_before_validator_function(self.repair, schema)
-        return core_schema.union_schema(
-            [self.usual or schema, repaired],
-            mode="left_to_right",
-            custom_error_type="unreadable",
-            custom_error_message="unreadable",
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonSchemaHandler) -> JsonSchemaValue:
-        return handler(schema["choices"][-1])
-
-
 class _OrNone:
     """An unreadable value becomes None."""
 
@@ -52,15 +31,20 @@ class _OrNone:
         return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
-def _text(most: int) -> _Else:
+def _text(most: int) -> BeforeValidator:
     """Cuts a text after `most` characters; "" becomes None."""
 
-    def repair(value: object) -> object:
+    def cut(value: object) -> object:
         if isinstance(value, str) and len(value) > most:
             return f"{value[:most]}... (longer: see weather.gov)"
         return None if value == "" else value
 
-    return _Else(repair, core_schema.str_schema(min_length=1, max_length=most))
+    return BeforeValidator(cut)
+
+
+def _known(terms: tuple[str, ...], value: object) -> object:
+    """An unknown term becomes "Unknown", so that it hides no alert."""
+    return (value if value in terms else "Unknown") if value else None
 
 
 def _time(value: object) -> object:
@@ -71,16 +55,10 @@ def _time(value: object) -> object:
     return time
 
 
-def _link(value: object) -> object:
-    if isinstance(value, str) and len(value) > MOST_LINK:
-        raise ValueError("too long")
-    return value or None
-
-
 def _ending(link: object) -> str:
     if not isinstance(link, str) or not 0 < len(link) <= MOST_LINK:
         raise ValueError("no link")
-    return link.rpartition("/")[2]
+    return sys.intern(link.rpartition("/")[2])
 
 
 def _endings(links: object) -> object:
@@ -96,13 +74,12 @@ Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 Text = Annotated[str | None, _text(MOST_TEXT)]
 Label = Annotated[str | None, _text(MOST_LABEL)]
 Name = Annotated[str, _text(MOST_LABEL)]
-Link = Annotated[str | None, BeforeValidator(_link)]
+Link = Annotated[str | None, Field(max_length=MOST_LINK), BeforeValidator(lambda link: link or None)]
 Ending = Annotated[str, BeforeValidator(_ending)]
 Endings = Annotated[list[str], BeforeValidator(_endings), Field(max_length=MOST_ZONES)]
 Maybe = Annotated[_Value | None, _OrNone()]
 Severity = Literal["Extreme", "Severe", "Moderate", "Minor", "Unknown"]
 Urgency = Literal["Immediate", "Expected", "Future", "Past", "Unknown"]
-OR_UNKNOWN = _Else(lambda value: "Unknown" if value else None)  # so that no unknown term hides an alert
 
 
 class CamelModel(BaseModel):
@@ -218,8 +195,8 @@ class Alert(CamelModel):
     id: str = Field(min_length=1, max_length=MOST_LINK)
     event: Name
     area: Maybe[Text] = Field(default=None, validation_alias="areaDesc")
-    severity: Annotated[Severity | None, OR_UNKNOWN] = None
-    urgency: Annotated[Urgency | None, OR_UNKNOWN] = None
+    severity: Annotated[Severity | None, BeforeValidator(partial(_known, get_args(Severity)))] = None
+    urgency: Annotated[Urgency | None, BeforeValidator(partial(_known, get_args(Urgency)))] = None
     certainty: Maybe[Label] = None
     onset: Maybe[Time] = None
     ends: Maybe[Time] = None

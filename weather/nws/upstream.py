@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 import anyio
-import anyio.to_thread
 import httpx
 from cachetools import LRUCache, TLRUCache, TTLCache
 
 from weather.config import KIB, MINUTES, SECONDS
 from weather.errors import BadAnswer, UpstreamError, WeatherError
-from weather.nws.exchange import Reply, UpstreamRequest
+from weather.nws.exchange import LARGE_BYTES, Reply, UpstreamRequest
 from weather.nws.flights import Flight, Flights, Progress, silent
 from weather.nws.host import Host
 
@@ -37,7 +36,6 @@ FAILING_REMEMBERED_S = 10 * MINUTES
 MOST_REMEMBERED = 10_000
 # An upper bound of a document's memory: a fixed part, and a part for each byte of JSON. `make bench-upstream` measures.
 DOCUMENT_BYTES = 2 * KIB
-LARGE_BYTES = 256 * KIB
 BYTES_PER_BYTE = 3.5
 
 
@@ -80,7 +78,6 @@ class Upstream:
         self._flights: Flights[str, Document[Any]] = Flights(self.start)
         self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
-        self._reading = anyio.CapacityLimiter(1)
         # Waiting for two documents in sequence must leave time to use the stale copies.
         self._patience_s = min(PATIENCE_WITH_STALE_COPY_S, 0.3 * settings.nws_deadline_seconds)
 
@@ -150,11 +147,7 @@ class Upstream:
         return document
 
     async def _document(self, request: UpstreamRequest[T], reply: Reply) -> Document[T]:
-        """Reads large bodies in a thread, one at a time: two would hold up the event loop."""
-        if reply.size > LARGE_BYTES:
-            data = await anyio.to_thread.run_sync(request.read, reply.body, limiter=self._reading)
-        else:
-            data = request.read(reply.body)
+        data = await self.host.worker.run(request.read, reply.body, long=reply.size > LARGE_BYTES)
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
         _, ttl_s, _ = sorted((*request.ttl_bounds_s, max_age_s))
         now = self.clock()

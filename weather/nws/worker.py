@@ -1,0 +1,37 @@
+"""A thread for functions that would hold the event loop for long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from weather.config import SECONDS
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+SWITCH_S = 0.0005 * SECONDS
+
+
+class Worker:
+    """Runs one function at a time. It must be pure: read what nobody changes, and change only what it returns."""
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock()
+
+    async def run(self, function: Callable[[A], T], given: A, *, long: bool) -> T:
+        """The function's result; one that is not `long` runs at once, in the event loop."""
+        if not long:
+            return function(given)
+        async with self._lock:
+            # While a thread runs Python, the event loop gets the interpreter back after this interval, 5 ms by default.
+            interval_s = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_S)
+            try:
+                return await anyio.to_thread.run_sync(function, given)
+            finally:
+                sys.setswitchinterval(interval_s)
