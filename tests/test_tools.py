@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -17,10 +18,11 @@ from mcp.shared.message import SessionMessage
 from tests.conftest import ROOT, Clock
 from tests.raw import TIMEOUT_S
 from weather.access import SUBPROTOCOL, Admission
-from weather.answers import Answers
+from weather.answers import Answers, Query
 from weather.areas import AREAS
 from weather.config import Settings
 from weather.errors import BadArgument, shortened
+from weather.inputs import AlertsArgs
 from weather.metrics import Metrics
 from weather.nws import NWS
 from weather.places import Places
@@ -593,6 +595,21 @@ async def test_no_answer_is_longer_than_a_model_can_read():
             result = await world.call(name, arguments)
             assert not result.isError
             assert len("\n".join(block.text for block in result.content).encode()) < 90_000
+
+
+@pytest.mark.parametrize(("features", "beside"), [(10, False), (300, True)])
+async def test_many_alerts_are_rendered_in_a_thread(world, features, beside):
+    threads = set()
+
+    class Args(AlertsArgs):
+        def selects(self, alert):
+            threads.add(threading.current_thread())
+            return super().selects(alert)
+
+    world.faults.alerts_features = features
+    result = await world.answers.answer(Query(("any",), "get-alerts", Args(state="CA", limit=5)))
+    assert result.json.count('"event":') == 5
+    assert (threads != {threading.current_thread()}) == beside
 
 
 def test_the_list_of_tools_is_short_and_has_no_null():

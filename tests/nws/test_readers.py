@@ -1,5 +1,6 @@
 """NWS JSON → what is kept of it: pure functions, in tables."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +11,15 @@ import pytest
 from weather import inputs, report
 from weather.errors import BadAnswer, NoForecast
 from weather.nws import Location
-from weather.nws.readers import read_alerts, read_forecast, read_hourly, read_observation, read_point, read_stations
+from weather.nws.readers import (
+    decode_features,
+    read_alerts,
+    read_forecast,
+    read_hourly,
+    read_observation,
+    read_point,
+    read_stations,
+)
 
 API = "https://api.weather.gov"
 NOON = datetime(2030, 1, 15, 17, 0, tzinfo=UTC)  # in New York
@@ -592,6 +601,49 @@ def test_the_worst_the_most_urgent_and_the_soonest_over_come_first():
 def test_a_severity_that_nobody_has_heard_of_is_unknown(value, read):
     [one] = read_alerts(alerts(alert(severity=value, urgency=value))).alerts
     assert (one.severity, one.urgency) == (read, read)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        alerts(),
+        alerts(alert("a"), alert("b", replaces=["a"]), alert("é\u2028", description='"[{,')),
+        alerts(alert(), updated=None, pagination={"next": "more"}),
+        alerts(alert(onset=float("nan"))),
+        alerts({"properties": None}, alert()),
+        alerts(None, 5, [], "text"),
+        {"features": None},
+        {"features": {"properties": 1}},
+        {},
+        {"type": "https://api.weather.gov/problems/Odd"},
+        *NOT_OBJECTS,
+    ],
+    ids=lambda body: repr(body)[:40],
+)
+def test_features_that_are_decoded_one_by_one_are_read_as_those_decoded_at_once(body):
+    def outcome(decoded):
+        try:
+            return read_alerts(decoded)
+        except BadAnswer as error:
+            return str(error)
+
+    content = json.dumps(body)
+    assert outcome(decode_features(content.encode())) == outcome(json.loads(content))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"features": [}', b'{"features": [' + b"[" * 100_000, b'{"features": ["\\ud800"]}']
+)
+def test_what_is_no_json_is_not_decoded(content):
+    with pytest.raises(ValueError, match=r"."):
+        decode_features(content)
+
+
+@pytest.mark.parametrize("text", [b'"\xff"', b"9" * 5000])
+def test_a_feature_that_is_no_json_is_a_bad_answer(text):
+    content = json.dumps(alerts(alert(description="here"))).encode().replace(b'"here"', text)
+    with pytest.raises(BadAnswer, match="an alert is not a JSON object"):
+        read_alerts(decode_features(content))
 
 
 def test_a_nationwide_set_is_read_in_less_than_a_second():
