@@ -10,7 +10,7 @@ import resource
 import statistics
 import time
 import urllib.request
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import psutil
@@ -20,13 +20,14 @@ from tests.load.post import clients, post
 from tests.load.residents import residents
 from tests.load.results import ECHO, OURS, SDK, Bench, many, metric
 from tests.load.wire import CLOSE, GET_WEATHER, PING, Caller, Connection, call, connect, load, quantile
-from weather.simulator.map import AREAS
 
 MOST, IDLE, NOTIFY_BATCH, BUSY = 10_000, 2000, 50, 50
 FEW = 8  # come and go at a time where it is pauses that are looked for
 ROOM = {"MCP_MAX_SESSIONS": "12000", "MCP_MAX_CONNECTIONS": "12000"}
 ROUNDS = 5
 WARM_UP_S = 0.5
+# A call that is never cached, and asks nothing of NWS: a session has to do all for it that it can do.
+UNREADY = call("get-alerts", state="Nowhere")
 WATCH_S = 0.05
 CLOSE_TIMEOUT_S, GONE_TIMEOUT_S = 10, 60
 SETTLE_S = 1.0
@@ -140,27 +141,22 @@ async def idle(bench: Bench) -> None:
 
 async def rounds(bench: Bench) -> None:
     """What sessions took is used again by the next. The first round does not count: it makes things that stay."""
-    peaks, left, calls = [], 0.0, uncached()
+    peaks, left = [], 0.0
     with bench.serving(**ROOM) as server:
         for _ in range(ROUNDS):
-            peaks.append(await peak(server, come_and_go(server, calls)))
+            peaks.append(await peak(server, come_and_go(server)))
             left += await open_after(server)
     note = f"{', '.join(f'{peak / MIB:.0f}' for peak in peaks)} MiB; {left:.0f} sessions left between rounds"
     what = f"peak memory, fifth {IDLE:,} sessions in a row / second"
     bench.row(what, peaks[-1] / peaks[1], "×", "≤ 1.1", note, also=not left)
 
 
-def uncached() -> Iterator[bytes]:
-    """Calls whose answer is not ready, though it needs no question to NWS: a session has to do all that it can do."""
-    return (call("get-alerts", state=area, limit=limit) for limit in range(1, 201) for area in AREAS)
-
-
-async def come_and_go(server: Server, calls: Iterator[bytes], batch: int = NOTIFY_BATCH) -> None:
+async def come_and_go(server: Server, batch: int = NOTIFY_BATCH) -> None:
     """In batches; each makes a call, and every other one leaves without a close frame."""
     sessions: list[Caller] = []
     while len(sessions) < IDLE:
         some = await opened(server, batch)
-        await asyncio.gather(*(session.ask(next(calls)) for session in some))
+        await asyncio.gather(*(session.ask(UNREADY) for session in some))
         sessions += some
     for number in range(0, IDLE, batch):
         some = sessions[number : number + batch]
@@ -198,14 +194,13 @@ async def growth(bench: Bench) -> None:
     stays, waits = dict[str, float](), dict[str, float]()
     with bench.servers(**ROOM) as servers:
         for name, server in servers.items():
-            calls = uncached()
             await leave(await opened(server, BUSY))
             async with residents(server.port) as latencies:
                 before = resident(server)
-                await come_and_go(server, calls, FEW)
+                await come_and_go(server, FEW)
                 await asyncio.sleep(SETTLE_S)
                 stays[name] = (resident(server) - before) / MIB
-                await come_and_go(server, calls, FEW)
+                await come_and_go(server, FEW)
             waits[name] = 1e3 * max(latencies)
     bench.rows(f"memory that stays after {IDLE:,} closed sessions", stays, "MiB", "≤ 0.5")
     what = f"longest wait of residents beside 2 × {IDLE:,} sessions that come and go"

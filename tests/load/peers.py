@@ -136,7 +136,9 @@ def main() -> int:
     (docs / "bench-peers.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     (docs / "bench-peers.svg").write_text(peers_picture(bench.bars))
     print(f"{docs / 'bench-peers.json'} and {docs / 'bench-peers.svg'} written")
-    return bench.missed()
+    missed = bench.missed()
+    print("\n".join(f"missed: {what}" for what in missed) or "every target holds")
+    return bool(missed)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 def post(message: dict[str, Any]) -> bytes:
-    body = json.dumps(message)
+    return post_text(json.dumps(message))
+
+
+def post_text(body: str) -> bytes:
+    """In ASCII."""
     return f"{HEAD}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 

@@ -1,9 +1,9 @@
 """`make soak`: opens, abuses and abandons sessions and HTTP connections by the thousand, and sees whether anything
 stays behind.
 
-One process of clients against a server that it starts itself; all on loopback, in rounds of the same work. Exits with 1
-when a round leaves a session, a subscription, a task or a socket, when memory grows from round to round, when polite
-clients were not answered, or on a traceback.
+One process of clients against a server that it starts itself; all on loopback, in rounds of the same work. Then each of
+the bounds in bounds.py. Exits with 1 when a round leaves a session, a subscription, a task or a socket, when memory
+grows from round to round, when polite clients were not answered, on a traceback, or when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from tests.conftest import Server, serving
-from tests.load import http_abuse
-from tests.load.memory import MIB, peak, resident
+from tests.load import bounds, http_abuse
+from tests.load.memory import MIB, allowed, peak, resident
 from tests.load.progress import say, until_interrupted
 from tests.load.push import FILTER, LISTEN
 from tests.load.wire import META
@@ -205,6 +207,29 @@ async def subscribes_and_never_reads(session: Session) -> None:
         await session.write(*(text(request(number, "resources/read", READ)) for number in range(2, 52)))
 
 
+async def pads_calls(session: Session) -> None:
+    await session.initialize()
+    for number in range(1, 6):
+        padded = json.dumps(call(number, state="CA")).replace('"CA"', '"CA"' + " " * random.randrange(60_000))
+        await session.write(text(padded))
+        answer = json.loads(await session.receive())
+        assert answer["id"] == number, answer
+    await session.close()
+
+
+async def listens_for_nothing(session: Session) -> None:
+    """As often as it may, and more."""
+    await session.write(*(text(request(number, "subscriptions/listen", bounds.LISTEN)) for number in range(150)))
+    for _ in range(150):
+        await session.receive()
+
+
+async def floods_pings(session: Session) -> None:
+    session.writer.transport.pause_reading()  # type: ignore[attr-defined]  # as in never_reads
+    while True:
+        await session.write(bounds.PINGS)
+
+
 async def ignores_1009(session: Session) -> None:
     """Goes on for as long again, and does not answer the close."""
     await session.initialize()
@@ -233,16 +258,19 @@ KINDS: dict[Callable[[Any], Awaitable[None]], int] = {
     sends_bad_messages: 100,
     subscribes: 100,
     subscribes_and_vanishes: 100,
+    pads_calls: 20,
+    listens_for_nothing: 20,
     says_nothing: 3,
     never_reads: 3,
     subscribes_and_never_reads: 3,
+    floods_pings: 3,
     ignores_1009: 20,
     inflates: 20,
     **http_abuse.KINDS,
 }
-POLITE = {polite, subscribes, subscribes_and_vanishes, http_abuse.http_polite}
+POLITE = {polite, subscribes, subscribes_and_vanishes, pads_calls, listens_for_nothing, http_abuse.http_polite}
 # Amid a closed window, TCP tells such a peer late that it was cut off.
-FLOODS = {never_reads, subscribes_and_never_reads, http_abuse.http_reads_nothing}
+FLOODS = {never_reads, subscribes_and_never_reads, floods_pings, http_abuse.http_reads_nothing}
 
 
 @asynccontextmanager
@@ -319,17 +347,20 @@ def soak(server: Server, seconds: float) -> list[str]:
         wrong += [f"left over: {value:+.0f} {gauge}" for gauge, value in more.items() if value > TOLERANCE[gauge]]
     if kept[-1] > kept[1] * GROWTH + FLOODED:
         wrong.append("memory grows from round to round")
-    if "Traceback" in server.log:
-        print(server.log[-4000:], file=sys.stderr)
+    if "Traceback" in (log := server.log):
+        print(log[log.index("Traceback") :][:4000], file=sys.stderr)  # the first: others may follow from it
         wrong.append("a traceback in the log")
     return wrong
 
 
 def main(seconds: float) -> int:
+    allowed(1000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with serving(folder, config=configured(folder, keep_alive_s=75), **SETTINGS) as server:
             wrong = soak(server, seconds)
+        say("each of the bounds, which takes a minute")
+        wrong += [f"does not hold: {what}" for what in uvloop.run(bounds.run(folder))]
     print("\n".join(wrong[:20]) or "nothing stays behind")
     return bool(wrong)
 

@@ -5,6 +5,8 @@ sdk             the SDK's websocket_server and Server.run, and its streamable HT
 naive           a weather server as the platform's example writes it: a new HTTP client per call, nothing cached
 changing        the simulated weather service, whose alerts are another each time; /asked tells when they were asked for
 slow_simulator  the simulated weather service, five seconds late for points north of 70°
+overlong        the simulated weather service, whose hours and alerts have nearly as many bytes as are read, and more in
+                the alerts of SL, of which /asked tells when they were asked for
 remembering     the simulated weather service, which makes a large answer once, and gives it wherever one like it is due
 """
 
@@ -25,6 +27,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.websocket import websocket_server
 
 from tests.load.echo import lifespan, reply, tell_tasks
+from weather.nws.exchange import MOST_BYTES
 from weather.simulator import Simulator
 
 warnings.filterwarnings("ignore", message="The WebSocket server transport is deprecated")
@@ -109,7 +112,19 @@ async def slow_simulator(scope: Any, receive: Any, send: Any) -> None:
     await _simulator(scope, receive, send)
 
 
-_remembered: dict[str, list[Any]] = {}
+async def _simulated(scope: Any, receive: Any) -> tuple[Any, bytes]:
+    """The start of the simulator's response, and its body."""
+    events: list[Any] = []
+
+    async def keep(event: Any) -> None:
+        events.append(event)
+
+    await _simulator(scope, receive, keep)
+    start, body = events
+    return start, body["body"]
+
+
+_large: dict[Any, tuple[Any, bytes]] = {}
 
 
 async def remembering(scope: Any, receive: Any, send: Any) -> None:
@@ -117,30 +132,60 @@ async def remembering(scope: Any, receive: Any, send: Any) -> None:
     if kind not in ("hourly", "active"):
         await _simulator(scope, receive, send)
         return
-    if kind not in _remembered:
-        events: list[Any] = []
-
-        async def keep(event: Any) -> None:
-            events.append(event)
-
-        await _simulator(scope, receive, keep)
-        _remembered[kind] = events
-    for event in _remembered[kind]:
-        await send(event)
+    if kind not in _large:
+        _large[kind] = await _simulated(scope, receive)
+    start, body = _large[kind]
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
 
 
 _asked: list[float] = []
 
 
+async def _send_json(send: Any, found: Any) -> None:
+    headers = [(b"content-type", b"application/geo+json"), (b"x-server-id", b"weather-simulator")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send(
+        {"type": "http.response.body", "body": found if isinstance(found, bytes) else json.dumps(found).encode()}
+    )
+
+
 async def changing(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http" or scope["path"] not in ("/asked", "/alerts/active"):
         await _simulator(scope, receive, send)
-        return
-    found: Any = _asked
-    if scope["path"] == "/alerts/active":
+    elif scope["path"] == "/asked":
+        await _send_json(send, _asked)
+    else:
         _asked.append(time.monotonic())
         alert = {"id": str(len(_asked)), "event": "Flood Watch", "status": "Actual", "areaDesc": "Simulated"}
-        found = {"type": "FeatureCollection", "features": [{"properties": alert}]}
-    headers = [(b"content-type", b"application/geo+json"), (b"x-server-id", b"weather-simulator")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(found).encode()})
+        await _send_json(send, {"type": "FeatureCollection", "features": [{"properties": alert}]})
+
+
+async def overlong(scope: Any, receive: Any, send: Any) -> None:
+    kind = scope.get("path", "").rpartition("/")[2]
+    if kind not in ("hourly", "active", "asked"):
+        await _simulator(scope, receive, send)
+        return
+    if kind == "asked":
+        await _send_json(send, _asked)
+        return
+    too_long = b"area=SL" in scope["query_string"]
+    if too_long:
+        _asked.append(time.monotonic())
+    if (kind, too_long) not in _large:
+        start, body = await _simulated(scope, receive)
+        _large[kind, too_long] = start, _lengthened(kind, body, MOST_BYTES * (1.1 if too_long else 0.95))
+    await _send_json(send, _large[kind, too_long][1])
+
+
+def _lengthened(kind: str, body: bytes, size: float) -> bytes:
+    """With as many hours or alerts as fit; the alerts have ids of their own."""
+    document = json.loads(body)
+    parts = document["properties"]["periods"] if kind == "hourly" else document["features"]
+    one, number = json.dumps(parts[0]), len(parts)
+    for again in range(int((size - len(body)) / len(one))):
+        part = json.loads(one)
+        if kind == "active":
+            part["id"] = part["properties"]["id"] = f"urn:oid:{number + again}"
+        parts.append(part)
+    return json.dumps(document).encode()
