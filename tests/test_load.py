@@ -26,8 +26,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.conftest import ROOT, Server
-from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, picture
-from tests.load.post import clients, post
+from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, peers_picture, picture
+from tests.load.echo import lifespan
+from tests.load.post import ApartClient, Client, clients, post
+from tests.load.wire import GET_WEATHER, PING, connect, frame, load
 from tests.raw import TIMEOUT_S, answering, eventually, gauges
 from weather.inputs import TAKES
 
@@ -292,11 +294,12 @@ def test_artillery_offers_the_subprotocol():
     assert (LOAD / script["config"]["processor"]).is_file()
 
 
-def test_benchmark_outlives_the_connections_that_the_server_closes(server):
+@pytest.mark.parametrize("kind", [Client, ApartClient])
+def test_benchmark_outlives_the_connections_that_the_server_closes(server, kind):
     """hypercorn closes one after a thousand requests."""
 
     async def ask() -> set[bytes]:
-        (client,) = await clients(server.port, 1)
+        (client,) = await clients(server.port, 1, kind)
         answers = {await client.ask(post({"jsonrpc": "2.0", "id": 1, "method": "ping"})) for _ in range(1100)}
         client.transport.close()
         return answers
@@ -310,3 +313,33 @@ def test_picture_is_drawn_of_any_measure():
     points += [Point(transport=HTTP, connections=128, calls_per_s=1, p99_ms=2500)]
     texts = [text.text for text in ElementTree.fromstring(picture(bars, points)).iter() if text.text]
     assert {"echo <170>, HTTP", "200", "0.1", "5000", "1,500"} <= set(texts)
+    texts = [text.text for text in ElementTree.fromstring(peers_picture(bars)).iter() if text.text]
+    assert {"echo <170>, HTTP", "200"} <= set(texts)
+
+
+def test_benchmark_counts_every_call_of_every_connection(server):
+    async def count() -> int:
+        return len(await load([await connect(server.port) for _ in range(3)], frame(GET_WEATHER), 0.2))
+
+    before = calls(server)
+    assert asyncio.run(count()) == (calls(server) - before).total() > 3
+
+
+def test_raw_echo_answers_on_hypercorn_as_it_comes(tmp_path, serve):
+    path = tmp_path / "answer"
+    path.write_text('{"an": "answer"}')
+    echo = serve(application="tests.load.echo:app", ECHO_FILE=str(path), PYTHONPATH=str(ROOT))
+
+    async def ask() -> set[bytes]:
+        socket = await connect(echo.port, initialize=False)
+        (client,) = await clients(echo.port, 1)
+        return {await socket.ask(PING), await client.ask(post({}))}
+
+    assert asyncio.run(ask()) == {path.read_bytes()}
+
+
+def test_raw_echo_refuses_to_start_on_a_hypercorn_that_is_not_as_it_comes():
+    import weather.serving  # noqa: F401  (what it looks for)
+
+    with pytest.raises(AssertionError, match="as it comes"):
+        asyncio.run(lifespan(None, None))
