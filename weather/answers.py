@@ -86,10 +86,10 @@ class Answers:
         self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
-    def lookup_key(self, key: Key) -> CachedResult | None:
+    def lookup_key(self, key: Key, *, in_task: bool = True) -> CachedResult | None:
         """The cached result of the call that `parse` last got with this key; else None."""
         query = self._queries_by_key.get(key)
-        return None if query is None else self.lookup(query)
+        return None if query is None else self.lookup(query, in_task=in_task)
 
     def parse(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Query:
         """Validates a call, and stores it for `lookup_key`. `tool` must be a key of `TAKES`. Raises BadArgument."""
@@ -117,8 +117,8 @@ class Answers:
         for key in [key for key in self._cache if key[0] == "get-alerts" and state in key]:
             del self._cache[key]
 
-    def lookup(self, query: Query) -> CachedResult | None:
-        """The cached result, else None. Starts a refresh if the result expires soon."""
+    def lookup(self, query: Query, *, in_task: bool = True) -> CachedResult | None:
+        """The cached result, else None. Starts a refresh if the result expires soon; outside a task, returns None."""
         result = self._cache.get(query.key)
         if result is None:
             return None
@@ -126,6 +126,8 @@ class Answers:
         if now >= result.expires_at:
             return None
         if now >= result.refresh_at:
+            if not in_task:
+                return None
             result.refresh_at = now + RETRY_REFRESH_S
             self._build(query, refresh_ahead=True)
         return result

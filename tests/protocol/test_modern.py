@@ -670,7 +670,7 @@ async def test_who_does_not_read_a_stream_takes_no_room_for_good():
 
     settings = Settings.read(nws_api_base="simulator", nws_deadline_seconds=0.1, mcp_send_timeout_seconds=0.1)
     answers = SimpleNamespace(
-        lookup_key=lambda _: None,
+        lookup_key=lambda *_, **__: None,
         parse=lambda *_: None,
         lookup=lambda _: None,
         answer=answer,

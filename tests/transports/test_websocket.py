@@ -90,7 +90,7 @@ async def test_a_session_is_idle_from_its_last_message_on():
     messages, told = anyio.create_memory_object_stream(10)
     sent, events = anyio.create_memory_object_stream(10)
     settings = Settings.read(nws_api_base="simulator", mcp_idle_timeout_seconds=100, mcp_initialize_timeout_seconds=9)
-    answers = SimpleNamespace(lookup_key=lambda key: None, nws=None, settings=settings)
+    answers = SimpleNamespace(lookup_key=lambda *_, **__: None, nws=None, settings=settings)
     sessions = Sessions(settings, Metrics(), answers)
     scope = {"type": "websocket", "headers": []}
     session = Session(sessions, Admission(None, None), scope, told.receive, sent.send)

@@ -33,9 +33,9 @@ LEGACY: Era = legacy
 MODERN: Era = modern
 
 
-def cached_reply(answers: Answers, call: Call, transport: str, started: float) -> str | None:
+def cached_reply(answers: Answers, call: Call, transport: str, started: float, *, in_task: bool = True) -> str | None:
     """The response to a plain call whose tool and bytes of arguments came before; `started` by `perf_counter`."""
-    ready = answers.lookup_key(call.key)
+    ready = answers.lookup_key(call.key, in_task=in_task)
     if ready is None:
         return None
     if not call.modern:

@@ -108,19 +108,19 @@ class Dispatcher:
         return False
 
     def cached_reply(self, message: bytes, started: float) -> str | None:
-        """The response to a call whose result is cached, if it may be sent now. `started` is of `perf_counter`."""
+        """The response to a call whose result is cached, if it may be sent now. Is called outside a task."""
         full = len(self._activity.in_flight) >= self._most_in_flight or len(message) > self._most_bytes
         call = None if full or self._subscriptions.shutting_down.is_set() else messages.plain_call(message)
-        reply = self._cached_reply(call, started) if call else None
+        reply = self._cached_reply(call, started, in_task=False) if call else None
         self._activity.calls += reply is not None
         return reply
 
-    def _cached_reply(self, call: Call, started: float) -> str | None:
+    def _cached_reply(self, call: Call, started: float, *, in_task: bool = True) -> str | None:
         """None before the first request of a client, which the log names, and for a session that is not ready."""
         activity = self._activity
         if call.id in activity.in_flight or not (activity.version or (activity.stateless and call.modern)):
             return None
-        return eras.cached_reply(self._answers, call, "websocket", started)
+        return eras.cached_reply(self._answers, call, "websocket", started, in_task=in_task)
 
     async def _requested(self, request: Request, key: Key | None, started: float) -> bool:
         """Drops requests during shutdown, since a session ends once none is pending."""

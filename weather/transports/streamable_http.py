@@ -108,7 +108,7 @@ class StreamableHTTP:
         call = messages.plain_call(body)
         if call is None or not request_metadata.agrees(headers, version, call):
             return None
-        reply = eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter())
+        reply = eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter(), in_task=False)
         self._sessions.metrics.short_way += reply is not None
         return reply
 
