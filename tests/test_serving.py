@@ -347,7 +347,7 @@ def test_a_close_is_answered_in_kind(raw, code):
 def test_a_close_may_come_amid_a_message(server, code):
     with Raw(server.port) as raw:
         raw.socket.sendall(frame(TEXT, b"x", fin=False) + frame(CLOSE, struct.pack("!H", code) if code else b""))
-        closed = raw.closed()
+        closed = raw.closed(answer=False)
         assert (closed.code, closed.reason) == (code or 1000, "")
         port = raw.socket.getsockname()[1]
     eventually(lambda: re.search(rf':{port}" .* ended="client" code={code or 1005}\n', server.log), "a line")
@@ -611,7 +611,7 @@ async def test_pings_end_with_a_connection_that_ends_before_the_first():
     config, sent = Config.from_mapping(websocket_ping_interval=LONG_S), []
     app = Application(None, SimpleNamespace())
     stream = websocket.Stream(app, config, WorkerContext(None), None, False, None, None, sent.append, 1)
-    stream.frames = Protocol(1, compression=False)
+    stream.frames, stream.handshake = Protocol(1, compression=False), SimpleNamespace(accepted=True)
     await stream.handle(StreamClosed(stream_id=1))
     with anyio.fail_after(TIMEOUT_S):
         await stream._send_pings()

@@ -33,8 +33,8 @@ USED: dict[type, str] = {
     H11Protocol: "app can_read config connection context keep_alive_requests send server stream"
     " _close_stream _send_error_response _send_h11_event",
     HTTPStream: "app_put send state stream_id",
-    WSStream: "app app_put closed config connection handshake scope send state stream_id",
-    Handshake: "accepted extensions",
+    WSStream: "app app_put closed config handshake scope send start_time state stream_id task_group",
+    Handshake: "accepted key",
 }
 
 

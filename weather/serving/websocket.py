@@ -109,7 +109,7 @@ class Stream(WSStream):
         self._queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason, "ended": ended})
         if self._end:
             self._end(code, reason, ended)
-            self._end = None  # It refers to what refers to this.
+        self._end = self.cached_reply = None  # Both refer to the session, and that to this.
 
     @override
     async def _accept(self, message: Any) -> None:
