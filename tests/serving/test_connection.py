@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
 import pytest
@@ -13,12 +13,15 @@ from tests.conftest import ROOT, serving
 from tests.raw import (
     BINARY,
     CLOSE,
+    IN_FLIGHT,
     TIMEOUT_S,
     Raw,
     call,
     configured,
     eventually,
     frame,
+    gated,
+    gauges,
     handshake,
     posted,
     request,
@@ -28,11 +31,15 @@ NUMBER = 100
 CLOSING = frame(CLOSE, struct.pack("!H", 1000))
 
 
+def uncollected(folder, **env):
+    """A server that collects no garbage."""
+    application, config = "tests.serving.uncollected:app", configured(folder)
+    return serving(folder, application=application, config=config, PYTHONPATH=str(ROOT), **env)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uncollected")
-    application, config = "tests.serving.uncollected:app", configured(folder)
-    with serving(folder, application=application, config=config, PYTHONPATH=str(ROOT)) as started:
+    with uncollected(tmp_path_factory.mktemp("uncollected")) as started:
         with Raw(started.port) as raw:  # waits until the SDK is imported
             raw.initialize().ask("tools/call", call(1)["params"])
         yield started
@@ -90,3 +97,26 @@ def test_what_has_ended_leaves_nothing_to_be_collected(server, end):
     for _ in range(NUMBER):
         end(server.port)
     eventually(lambda: tracked(server) < before + NUMBER, "freed")
+
+
+def test_sessions_that_the_sdk_has_served_leave_nothing_either(tmp_path):
+    """All wait for one request to the Weather Service, and that leaves some hundred objects."""
+
+    def served(state):
+        gate.shut()
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(Raw(server.port)).initialize() for _ in range(NUMBER)]
+            for raw in sessions:
+                raw.send(call(1, state=state))
+            eventually(lambda: gauges(server.port)[IN_FLIGHT] == NUMBER, "all wait")
+            gate.open()
+            for raw in sessions:
+                assert "result" in raw.receive()
+                raw.socket.sendall(CLOSING)
+                assert raw.closed(answer=False).code == 1000
+        return tracked(server)
+
+    with gated() as (gate, env), uncollected(tmp_path, **env) as server:
+        before = served("CA")
+        served("TX")
+        eventually(lambda: tracked(server) < before + 10 * NUMBER, "freed")

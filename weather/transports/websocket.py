@@ -5,6 +5,7 @@ The SDK's `websocket_server` and `Server.run` begin with the first message that 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from itertools import count
@@ -48,7 +49,9 @@ class Session:
     async def run(self) -> None:
         if (served := serving.get_connection(self._scope)) and served.stream:
             most, compression = self._settings.mcp_max_message_bytes, self._settings.mcp_compression
-            served.stream.configure(most, compression=compression, end=self.close, cached_reply=self._cached_reply)
+            served.stream.configure(
+                most, compression=compression, end=self.disconnected, cached_reply=self._cached_reply
+            )
         try:
             with self._life:
                 self._gone = (await self._receive())["type"] != "websocket.connect"
@@ -86,7 +89,7 @@ class Session:
         else:
             self._gone = True
             code, reason = event.get("code", CloseCode.NORMAL_CLOSURE), event.get("reason", "")
-            self.close(code, reason, event.get("ended", "client"))
+            self.disconnected(code, reason, event.get("ended", "client"))
         return event
 
     def _cached_reply(self, message: bytes) -> str | None:
@@ -116,6 +119,16 @@ class Session:
         if self._ending is None:
             self._ending = (code, reason, ended)
             self._life.cancel()
+
+    def disconnected(self, code: int, reason: str, ended: str) -> None:
+        """Cancels pending requests and lets the session end by itself; after CLOSE_TIMEOUT_S, cancels it too.
+
+        Each cancelled task leaves a reference cycle in anyio, which a session of the SDK has by the hundred objects.
+        """
+        if self._ending is None:
+            self._ending = (code, reason, ended)
+            self._dispatcher.end()
+            self._life.deadline = asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S
 
     def check(self, now: float) -> None:
         settings = self._settings
