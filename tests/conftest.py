@@ -42,7 +42,7 @@ LONGEST = (
     "test_dispatch",
     "test_sessions",
     "test_websocket",
-    "test_serving",
+    "test_http1",
     "test_alerts",
     "test_server",
     "test_streamable_http",

@@ -295,7 +295,7 @@ async def test_host_and_origin_guard_all_but_health_and_ready(headers, expected)
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/health"), ("PUT", "/ws")])
 async def test_refusal_does_not_wait_for_an_upload(method, path):
-    """The server does (test_serving_http.py)."""
+    """The server does (serving/test_http1.py)."""
     receive = script({"type": "not reached"})
     async with running() as state:
         sent = await request(state, method, path, HOST, receive=receive)

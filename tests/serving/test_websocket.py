@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import select
-import signal
 import socket
 import struct
 import threading
 import time
-import tracemalloc
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
@@ -321,20 +319,6 @@ def test_a_message_is_bounded_by_what_it_inflates_to(inflating, size, fragments)
             assert (closed.code, closed.reason) == (1009, "a message has at most 65536 bytes")
 
 
-def test_no_more_is_inflated_than_a_message_may_have():
-    """What is compressed has a thousandth of the size."""
-    deflate = zlib.compressobj(wbits=-15)
-    packed = deflate.compress(bytes(64 * MIB)) + deflate.flush(zlib.Z_SYNC_FLUSH)
-    protocol = Protocol(100_000, compression=True)
-    assert len(protocol.response([(b"sec-websocket-extensions", b"permessage-deflate")], b"key", None)) == 4
-    tracemalloc.start()
-    assert protocol.messages(frame(BINARY, packed[:-4], rsv=4)) == []
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert protocol.close_sent.code == 1009
-    assert peak < 10 * len(packed)
-
-
 @pytest.mark.parametrize("code", [None, 1000, 1001, 4000])
 def test_a_close_is_answered_in_kind(raw, code):
     raw.socket.sendall(frame(CLOSE, struct.pack("!H", code) if code else b""))
@@ -638,38 +622,3 @@ def test_what_a_client_sends_is_not_logged(tmp_path):
         assert ended(raw) == 4000
         eventually(lambda: "session ended" in server.log, "a line")
         assert "s3cret" not in server.log
-
-
-UNSUPPORTED = "running without the fixes for hypercorn: "
-
-
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        ("version", "hypercorn is 0.19.0, and 0.18 is known"),
-        ("moved", "hypercorn is not as it was: cannot import name 'TCPServer'"),
-        ("parameters", "hypercorn is not as it was: another hypercorn.protocol.ws_stream.WSStream._send_pings"),
-        ("attributes", "hypercorn is not as it was: no hypercorn.protocol.ws_stream.Handshake.accepted"),
-        ("replaced", "hypercorn is not as it was: another hypercorn.protocol.h11.WSStream"),
-    ],
-)
-def test_a_hypercorn_that_is_not_known_serves_without_the_fixes_and_that_is_said_at_the_start(tmp_path, how, why):
-    with serving(tmp_path, application="tests.unknown:app", UNKNOWN=how) as server:
-        assert UNSUPPORTED + why in server.log
-        for _ in range(2):
-            with Raw(server.port) as raw:
-                assert raw.initialize().ask("ping")["result"] == {}
-        assert gauges(server.port)['mcp_sessions_ended_total{ended="client"}'] >= 1
-        assert server.log.count(UNSUPPORTED) == 1
-        assert "Traceback" not in server.log
-
-
-def test_another_asgi_server_serves_without_the_fixes_and_that_is_said_at_the_start(tmp_path):
-    with serving(tmp_path, module="uvicorn") as server:
-        assert UNSUPPORTED + "the server is not hypercorn" in server.log
-        for _ in range(2):
-            with Raw(server.port) as raw:
-                assert raw.initialize().ask("ping")["result"] == {}
-        assert server.stop() == -signal.SIGTERM  # as uvicorn ends
-        assert server.log.count(UNSUPPORTED) == 1
-        assert "Traceback" not in server.log
