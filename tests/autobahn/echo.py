@@ -21,7 +21,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.shutdown.complete"})
         return
     if (connection := serving.get_connection(scope)) and connection.stream:
-        connection.stream.configure(64 << 20, compression=True, end=lambda *_: None)
+        connection.stream.configure(64 << 20, compression=True, end=lambda *_: None, cached_reply=None)
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
         content = {name: event[name] for name in ("text", "bytes") if event.get(name) is not None}
