@@ -21,6 +21,7 @@ from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
 from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, fetch
+from weather.nws.transport import Transport
 from weather.nws.worker import Worker
 
 Clock = Callable[[], float]
@@ -53,14 +54,19 @@ def _inner_error(error: object) -> object:
     return next((each for each in inner if isinstance(each, BaseException)), None)
 
 
+def _proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL."""
+    target = httpx.URL(url)
+    proxies = {} if proxy_bypass(target.host) else getproxies()
+    return proxies.get(target.scheme) or proxies.get("all")
+
+
 def _cause(error: Exception, url: str) -> str:
     """The cause in a few words, without a URL: that of a mirror or of a proxy may hold a password."""
     root: object = error
     while inner := _inner_error(root):
         root = inner
-    target = httpx.URL(url)
-    proxied = not proxy_bypass(target.host) and getproxies().keys() & {target.scheme, "all"}
-    through = " (through a proxy)" if proxied else ""
+    through = " (through a proxy)" if _proxy_of(url) else ""
     match error:
         case httpx.ConnectTimeout():
             return f"timeout: no connection was made in time{through}"
@@ -136,10 +142,9 @@ class Host:
         most = settings.nws_max_concurrency
         self._limiters = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
         self.http = httpx.AsyncClient(
-            transport=transport,
+            transport=transport or Transport(None if settings.simulated else _proxy_of(settings.nws_api_base)),
             headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
             timeout=httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds),
-            limits=httpx.Limits(),  # none: the limiters bound the requests
         )
 
     def now(self) -> datetime:
