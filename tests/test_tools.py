@@ -279,6 +279,17 @@ async def test_whole_numbers_and_negative_zero_are_what_they_equal(world):
 
 def test_what_a_client_sent_is_shown_short_and_printable():
     assert shortened("a\x1b\u2028é" + "b" * 99) == "a?\\u2028\\xe9" + "b" * 45 + "..."
+    for length in (59, 60, 61, 10**6):
+        assert shortened("b" * length) == ("b" * length if length <= 60 else "b" * 57 + "...")
+        assert shortened("é" * length) == "\\xe9" * 14 + "\\..."
+
+
+def test_of_a_long_text_no_more_is_looked_at_than_is_shown():
+    class Text(str):
+        def encode(self, *_):
+            raise AssertionError
+
+    assert shortened(Text("b" * 10**6)) == "b" * 57 + "..."
 
 
 # Answers
@@ -993,14 +1004,37 @@ async def test_answers_take_no_more_memory_than_set():
     async with opened(mcp_answer_cache_bytes=1 << 20) as world:
         for number in range(200):
             await world.call("get-forecast", {"latitude": 40 + number / 1000, "longitude": -100})
-        assert 0.9 * (1 << 20) < world.answers._cache.currsize <= 1 << 20
+        assert 0.9 * (7 << 17) < world.answers._cache.currsize <= 7 << 17
         assert world.answers._building == {}
+
+
+async def test_what_is_remembered_of_calls_takes_no_more_memory_than_set():
+    async with opened(mcp_answer_cache_bytes=1 << 20) as world:
+        answers = world.answers
+        keys = [("get-forecast", b"x" * 500 + b"%d" % number) for number in range(1000)]
+        for _ in range(2):
+            for key in keys:
+                answers.parse("get-forecast", SEATTLE, key)
+                kept = answers._queries_by_key
+                assert sum(1024 + len(name) + len(text) for name, text in kept) == answers._keys_bytes <= 1 << 17
+        await world.call()
+        assert answers.lookup_key(keys[-1])
+        assert answers.lookup_key(keys[0]) is None
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1012, True), (1013, False), (60_000, False)])
+async def test_a_call_of_unusual_length_is_not_remembered(world, length, kept):
+    key = ("get-forecast", b"x" * length)
+    world.answers.parse("get-forecast", SEATTLE, key)
+    await world.call()
+    assert (world.answers.lookup_key(key) is not None) == kept
+    assert world.ready()
 
 
 async def test_an_answer_larger_than_the_cache_is_given_and_not_kept():
     """7 descriptions of 12,000 characters that take 12 bytes each, twice, are more than the 1 MiB allowed."""
     async with opened(mcp_answer_cache_bytes=1 << 20) as world:
-        world.faults.alerts_features = 50
+        world.faults.alerts_features = 12
         world.edit = lengthen
         arguments = {"state": "CA", "limit": 200}
         assert not (await world.call("get-alerts", arguments)).isError

@@ -27,7 +27,8 @@ RETRY_REFRESH_S = 5 * SECONDS
 OBSERVATION_PATIENCE_S = 1 * SECONDS
 NO_OBSERVATION_S = 60 * SECONDS
 ENTRY_BYTES = 1024
-MOST_KEYS = 10_000
+KEYS_SHARE = 8
+MOST_KEY_BYTES = 1024
 FEW_ALERTS = 100
 
 Key = tuple[Any, ...]
@@ -67,39 +68,51 @@ class Query(NamedTuple):
 class Answers:
     """Answers tool calls from a cache of finished results, or builds a result from NWS's data.
 
-    * `lookup` and `lookup_key` return a cached result without waiting, or None.
-    * `answer` waits for a result, at most `NWS_DEADLINE_SECONDS`, and raises WeatherError.
+    * `lookup_key(key)` returns the cached result of a call whose very bytes were sent before, or None.
+    * `parse(tool, arguments, key)` validates a call; all spellings of its arguments make the same query.
+    * `lookup(query)` returns the cached result without waiting, or None.
+    * `answer(query, progress)` waits for the result, at most `NWS_DEADLINE_SECONDS`, and raises WeatherError.
 
     Concurrent calls for the same thing share one build. A result expires as soon as a document of NWS that it is made
     of expires, or a period or alert in it ends. A call in the last tenth of that time gets the cached result and starts
-    a refresh. At most `MCP_ANSWER_CACHE_BYTES` are cached, least recently used out first.
+    a refresh. At most `MCP_ANSWER_CACHE_BYTES` are cached: seven eighths for results, least recently used out first,
+    and the rest for the keys of calls.
     """
 
     def __init__(self, nws: NWS, settings: Settings, metrics: Metrics) -> None:
         self.nws, self.settings, self.metrics = nws, settings, metrics
         self.clock = nws.clock
         self.places = Places()
-        self._cache: LRUCache[Key, CachedResult] = LRUCache(settings.mcp_answer_cache_bytes, getsizeof=_size)
-        metrics.answer_cache_bytes.set_function(lambda: self._cache.currsize)
+        self._most_keys_bytes = settings.mcp_answer_cache_bytes // KEYS_SHARE
+        most_bytes = settings.mcp_answer_cache_bytes - self._most_keys_bytes
+        self._cache: LRUCache[Key, CachedResult] = LRUCache(most_bytes, getsizeof=_size)
+        metrics.answer_cache_bytes.set_function(lambda: self._cache.currsize + self._keys_bytes)
         self._building: Flights[Key, CachedResult] = Flights(nws.start)
         self._queries_by_key: dict[Key, Query] = {}
+        self._keys_bytes = 0
         self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
         self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
     def lookup_key(self, key: Key, *, in_task: bool = True) -> CachedResult | None:
-        """The cached result of the call that `parse` last got with this key; else None."""
+        """The cached result of the call that `parse` stored under this key; else None."""
         query = self._queries_by_key.get(key)
         return None if query is None else self.lookup(query, in_task=in_task)
 
     def parse(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Query:
-        """Validates a call, and stores it for `lookup_key`. `tool` must be a key of `TAKES`. Raises BadArgument."""
+        """Validates a call. Raises BadArgument. `tool` must be a key of `TAKES`.
+
+        Stores the query for `lookup_key`, unless `key` has more than MOST_KEY_BYTES: nobody sends such a call twice.
+        """
         args, note = understood(tool, arguments), ""
         if args.place is not None:
             args, note = located(args, self.places)
         query = Query((tool, note, *args.__dict__.values()), tool, args, note)
-        if key:
-            if len(self._queries_by_key) >= MOST_KEYS:
+        key_bytes = sum(map(len, key or ()))
+        if key and key_bytes <= MOST_KEY_BYTES and key not in self._queries_by_key:
+            self._keys_bytes += ENTRY_BYTES + key_bytes
+            if self._keys_bytes > self._most_keys_bytes:
                 self._queries_by_key.clear()
+                self._keys_bytes = ENTRY_BYTES + key_bytes
             self._queries_by_key[key] = query
         return query
 

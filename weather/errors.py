@@ -144,6 +144,6 @@ def counted(number: float, what: str) -> str:
 
 def shortened(text: str, most: int = 60) -> str:
     """Escapes and cuts the text of a client to at most `most` printable ASCII characters."""
-    plain = text.encode("ascii", "backslashreplace").decode()
+    plain = text[: most + 1].encode("ascii", "backslashreplace").decode()
     plain = "".join(character if character.isprintable() else "?" for character in plain)
     return plain if len(plain) <= most else plain[: most - 3] + "..."

@@ -196,6 +196,7 @@ async def test_an_empty_forecast_is_an_error_and_the_last_good_one_serves(world)
         with pytest.raises(BadAnswer, match="no periods"):
             await nws.forecast(*SEATTLE)
         world.edits = []
+        world.clock.now += 10
         assert not (await nws.forecast(*SEATTLE))[1].stale
         world.clock.now += 3600
         world.edits = [("/forecast", change(periods=[]))]

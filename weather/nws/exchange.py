@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
@@ -17,7 +18,11 @@ from weather.nws.worker import Worker
 
 T = TypeVar("T")
 
-MOST_BYTES = 8 * MIB  # The longest answer seen, the alerts of the whole country, had 1.7 MB.
+MOST_BYTES = 8 * MIB
+# The longest seen: 5 KB, 130 KB, and 1.7 MB for the alerts of the whole country, which nobody requests here.
+BOUNDS = dict.fromkeys(("point", "observation"), 256 * KIB) | dict.fromkeys(("forecast", "stations"), MIB)
+BOUNDS |= {"alerts": 2 * MIB}
+MOST_PROBLEM_BYTES = 64 * KIB
 MOST_REDIRECTS = 5
 LARGE_BYTES = 256 * KIB
 
@@ -41,17 +46,22 @@ class UpstreamRequest(Generic[T]):
     stale_s: float
     refusal: Callable[[int, str], WeatherError | None] = lambda status, problem: None
     optional: bool = False
-    decode: Callable[[bytes], object] = from_json
+    decode: Callable[[bytearray], object] = from_json
+
+    @property
+    def most_bytes(self) -> int:
+        return BOUNDS.get(self.name, MOST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`body` is the decoded JSON; None if it is `null`, no JSON, or longer than MOST_BYTES. `size` is in bytes."""
+    """`body` is the decoded JSON; None if it is `null`, no JSON, or too long. `size` is in bytes."""
 
     status: int
     headers: httpx.Headers
     size: int
     body: Any
+    too_long: bool
 
     @property
     def problem(self) -> str:
@@ -64,28 +74,37 @@ class Reply:
         return float(match[1]) if match else 0.0
 
 
-async def fetch(http: httpx.AsyncClient, asked: UpstreamRequest[Any], worker: Worker) -> Reply:
-    """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL."""
+async def fetch(http: httpx.AsyncClient, asked: UpstreamRequest[Any], worker: Worker, held: AsyncExitStack) -> Reply:
+    """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL.
+
+    A large body has one of few places in memory, until `held` is closed.
+    """
     request = http.build_request("GET", asked.url)
     for _ in range(MOST_REDIRECTS + 1):
         async with aclosing(await http.send(request, stream=True)) as response:
             if response.next_request is None:
-                return await _read(response, asked, worker)
+                return await _read(response, asked, worker, held)
             if response.next_request.url.host != request.url.host:
                 raise httpx.TooManyRedirects("to another host", request=request)
             request = response.next_request
     raise httpx.TooManyRedirects("in circles", request=request)
 
 
-async def _read(response: httpx.Response, asked: UpstreamRequest[Any], worker: Worker) -> Reply:
+async def _read(response: httpx.Response, asked: UpstreamRequest[Any], worker: Worker, held: AsyncExitStack) -> Reply:
     """Reads the raw bytes. An unrequested compressed body is not JSON: httpx would inflate it a thousandfold."""
     content, body = bytearray(), None
-    async for chunk in cast(httpx.AsyncByteStream, response.stream):
-        content += chunk
-        if len(content) > MOST_BYTES:
-            break
-    size = len(content)
-    if "json" in response.headers.get("Content-Type", "") and size <= MOST_BYTES:
+    most_bytes = asked.most_bytes if response.status_code == HTTPStatus.OK else MOST_PROBLEM_BYTES
+    declared = response.headers.get("Content-Length", "")
+    size = int(declared) if declared.isdecimal() else 0
+    if size <= most_bytes:
+        async for chunk in cast(httpx.AsyncByteStream, response.stream):
+            if len(content) <= LARGE_BYTES < len(content) + len(chunk):
+                await held.enter_async_context(worker.places)
+            content += chunk
+            if len(content) > most_bytes:
+                break
+        size = len(content)
+    if size <= most_bytes and "json" in response.headers.get("Content-Type", ""):
         with suppress(ValueError):  # also raised for half a surrogate pair, which JSON can escape and UTF-8 not write
-            body = await worker.run(asked.decode, bytes(content), long=size > LARGE_BYTES)
-    return Reply(response.status_code, response.headers, size, body)
+            body = await worker.run(asked.decode, content, long=size > LARGE_BYTES)
+    return Reply(response.status_code, response.headers, size, body, too_long=size > most_bytes)

@@ -60,7 +60,8 @@ class Flight(Generic[T]):
         except Exception as error:
             if not isinstance(error, WeatherError):
                 log.exception("nobody foresaw this")  # logged here, since no caller may be left to raise it in
-            self._error = error
+            error.__cause__ = error.__context__ = None  # They, and tracebacks, would hold what could not be read.
+            self._error = error.with_traceback(None)
         finally:
             self._done = True
             self._changed.set()

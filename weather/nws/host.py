@@ -8,6 +8,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +22,7 @@ import stamina
 from weather.config import MIB, MINUTES, SECONDS, Settings
 from weather.errors import BadAnswer, Rejected, TooSlow, Unavailable
 from weather.metrics import Metrics
-from weather.nws.exchange import MOST_BYTES, Reply, UpstreamRequest, fetch
+from weather.nws.exchange import LARGE_BYTES, Reply, UpstreamRequest, fetch
 from weather.nws.transport import Transport
 from weather.nws.worker import Worker
 
@@ -151,7 +153,10 @@ class Host:
         return self.epoch + timedelta(seconds=self.clock())
 
     async def get(self, request: UpstreamRequest[Any], notify: Callable[[str], None]) -> Reply:
-        """A response with status 200 and JSON. `notify` gets a note for each retry. Raises WeatherError."""
+        """A response with status 200, whose body is the data. `notify` gets a note for each retry.
+
+        Raises WeatherError.
+        """
         attempts = 1 if request.optional else self.settings.nws_max_retries + 1
         deadline_s = self.settings.nws_deadline_seconds
 
@@ -183,10 +188,10 @@ class Host:
 
     async def _once(self, request: UpstreamRequest[Any]) -> Reply:
         self._breaker.check()
-        async with self._limiters[request.optional]:  # first in, first out
+        async with self._limiters[request.optional], AsyncExitStack() as held:  # first in, first out
             self._breaker.check(probe=not request.optional)
             try:
-                reply = await self._fetch(request)
+                reply = await self._fetch(request, held)
                 refusal = request.refusal(reply.status, reply.problem)
                 if refusal is None:
                     self._check(reply)
@@ -195,23 +200,24 @@ class Host:
                 if not request.optional:
                     self._breaker.failed(failure)
                 raise
-        if not request.optional:
-            self._breaker.answered()
-        if reply.status != HTTPStatus.OK:
-            general = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
-            raise refusal or general
-        if reply.size > MOST_BYTES:
-            raise BadAnswer(f"it is longer than {MOST_BYTES // MIB} MiB")
-        return reply
+            if not request.optional:
+                self._breaker.answered()
+            if reply.status != HTTPStatus.OK:
+                general = Rejected(reply.status) if reply.status < 500 else Unavailable(STATUS.format(reply.status))
+                raise refusal or general
+            if reply.too_long:
+                raise BadAnswer(f"it is longer than {request.most_bytes / MIB:g} MiB")
+            data = await self.worker.run(request.read, reply.body, long=reply.size > LARGE_BYTES)
+            return replace(reply, body=data)
 
-    async def _fetch(self, request: UpstreamRequest[Any]) -> Reply:
+    async def _fetch(self, request: UpstreamRequest[Any], held: AsyncExitStack) -> Reply:
         """Raises _AttemptError for each exception of httpx."""
         # A trickling body never meets the read timeout, and httpx.ASGITransport has no timeouts.
         longest_s = self.settings.nws_connect_timeout_seconds + self.settings.nws_read_timeout_seconds
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, OPTIONAL_TIMEOUT_S) if request.optional else longest_s):
-                reply = await fetch(self.http, request, self.worker)
+                reply = await fetch(self.http, request, self.worker, held)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:
@@ -232,7 +238,7 @@ class Host:
 
     def _check(self, reply: Reply) -> None:
         """Raises _AttemptError for a response that is a failure of the host, whatever the request."""
-        if reply.status == HTTPStatus.OK and reply.body is None and reply.size <= MOST_BYTES:
+        if reply.status == HTTPStatus.OK and reply.body is None and not reply.too_long:
             raise _AttemptError("it sent something that is not weather data")
         if reply.status in FAILURES:
             # Retry-After may also be an HTTP date (RFC 9110, 10.2.3), which is ignored.

@@ -17,7 +17,7 @@ from msgspec import Raw
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from weather.config import MINUTES
+from weather.config import KIB, MINUTES
 from weather.errors import BadAnswer, NoForecast
 from weather.nws.lifecycle import Message, in_force, rank
 from weather.nws.shapes import Alert, AlertsData, CamelModel, ForecastData, Observation, Period, Point
@@ -25,6 +25,8 @@ from weather.nws.shapes import Alert, AlertsData, CamelModel, ForecastData, Obse
 NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
 MOST_PERIODS = 30  # 5 to 16 have been seen
+MOST_FEATURES, MOST_FEATURE_BYTES = 5_000, 256 * KIB  # 529 in the whole country have been seen, of 4 KB each
+PARTS = {"updated", "pagination"}
 MOST_HOURS = 60  # 48 are shown; the others replace those that end while the forecast is cached.
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
@@ -90,17 +92,24 @@ def read_observation(body: object) -> Observation:
     return observation.model_copy(update={"wind_direction": None}) if calm else observation
 
 
-def decode_features(content: bytes) -> object:
-    """A collection whose features are still bytes: `_object` decodes one at a time, which takes less memory.
+def decode_features(content: bytearray) -> object:
+    """A collection whose features are still bytes, and what else is read of it.
 
-    Decodes content of another form as a whole. Raises ValueError.
+    `_object` decodes one feature at a time: all at once would take much memory. Raises ValueError.
     """
     try:
         parts = msgspec.json.decode(content, type=dict[str, Raw])
-        features = msgspec.json.decode(parts.pop("features"), type=list[Raw])
+        features = msgspec.json.decode(parts["features"], type=list[Raw])[: MOST_FEATURES + 1]
     except (KeyError, msgspec.MsgspecError, RecursionError):
-        return from_json(content)
-    return {name: from_json(bytes(part)) for name, part in parts.items()} | {"features": features}
+        return from_json(content[: MOST_FEATURE_BYTES + 1])  # what is longer is no JSON then
+    return {name: _decoded(parts[name]) for name in PARTS & parts.keys()} | {"features": features}
+
+
+def _decoded(part: Raw) -> object:
+    content = bytes(part)
+    if len(content) > MOST_FEATURE_BYTES:
+        raise ValueError("too long")
+    return from_json(content)
 
 
 def read_alerts(body: object, requested: Callable[[str], bool] = lambda zone: True) -> AlertsData:
@@ -113,6 +122,8 @@ def read_alerts(body: object, requested: Callable[[str], bool] = lambda zone: Tr
     match body:
         case {"pagination": {"next": link}} if link:
             raise BadAnswer(f"{what} has another page")
+    if len(features) > MOST_FEATURES:
+        raise BadAnswer(f"{what} has more than {MOST_FEATURES:,}")
     properties = (_part(feature, "properties", dict, "an alert") for feature in features)
     meant = (raw for raw in properties if str(raw.get("status")).lower() not in NOT_MEANT)
     alerts = sorted(in_force((Message.of(_alert(raw), raw) for raw in meant), requested), key=rank)
@@ -137,7 +148,7 @@ def _period(value: object, **changes: object) -> Period:
 def _object(value: object, what: str) -> dict[str, Any]:
     if isinstance(value, Raw):
         with suppress(ValueError):
-            value = from_json(bytes(value))
+            value = _decoded(value)
     if not isinstance(value, dict):
         raise BadAnswer(f"{what} is not a JSON object")
     return value

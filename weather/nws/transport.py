@@ -55,7 +55,9 @@ class _Stream(httpcore.AsyncNetworkStream):
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        """Lets go what has come, which may be megabytes: closed connections are in cycles."""
+        if stream := self.__dict__.pop("_stream", None):
+            await stream.aclose()
 
     def get_extra_info(self, info: str) -> Any:
         """`is_readable` of an idle connection means to httpcore that it has to be closed."""

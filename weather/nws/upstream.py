@@ -19,7 +19,7 @@ from cachetools import LRUCache, TLRUCache, TTLCache
 
 from weather.config import KIB, MINUTES, SECONDS
 from weather.errors import BadAnswer, UpstreamError, WeatherError
-from weather.nws.exchange import LARGE_BYTES, Reply, UpstreamRequest
+from weather.nws.exchange import Reply, UpstreamRequest
 from weather.nws.flights import Flight, Flights, Progress, silent
 from weather.nws.host import Host
 
@@ -33,6 +33,7 @@ STALE_COPY_REFRESH_S = 5 * SECONDS
 STALE_COPY_LIFE_S = 10 * SECONDS
 PATIENCE_WITH_STALE_COPY_S = 3 * SECONDS
 FAILING_REMEMBERED_S = 10 * MINUTES
+BAD_ANSWER_REMEMBERED_S = 10 * SECONDS
 MOST_REMEMBERED = 10_000
 # An upper bound of a document's memory: a fixed part, and a part for each byte of JSON. `make bench-upstream` measures.
 DOCUMENT_BYTES = 2 * KIB
@@ -67,6 +68,10 @@ class Options(TypedDict, total=False):
     progress: Progress
 
 
+def _forgotten_at(_: str, error: WeatherError, now: float) -> float:
+    return now + (BAD_ANSWER_REMEMBERED_S if isinstance(error, BadAnswer) else error.lasts_s)
+
+
 class Upstream:
     """The cache of documents. Works only within `opened`. Shares one flight among all requests for a URL."""
 
@@ -76,7 +81,7 @@ class Upstream:
         self._cache: LRUCache[str, Document[Any]] = LRUCache(settings.nws_cache_bytes, lambda document: document.size)
         self.metrics.nws_cache_bytes.set_function(lambda: self._cache.currsize)
         self._flights: Flights[str, Document[Any]] = Flights(self.start)
-        self._refusals = TLRUCache[str, WeatherError](MOST_REMEMBERED, lambda _, error, now: now + error.lasts_s, clock)
+        self._failures = TLRUCache[str, WeatherError](MOST_REMEMBERED, _forgotten_at, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
         # Waiting for two documents in sequence must leave time to use the stale copies.
         self._patience_s = min(PATIENCE_WITH_STALE_COPY_S, 0.3 * settings.nws_deadline_seconds)
@@ -106,19 +111,21 @@ class Upstream:
 
     async def get(self, request: UpstreamRequest[T], **options: Unpack[Options]) -> Document[T]:
         """The document from the cache or from NWS; the stale copy if NWS fails or is slow. Raises WeatherError."""
-        refresh_ahead = options.get("refresh_ahead", False)
-        if refusal := self._refusals.get(request.url):
+        refresh_ahead, failure = options.get("refresh_ahead", False), self._failures.get(request.url)
+        if failure and not isinstance(failure, UpstreamError):
             self.metrics.cache.labels(request.name, "hit").inc()
-            raise refusal.with_traceback(None)  # Each raise would extend its traceback.
+            raise failure.with_traceback(None)  # Each raise would extend its traceback.
         document: Document[T] | None = None if options.get("bypass_cache") else self._cache.get(request.url)
         if document and self.clock() < (document.refresh_at if refresh_ahead else document.expires_at):
             self.metrics.cache.labels(request.name, "hit").inc()
             return document
         self.metrics.cache.labels(request.name, "refresh" if refresh_ahead else "miss").inc()
         stale_copy = self.stale_copy(request)
-        flight = self._flights.join(request.url, partial(self._fetch, request))
-        flight.kept |= stale_copy is not None
         try:
+            if failure:
+                raise failure.with_traceback(None)
+            flight = self._flights.join(request.url, partial(self._fetch, request))
+            flight.kept |= stale_copy is not None
             with anyio.fail_after(self._patience_s if stale_copy else None):
                 return await flight.wait(options.get("progress", silent))
         except (UpstreamError, TimeoutError):
@@ -130,29 +137,29 @@ class Upstream:
         if note := NOTES.get(request.name):
             flight.notify(note)
         try:
-            document = await self._document(request, await self.host.get(request, flight.notify))
+            document = self._document(request, await self.host.get(request, flight.notify))
         except UpstreamError as error:
             if isinstance(error, BadAnswer):
                 log.warning("%s: %s", httpx.URL(request.url).raw_path.decode(), error)
+                self._failures[request.url] = error
             since = self._failing.get(request.url, self.clock() - error.since_s)
             self._failing[request.url] = since
             error.since_s = self.clock() - since
             raise
         except WeatherError as refusal:
-            self._refusals[request.url] = refusal
+            self._failures[request.url] = refusal
             raise
         self._failing.pop(request.url, None)
         if document.size <= self._cache.maxsize:
             self._cache[request.url] = document
         return document
 
-    async def _document(self, request: UpstreamRequest[T], reply: Reply) -> Document[T]:
-        data = await self.host.worker.run(request.read, reply.body, long=reply.size > LARGE_BYTES)
+    def _document(self, request: UpstreamRequest[T], reply: Reply) -> Document[T]:
         max_age_s = reply.seconds("Cache-Control", r"(?<![\w-])max-age=(\d{1,9})")
         _, ttl_s, _ = sorted((*request.ttl_bounds_s, max_age_s))
         now = self.clock()
         return Document(
-            data,
+            reply.body,
             fetched=self.host.now(),
             refresh_at=now + REFRESH_AHEAD * ttl_s,
             expires_at=now + ttl_s,

@@ -15,13 +15,18 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 SWITCH_S = 0.0005 * SECONDS
+PLACES = 4
 
 
 class Worker:
-    """Runs one function at a time. It must be pure: read what nobody changes, and change only what it returns."""
+    """Runs one function at a time. It must be pure: read what nobody changes, and change only what it returns.
+
+    `places` are for what waits: large bodies in memory.
+    """
 
     def __init__(self) -> None:
         self._lock = anyio.Lock()
+        self.places = anyio.CapacityLimiter(PLACES)
 
     async def run(self, function: Callable[[A], T], given: A, *, long: bool) -> T:
         """The function's result; one that is not `long` runs at once, in the event loop."""
