@@ -3,7 +3,7 @@
 import pytest
 
 from weather.access import Access, Admission, check_host_and_origin
-from weather.access.handshake import negotiate
+from weather.access.handshake import base_url, negotiate
 from weather.config import Settings
 from weather.errors import Refusal
 
@@ -285,3 +285,26 @@ def test_host_and_origin_count_whatever_the_path():
     check_host_and_origin(handshake(path="/metrics"), Settings.read())
     scope = handshake(path="/metrics", host="evil.example")
     assert refused(check_host_and_origin, scope, Settings.read()) == (421, "host")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "forwarded", "url"),
+    [
+        ("ws", [], "http://localhost:8000"),
+        ("wss", [], "https://localhost:8000"),
+        ("https", [], "https://localhost:8000"),
+        ("http", ["https"], "https://localhost:8000"),
+        ("http", ["HTTPS"], "https://localhost:8000"),
+        ("ws", ["wss"], "https://localhost:8000"),
+        ("wss", ["ws"], "http://localhost:8000"),
+        ("https", ["http"], "http://localhost:8000"),
+        ("http", ["https, http"], "https://localhost:8000"),
+        ("http", [" https ,http"], "https://localhost:8000"),
+        ("https", ["http,https"], "http://localhost:8000"),
+        ("http", ["https", "http"], "https://localhost:8000"),
+        ("https", ["http", "https"], "http://localhost:8000"),
+        ("https", [""], "https://localhost:8000"),
+    ],
+)
+def test_the_first_scheme_that_a_proxy_forwards_is_the_clients(scheme, forwarded, url):
+    assert base_url(handshake(*(("x-forwarded-proto", each) for each in forwarded), scheme=scheme)) == url

@@ -100,6 +100,6 @@ class Access(Bearer):
 
 def base_url(scope: Scope) -> str:
     """Scheme and host as the client sees them; a gateway that terminates TLS sends X-Forwarded-Proto."""
-    forwarded = b"".join(header(scope, b"x-forwarded-proto"))
-    secure = forwarded == b"https" if forwarded else scope.get("scheme") in ("https", "wss")
-    return f"http{'s' if secure else ''}://{header(scope, b'host')[0].decode('latin-1')}"
+    forwarded = b",".join(header(scope, b"x-forwarded-proto")).decode("latin-1")
+    scheme = forwarded.partition(",")[0].strip().lower() or scope.get("scheme")  # The first is the client's.
+    return f"http{'s' if scheme in ('https', 'wss') else ''}://{header(scope, b'host')[0].decode('latin-1')}"
