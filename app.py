@@ -20,7 +20,7 @@ import httpx
 from weather import __version__, logs, serving
 from weather.access import PROTECTED_RESOURCES, SUBPROTOCOL, Access, check_host_and_origin
 from weather.answers import Answers
-from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Receive, Scope, Send
+from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Receive, Scope, Send, sent_path
 from weather.config import Settings, unknown_variables
 from weather.console import Console
 from weather.errors import Refusal, SettingError
@@ -97,14 +97,14 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     except Refusal as refusal:
         found = refused(scope, refusal, sessions.metrics)
     if found:  # Otherwise it is answered already, or the client is gone.
-        shared = access.cors_headers(scope) if scope["path"] in (HTTP_PATH, *PROTECTED_RESOURCES) else {}
+        shared = access.cors_headers(scope) if sent_path(scope) in (HTTP_PATH, *PROTECTED_RESOURCES) else {}
         await respond(scope, send, found, shared)
     sessions.preload()
 
 
 async def answer(scope: Scope, receive: Receive, send: Send, access: Access) -> Response | None:
     """Raises Refusal."""
-    path, sessions = scope["path"], scope["state"]["sessions"]
+    path, sessions = sent_path(scope), scope["state"]["sessions"]
     if path not in ("/health", "/ready"):
         check_host_and_origin(scope, sessions.settings)
     if path == HTTP_PATH:

@@ -89,8 +89,9 @@ async def run(scope, receive):
     return sent
 
 
-async def request(state, method, path, *headers, server=LOOPBACK, receive=None):
+async def request(state, method, path, *headers, server=LOOPBACK, receive=None, **more):
     scope = {"type": "http", "method": method, "path": path, "headers": headers, "server": server, "state": state}
+    scope |= more
     return await run(scope, receive or script({"type": "http.request", "body": b"", "more_body": False}))
 
 
@@ -235,6 +236,13 @@ async def test_other_methods_are_not_allowed(method):
         for path in ("/", "/health", "/ready", "/metrics"):
             assert await request(state, method, path, HOST) == NOT_ALLOWED
         assert await request(state, method, "/nowhere", HOST) == NOT_FOUND
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/health", "/metrics", "/", "/.well-known/oauth-protected-resource"])
+async def test_another_spelling_of_a_path_is_not_the_path(path):
+    async with running() as state:
+        found = await request(state, "GET", path, HOST, raw_path=b"%2f" + path[1:].encode())
+        assert found == NOT_FOUND
 
 
 async def test_metrics_are_prometheus_text():

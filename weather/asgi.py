@@ -1,4 +1,4 @@
-"""ASGI types, header look-up, and the paths of the MCP endpoints."""
+"""ASGI types, path and header look-up, and the paths of the MCP endpoints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 WEBSOCKET_PATH, HTTP_PATH = "/ws", "/mcp"
+
+
+def sent_path(scope: Scope) -> str:
+    """The path as the client sent it: `/%6dcp` is not `/mcp`. A server may leave out `raw_path`; then it is `path`."""
+    raw: bytes | None = scope.get("raw_path")
+    return scope["path"] if raw is None else raw.decode("latin-1")
 
 
 def header(scope: Scope, name: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weather.asgi import HTTP_PATH, Scope, Send
+from weather.asgi import HTTP_PATH, Scope, Send, sent_path
 from weather.errors import Refusal
 from weather.metrics import Metrics
 
@@ -47,7 +47,7 @@ def refused(scope: Scope, refusal: Refusal, metrics: Metrics) -> Response:
     level = logging.DEBUG if what == "request" and refusal.reason in ASTRAY else logging.WARNING
     log.log(level, "%s refused", what, extra={"fields": {"reason": refusal.reason, "peer": peer(scope)}})
     body: dict[str, Any] = {"error": refusal.reason, "message": str(refusal)}
-    if what == "request" and scope["path"] == HTTP_PATH:  # mcp 2.x shows its user no other message than this one's.
+    if what == "request" and sent_path(scope) == HTTP_PATH:  # mcp 2.x shows its user no other message than this one's.
         code = INVALID_REQUEST if refusal.status < 500 else INTERNAL_ERROR
         body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": str(refusal), "data": body}}
     return Response.of(body, refusal.status, refusal.headers)

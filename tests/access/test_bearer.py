@@ -105,6 +105,7 @@ def forged(header, payload=None):
 
 def scope_with(*authorization, query=b""):
     return {
+        "type": "websocket",
         "path": "/ws",
         "query_string": query,
         "headers": [
@@ -222,6 +223,22 @@ async def test_without_a_usable_token_file_nobody_passes_and_one_line_says_why(c
         with pytest.raises(SettingError, match=r"MCP_AUTH_TOKENS_FILE is .*a readable file with a token in each line"):
             Access(settings)
         file.write_text("first")
+
+
+@pytest.mark.parametrize("authorization", [[], ["Bearer s3cret"]])
+async def test_a_token_as_subprotocol_counts_in_a_handshake_only(authorization):
+    access = Access(Settings.read(mcp_auth_tokens="s3cret"))
+    scope = scope_with(*authorization)
+    offered = scope["headers"] + [(b"sec-websocket-protocol", b"mcp, mcp.auth.s3cret")]
+    over_http = {**scope, "type": "http", "path": "/mcp", "headers": offered}
+    in_handshake = {**scope, "headers": offered}
+    for request, passes in ((over_http, bool(authorization)), (in_handshake, not authorization)):
+        if passes:
+            await access.authorize(request)
+        else:
+            with pytest.raises(Refusal) as refusal:
+                await access.authorize(request)
+            assert refusal.value.reason == ("token_invalid" if authorization else "token_missing")
 
 
 # JWTs

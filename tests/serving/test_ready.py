@@ -383,6 +383,7 @@ HTTP_ASIDE = {
     "a connection that is to close": posted(CALL, "connection: keep-alive\r\n"),
     "an upgrade": posted(CALL, "upgrade: h2c\r\n"),
     "another path": posted(CALL, path="/mcp?x=y"),
+    "another spelling of the path": posted(CALL, path="/%6dcp"),
     "a chunked body": f"POST /mcp HTTP/1.1\r\nhost: localhost\r\n{ACCEPT}transfer-encoding: chunked\r\n\r\n"
     f"{len(CALL):x}\r\n{CALL}\r\n0\r\n\r\n".encode(),
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from weather.access.bearer import Bearer
 from weather.access.origins import check_host_and_origin
-from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header
+from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header, sent_path
 from weather.errors import Refusal
 from weather.protocol.messages import SESSION_VERSIONS, VERSION
 
@@ -52,7 +52,7 @@ class Access(Bearer):
 
     async def admit(self, scope: Scope) -> Admission:
         """Runs every check on a WebSocket handshake; raises Refusal. The path has to be exact, not percent-encoded."""
-        if scope["path"] != WEBSOCKET_PATH or scope.get("raw_path") not in (None, WEBSOCKET_PATH.encode()):
+        if sent_path(scope) != WEBSOCKET_PATH:
             raise Refusal(404, "path", f"The MCP endpoint is {WEBSOCKET_PATH}.")
         subprotocol = negotiate(scope)
         check_host_and_origin(scope, self._settings)
@@ -64,8 +64,9 @@ class Access(Bearer):
         Raises Refusal, whose challenge names the resource metadata where an issuer is set (RFC 9728 section 5.1).
         """
         sent = header(scope, b"authorization")
-        tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
-        sent += [f"Bearer {token}".encode() for token in tokens]  # Browsers cannot set headers on a WebSocket.
+        if scope["type"] == "websocket":  # Browsers cannot set headers on it.
+            tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
+            sent += [f"Bearer {token}".encode() for token in tokens]
         try:
             return await self.check(sent, scope.get("query_string", b""))
         except Refusal as refusal:

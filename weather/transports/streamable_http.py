@@ -16,7 +16,7 @@ import anyio
 
 from weather.access import Access, check_host_and_origin
 from weather.answers import Key
-from weather.asgi import HTTP_PATH, Receive, Scope, Send, header
+from weather.asgi import HTTP_PATH, Receive, Scope, Send, header, sent_path
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
@@ -92,7 +92,7 @@ class StreamableHTTP:
 
         None if the headers do not pass every check, or if a later request with the same ones might not.
         """
-        if scope["method"] != "POST" or scope["path"] != HTTP_PATH or scope["query_string"]:
+        if scope["method"] != "POST" or sent_path(scope) != HTTP_PATH or scope["query_string"]:
             return None
         if self._settings.checks_tokens or header(scope, b"origin"):
             return None
