@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.raw import Raw
 from weather.access import Access, Admission, check_host_and_origin
 from weather.access.handshake import base_url, negotiate
 from weather.config import Settings
@@ -17,7 +18,7 @@ def handshake(*headers, path="/ws", host="localhost:8000", server=LOOPBACK, quer
     """A scope as hypercorn builds it: the subprotocols are those of the last header line."""
     lines = [(b"host", host.encode("latin-1"))] if host is not None else []
     lines += [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    offers = [value.decode() for name, value in lines if name == b"sec-websocket-protocol"]
+    offers = [value.decode("latin-1") for name, value in lines if name == b"sec-websocket-protocol"]
     return {
         "type": "websocket",
         "path": path,
@@ -97,6 +98,23 @@ def test_mcp_in_a_line_that_hypercorn_drops_is_refused_and_the_message_says_how_
 def test_the_offers_of_the_scope_count_where_the_header_is_not_shown():
     assert negotiate(handshake(subprotocols=["mcp"])) == "mcp"
     assert refused(negotiate, handshake(subprotocols=["other"])) == (400, "subprotocol")
+
+
+NOT_ASCII = ["caf\xe9", "mcp, caf\xe9", "caf\xe9, mcp", "mcp, mcp.auth.caf\xe9"]
+
+
+@pytest.mark.parametrize("subprotocols", [["mcp"], ["mcp", "caf\xe9"], []])
+@pytest.mark.parametrize("line", NOT_ASCII)
+def test_offers_that_are_not_ascii_are_refused_however_a_server_reads_them(line, subprotocols):
+    scope = handshake(("sec-websocket-protocol", line), subprotocols=subprotocols)
+    assert refused(negotiate, scope) == (400, "subprotocol")
+
+
+@pytest.mark.parametrize("line", NOT_ASCII)
+def test_offers_that_are_not_ascii_get_a_400_from_hypercorn_and_leave_no_traceback(server, line):
+    with Raw(server.port, **{"Sec-WebSocket-Protocol": line}) as raw:
+        assert raw.answer.split()[1] == "400"
+    assert "Traceback" not in server.log
 
 
 def test_a_refused_subprotocol_is_not_shown_since_it_may_carry_a_token():

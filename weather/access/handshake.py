@@ -30,13 +30,15 @@ class Admission(NamedTuple):
 def negotiate(scope: Scope) -> str | None:
     """The subprotocol to accept (RFC 6455 section 4.2.2), None when none was offered; raises Refusal.
 
-    hypercorn reads offers from the last header line alone, and fails when another one is accepted. The draft SEP-1288
-    adds "mcp.version.<version>", and "mcp.auth.<token>", which carries a token and is never accepted.
+    hypercorn reads offers from the last header line alone, and fails when another one is accepted; a header that is
+    not ASCII it refuses itself. The draft SEP-1288 adds "mcp.version.<version>", and "mcp.auth.<token>", which carries
+    a token and is never accepted.
     """
+    offered = _offered(scope)
     for subprotocol in SUBPROTOCOLS:
-        if subprotocol in scope["subprotocols"]:
+        if subprotocol in scope["subprotocols"] and "".join(offered).isascii():
             return subprotocol
-    if any(_offered(scope)) or any(scope["subprotocols"]):
+    if any(offered) or any(scope["subprotocols"]):
         message = f"Offer the subprotocol '{SUBPROTOCOL}', in one Sec-WebSocket-Protocol header line, or none at all."
         raise Refusal(400, "subprotocol", message)
     return None
