@@ -206,6 +206,72 @@ def test_who_does_not_read_an_answer_is_cut_off(impatient, asked):
         eventually(lambda: gauges(impatient.port)["process_open_fds"] <= before, "cut off")
 
 
+UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+UPGRADE += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+
+def status(server, line, host="localhost", more=""):
+    with connected(server) as client:
+        client.sendall(f"{line} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode())
+        return int(until(client, b"\r\n\r\n").split()[1])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "expected"),
+    [
+        ("GET", "", "", 200),
+        ("GET", "/", "", 200),
+        ("GET", "/health", "", 200),
+        ("HEAD", "/ready", "", 200),
+        ("GET", "/metrics", "", 200),
+        ("GET", "/mcp", "", 405),
+        ("OPTIONS", "/mcp", "", 200),
+        ("POST", "/mcp", "Content-Length: 0\r\n", 415),
+        ("GET", "/ws", "", 426),
+        ("GET", "/ws?any=thing", UPGRADE, 101),
+        ("GET", "/mcp", UPGRADE, 404),
+        ("GET", "/%6dcp", "", 404),
+        ("GET", "//mcp", "", 404),
+        ("GET", "/http://localhost/mcp", "", 404),
+    ],
+)
+def test_a_target_in_absolute_form_is_served_like_one_in_origin_form(server, method, path, more, expected):
+    """RFC 9112, 3.2.2."""
+    for scheme in ("http", "HTTPS", "ws"):
+        assert status(server, f"{method} {scheme}://localhost{path}", more=more) == expected
+    assert status(server, f"{method} {path or '/'}", more=more) == expected
+
+
+@pytest.mark.parametrize("more", ["", UPGRADE], ids=["http", "websocket"])
+@pytest.mark.parametrize(
+    ("authority", "host", "expected"),
+    [
+        ("localhost", "evil.example", None),
+        ("127.0.0.1:8000", "evil.example", None),
+        ("evil.example", "localhost", 421),
+        ("evil.example:80", "localhost", 421),
+        ("localhost.evil.example", "localhost", 421),
+        ("", "localhost", 400),
+        ("localhost@evil.example", "localhost", 400),
+        ("evil.example@localhost", "localhost", 400),
+        ("localhost:x", "localhost", 400),
+    ],
+)
+def test_the_host_of_a_target_in_absolute_form_counts_in_place_of_the_header(server, authority, host, expected, more):
+    """RFC 9112, 3.2.2: else a page could reach a server on this machine by whichever of the two is not checked."""
+    path = "/ws" if more else "/"
+    assert status(server, f"GET http://{authority}{path}", host, more) == (expected or (101 if more else 200))
+
+
+def test_an_origin_is_compared_with_the_host_of_a_target_in_absolute_form(server):
+    for line, host, expected in (
+        ("GET http://localhost:81/", "localhost:80", 200),
+        ("GET http://localhost:80/", "localhost:81", 403),
+        ("GET /", "localhost:81", 200),
+    ):
+        assert status(server, line, host, "Origin: http://localhost:81\r\n") == expected
+
+
 def test_http_2_is_not_spoken_to_who_begins_with_it(server):
     with connected(server) as client:
         client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")

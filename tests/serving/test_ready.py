@@ -324,12 +324,15 @@ LAST = posted(json.dumps(message("the last", "ping")), "connection: close\r\n")
 MORE = st.sampled_from(["", "", "", "x: y\r\n", "mcp-protocol-version: 2025-11-25\r\n", "expect: 100-continue\r\n"])
 
 
+TARGETS = st.sampled_from(["/mcp", "/mcp", "http://localhost/mcp", "HTTP://127.0.0.1/mcp", "http://evil.example/mcp"])
+
+
 @checked
-@given(st.lists(st.tuples(KINDS_OF_REQUEST, IDS, MORE), max_size=5), CUTS)
+@given(st.lists(st.tuples(KINDS_OF_REQUEST, IDS, MORE, TARGETS), max_size=5), CUTS)
 def test_http_is_answered_with_the_same_bytes_on_either_way(pair, requests, cuts):
     """Pipelined, and in whatever pieces they are sent; each head comes twice."""
-    bodies = zip(said(row[:2] for row in requests), (row[2] for row in requests), strict=True)
-    whole = b"".join(2 * posted(body, headers_of(body) or more) for body, more in bodies) + LAST
+    bodies = zip(said(row[:2] for row in requests), (row[2:] for row in requests), strict=True)
+    whole = b"".join(2 * posted(body, headers_of(body) or more, to) for body, (more, to) in bodies) + LAST
     check_same(pair, lambda server: answered(server, pieces(whole, cuts)))
 
 
@@ -366,9 +369,10 @@ def one_by_one(server, requests, apart=False):
 
 @pytest.mark.parametrize("apart", [False, True], ids=["together", "head and body apart"])
 @pytest.mark.parametrize("ready", [call(1, state="CA"), modern(1, state="CA")], ids=["legacy", "modern"])
-def test_the_short_way_is_taken_over_http(pair, ready, apart):
+@pytest.mark.parametrize("path", ["/mcp", "http://localhost/mcp"])
+def test_the_short_way_is_taken_over_http(pair, ready, apart, path):
     body = json.dumps(ready)
-    requests = [posted(body, headers_of(body) + f"x: {apart}\r\n")] * 20
+    requests = [posted(body, headers_of(body) + f"x: {apart}\r\n", path)] * 20
     before = [replies(server) for server in pair]
     check_same(pair, lambda server: one_by_one(server, requests, apart))
     taken, none = (replies(server) - number for server, number in zip(pair, before, strict=True))
@@ -384,6 +388,7 @@ HTTP_ASIDE = {
     "an upgrade": posted(CALL, "upgrade: h2c\r\n"),
     "another path": posted(CALL, path="/mcp?x=y"),
     "another spelling of the path": posted(CALL, path="/%6dcp"),
+    "another host in the target than in Host": posted(CALL, path="http://evil.example/mcp"),
     "a chunked body": f"POST /mcp HTTP/1.1\r\nhost: localhost\r\n{ACCEPT}transfer-encoding: chunked\r\n\r\n"
     f"{len(CALL):x}\r\n{CALL}\r\n0\r\n\r\n".encode(),
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

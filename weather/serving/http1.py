@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, cast
 
 import h11
@@ -17,6 +18,17 @@ from weather.config import KIB
 from weather.serving.connection import CLOSE_TIMEOUT_S, Application
 
 AHEAD = 256 * KIB
+ABSOLUTE_FORM = re.compile(rb"(?:http|ws)s?://([^/?#]*)/?(.*)", re.IGNORECASE)
+
+
+def origin_form(request: h11.Request) -> h11.Request:
+    """A target in absolute form names the host, and a server must ignore `Host` then (RFC 9112, 3.2.2)."""
+    absolute = ABSOLUTE_FORM.fullmatch(request.target)
+    if not absolute:
+        return request
+    host, rest = absolute.groups()
+    headers = [(b"Host", host), *(header for header in request.headers.raw_items() if header[0].lower() != b"host")]
+    return h11.Request(method=request.method, target=b"/" + rest, headers=headers, http_version=request.http_version)
 
 
 class Exchange(HTTPStream):
@@ -64,6 +76,7 @@ class HTTP1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         status = 505
         if request.http_version in (b"1.1", b"1.0"):
+            request = origin_form(request)  # hypercorn would take the whole URL for the path.
             try:
                 await super()._create_stream(request)
                 if self._tcp.short_way:
