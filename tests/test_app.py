@@ -185,9 +185,14 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
         (
             "MCP_ALLOWED_HOSTS",
             "http://example.com/",
-            "names as in a Host header, such as example.com or example.com:8080, apart by commas, or *",
+            "names as in a Host header, such as example.com, example.com:8080 or *.example.com, apart by commas, or *",
         ),
-        ("MCP_ALLOWED_ORIGINS", "null", "origins such as https://example.com, apart by commas, or *"),
+        (
+            "MCP_ALLOWED_ORIGINS",
+            "null",
+            "origins of pages, such as https://example.com or https://*.example.com, without a path, apart by commas,"
+            " or *",
+        ),
     ],
 )
 async def test_bad_setting_fails_the_startup_with_one_sentence(monkeypatch, variable, value, expected):

@@ -17,12 +17,25 @@ from weather.errors import SettingError, TooSlow
         ("NWS_API_BASE", "simulator", "simulator"),
         ("NWS_USER_AGENT", "weather/1.0 (me@example.com)", "weather/1.0 (me@example.com)"),
         ("MCP_ALLOWED_HOSTS", " a.example:80, ,[::1] ", ("a.example:80", "[::1]")),
+        (
+            "MCP_ALLOWED_HOSTS",
+            "*.A.example, *.b.example:8080, localhost:*",
+            ("*.a.example", "*.b.example:8080", "localhost:*"),
+        ),
+        ("MCP_ALLOWED_HOSTS", "10.0.0.7, FD00:0::7, [::1]:*", ("10.0.0.7", "[fd00::7]", "[::1]:*")),
+        ("MCP_ALLOWED_HOSTS", "a_b.example., a.example:65535", ("a_b.example.", "a.example:65535")),
         ("MCP_ALLOWED_HOSTS", "", ()),
         (
             "MCP_ALLOWED_ORIGINS",
             "*,https://a.example,vscode-webview://b",
             ("*", "https://a.example", "vscode-webview://b"),
         ),
+        (
+            "MCP_ALLOWED_ORIGINS",
+            "https://*.A.example, http://localhost:*",
+            ("https://*.a.example", "http://localhost:*"),
+        ),
+        ("MCP_ALLOWED_ORIGINS", "http://[::1]:80, app://obsidian.md", ("http://[::1]:80", "app://obsidian.md")),
         ("MCP_COMPRESSION", "true", True),
         ("MCP_MAX_CONNECTIONS", "1", 1),
         ("MCP_MAX_STREAMS", "20000", 20000),
@@ -32,6 +45,33 @@ from weather.errors import SettingError, TooSlow
 def test_value_is_read(monkeypatch, variable, text, value):
     monkeypatch.setenv(variable, text)
     assert getattr(Settings.read(), variable.lower()) == value
+
+
+NO_HOSTS = "a*.example a.*.example *a.example *.*.a.example *. *.* *:* *:80 **  .a.example a..example a.example:"
+NO_HOSTS += (
+    " a.example:http a.example:080 a.example:0 a.example:65536 a.example:8* a.example:80:* a:b:* *.[::1] [::1 ::g"
+)
+NO_HOSTS += " caf\xe9.example a.example/ a.example/mcp u@a.example a.example?"
+NO_ORIGINS = f"null a.example *.a.example https://* https:// https://*: *://a.example a.example:443 {NO_HOSTS}"
+NO_ORIGINS += (
+    " ws://a.example wss://a.example WSS://*.a.example https:/a.example https//a.example https://a.example/app"
+)
+NO_ORIGINS += " https://https://a.example 1://a.example ://a.example"
+
+
+@pytest.mark.parametrize(
+    ("variable", "entry"),
+    [
+        *(("MCP_ALLOWED_HOSTS", entry) for entry in ["https://a.example", *NO_HOSTS.split()]),
+        *(("MCP_ALLOWED_ORIGINS", entry) for entry in NO_ORIGINS.split()),
+        *(("MCP_ALLOWED_ORIGINS", f"app://{entry}") for entry in NO_HOSTS.split()),
+    ],
+)
+def test_a_name_that_no_header_can_match_stops_the_start(monkeypatch, variable, entry):
+    monkeypatch.setenv(variable, f"*,{entry}")
+    with pytest.raises(SettingError, match=r"such as .*\*\.example\.com.* apart by commas, or \*\.$") as refused:
+        Settings.read()
+    assert refused.value.value == entry
 
 
 def test_a_setting_by_its_former_name_stops_the_start(monkeypatch):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import get_close_matches
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -30,6 +33,32 @@ def strip_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+LABELS = r"[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*\.?"
+AUTHORITY = re.compile(rf"(?:\[[0-9a-f:.]+\]|(?:\*\.)?{LABELS})(?::(?:\*|([1-9][0-9]{{0,4}})))?")
+SCHEME = re.compile(r"(?!wss?$)[a-z][a-z0-9+.-]*")  # A page that opens a WebSocket sends its own origin.
+
+
+def check_host(value: str) -> str:
+    """As a client sends it, in lower case and with an IPv6 address in brackets; raises ValueError if none could."""
+    value = value.lower()
+    with suppress(ValueError):
+        value = f"[{IPv6Address(value)}]"
+    match = AUTHORITY.fullmatch(value)
+    if value != "*" and not (match and int(match[1] or 1) < 1 << 16):
+        raise ValueError
+    return value
+
+
+def check_origin(value: str) -> str:
+    """As a browser sends it, in lower case; raises ValueError if none would."""
+    if value == "*":
+        return value
+    scheme, _, host = value.lower().partition("://")
+    if not SCHEME.fullmatch(scheme) or check_host(host) == "*":
+        raise ValueError
+    return f"{scheme}://{host}"
+
+
 def requires_jwks(value: str | None, info: ValidationInfo) -> str | None:
     if value and not info.data.get("mcp_auth_jwks_url"):
         raise ValueError("unset, or MCP_AUTH_JWKS_URL set with it")
@@ -49,8 +78,8 @@ def unknown_variables(*known: str) -> Iterator[str]:
 RENAMED = {"MCP_MAX_REQUESTS": "MCP_MAX_CONCURRENT_REQUESTS"}
 # At least one: an empty list of tokens or origins would open the server by mistake.
 COMMAS = (NoDecode, BeforeValidator(split_commas), Field(min_length=1))
-Host = Annotated[str, AfterValidator(str.lower), Field(pattern=r"^[^/@ ]*$")]
-Origin = Annotated[str, AfterValidator(str.lower), Field(pattern=r"^(\*|.*://.*[^/])$")]
+Host = Annotated[str, AfterValidator(check_host)]
+Origin = Annotated[str, AfterValidator(check_origin)]
 Token = Secret[Annotated[str, Field(pattern=r"^[!-~]+$")]]  # No client could send another one in a header.
 
 
@@ -97,10 +126,14 @@ class Settings(BaseSettings):
     mcp_grace_seconds: float = Field(10 * SECONDS, ge=0)
 
     mcp_allowed_hosts: Annotated[tuple[Host, ...], *COMMAS] = Field(
-        (), description="names as in a Host header, such as example.com or example.com:8080, apart by commas, or *"
+        (),
+        description="names as in a Host header, such as example.com, example.com:8080 or *.example.com, apart by"
+        " commas, or *",
     )
     mcp_allowed_origins: Annotated[tuple[Origin, ...], *COMMAS] = Field(
-        (), description="origins such as https://example.com, apart by commas, or *"
+        (),
+        description="origins of pages, such as https://example.com or https://*.example.com, without a path, apart by"
+        " commas, or *",
     )
     mcp_auth_tokens: Annotated[tuple[Token, ...], *COMMAS] = Field(
         (), description="a list of tokens, each one word in ASCII, apart by commas; or unset"

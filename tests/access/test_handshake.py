@@ -144,10 +144,25 @@ def test_a_refused_subprotocol_is_not_shown_since_it_may_carry_a_token():
         ("weather.example:", OUTSIDE, "weather.example"),
         ("[2001:DB8::1]:80", OUTSIDE, "[2001:db8::1]"),
         ("any.example", LOOPBACK, "*"),
+        ("a.weather.example", LOOPBACK, "*.weather.example"),
+        ("A.b_c.Weather.example:8080", OUTSIDE, "*.Weather.example"),
+        ("a.weather.example:8443", OUTSIDE, "*.weather.example:8443"),
+        ("a.weather.example", OUTSIDE, "*.weather.example:443"),
+        ("a.weather.example:9", OUTSIDE, "*.weather.example:*"),
+        ("app.localhost:5173", LOOPBACK, "*.localhost"),
+        ("localhost", LOOPBACK, "localhost:*"),
+        ("localhost:5173", LOOPBACK, "localhost:*"),
+        ("[::1]:5173", LOOPBACK, "[::1]:*"),
+        ("[fd00::7]:8080", OUTSIDE, "fd00::7"),
     ],
 )
 def test_a_host_that_passes(host, server, allowed):
     check_host_and_origin(handshake(host=host, server=server), allowing(hosts=allowed))
+
+
+FOREIGN = ("example.com", "evil-example.com", "evilexample.com", "example.com.evil.com", "a.example.com.evil.com")
+FOREIGN += ("a.example-com", "a.exampleXcom", "a.example.com.", ".example.com", "a..example.com", "example.com:80")
+FOREIGN += ("a.example.co", "com", "localhost", "127.0.0.1", "[::1]")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +181,12 @@ def test_a_host_that_passes(host, server, allowed):
         ("weather.example.evil.example", OUTSIDE, "weather.example"),
         ("weather.example:80", OUTSIDE, "weather.example:8443"),
         ("weather.example", OUTSIDE, "weather.example:8443"),
+        *((host, LOOPBACK, "*.example.com") for host in FOREIGN),
+        *((host, LOOPBACK, "*.example.com:*") for host in FOREIGN),
+        ("a.example.com:80", OUTSIDE, "*.example.com:8443"),
+        ("127.0.0.1", LOOPBACK, "localhost:*"),
+        ("evil-localhost:5173", LOOPBACK, "localhost:*"),
+        ("localhost.evil.example:5173", LOOPBACK, "localhost:*"),
     ],
 )
 def test_a_host_of_somebody_else_is_misdirected(host, server, allowed):
@@ -216,10 +237,32 @@ def from_page(origin, host="weather.example"):
         ("https://App.example", "weather.example", "https://other.example,https://app.example"),
         ("vscode-webview://abc", "weather.example", "vscode-webview://ABC"),
         ("https://any.example", "weather.example", "*"),
+        ("https://a.example.com", "weather.example", "https://*.example.com"),
+        ("HTTPS://A.b.Example.com", "weather.example", "https://*.Example.com"),
+        ("https://a.example.com", "weather.example", "https://*.example.com:443"),
+        ("https://app.example", "weather.example", "https://app.example:443"),
+        ("http://app.example", "weather.example", "http://app.example:80"),
+        ("https://a.example.com:8443", "weather.example", "https://*.example.com:*"),
+        ("http://localhost:5173", "weather.example", "http://localhost:*"),
+        ("http://localhost", "weather.example", "http://localhost:*"),
+        ("http://[::1]:5173", "weather.example", "http://[::1]:*"),
     ],
 )
 def test_an_origin_that_passes(origin, host, allowed):
     check_host_and_origin(from_page(origin, host), allowing(origins=allowed))
+
+
+FOREIGN_ORIGINS = (
+    "null",
+    "",
+    "a.example.com",
+    "http://a.example.com",
+    "https://a.example.com:8443",
+    "https://*.example.com",
+)
+FOREIGN_ORIGINS += ("https://evil.com/.example.com", "https://evil.com#.example.com", "https://evil.com:80.example.com")
+FOREIGN_ORIGINS += ("https://evil.com\\.example.com", "https://evil@a.example.com", "https://evil.com\n.example.com")
+FOREIGN_ORIGINS += ("https://a.example.com/", "https://a.example.com\n", "https://a.example.com, https://b.example.com")
 
 
 @pytest.mark.parametrize(
@@ -238,11 +281,33 @@ def test_an_origin_that_passes(origin, host, allowed):
         ("null", "weather.example", "*"),
         ("https://sub.app.example", "weather.example", "https://app.example"),
         ("http://app.example", "weather.example", "https://app.example"),
+        *((f"https://{host}", "weather.example", "https://*.example.com") for host in FOREIGN),
+        *((f"https://{host}", "weather.example", "https://*.example.com:*") for host in FOREIGN),
+        *((origin, "weather.example", "https://*.example.com") for origin in FOREIGN_ORIGINS),
+        *((origin, "weather.example", "https://*.example.com:443") for origin in FOREIGN_ORIGINS),
+        ("http://app.example:443", "weather.example", "https://app.example:443"),
+        ("http://app.example", "weather.example", "http://app.example:443"),
+        ("https://localhost:5173", "weather.example", "http://localhost:*"),
+        ("http://localhost:5173.evil.example", "weather.example", "http://localhost:*"),
+        ("http://localhost.evil.example", "weather.example", "http://localhost:*"),
+        ("http://localhost:", "weather.example", "http://localhost:*"),
     ],
 )
 def test_a_page_of_another_site_is_refused(origin, host, allowed):
     settings = allowing(origins=allowed)
-    assert refused(check_host_and_origin, from_page(origin, host), settings) == (403, "origin")
+    scope = from_page(origin, host)
+    assert refused(check_host_and_origin, scope, settings) == (403, "origin")
+    assert Access(settings).cors_headers(scope) == {}
+
+
+@pytest.mark.parametrize("allowed", ["https://*.example.com", "https://a.example.com:*", "*"])
+def test_a_page_that_an_entry_matches_may_read_the_response(allowed):
+    access = Access(allowing(origins=allowed))
+    assert (
+        access.cors_headers(from_page("https://A.example.com"))["access-control-allow-origin"]
+        == "https://A.example.com"
+    )
+    assert access.cors_headers(handshake()) == {}
 
 
 def test_two_origin_headers_are_refused_even_when_each_would_pass():

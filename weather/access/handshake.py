@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from weather.access.bearer import Bearer
-from weather.access.origins import check_host_and_origin
+from weather.access.origins import check_host_and_origin, origin_listed
 from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header, sent_path
 from weather.errors import Refusal
 from weather.protocol.messages import SESSION_VERSIONS, VERSION
@@ -92,7 +92,7 @@ class Access(Bearer):
     def cors_headers(self, scope: Scope) -> dict[str, str]:
         """Headers that let a page whose origin is in MCP_ALLOWED_ORIGINS read the response; none for any other."""
         name = b", ".join(header(scope, b"origin")).decode("latin-1")
-        if name in ("", "null") or not {name.lower(), "*"}.intersection(self._settings.mcp_allowed_origins):
+        if not name or not origin_listed(name.lower(), self._settings.mcp_allowed_origins):
             return {}
         return {
             "access-control-allow-origin": name,

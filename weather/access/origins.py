@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -26,15 +26,34 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
+@lru_cache(256)
+def pattern(entry: str) -> re.Pattern[str]:
+    """Matches what an entry of a setting stands for: `*.` is one label or more, `:*` any port or none, `*` anything."""
+    if entry == "*":
+        return re.compile(".*", re.DOTALL)
+    escaped = re.escape(entry)
+    return re.compile(escaped.replace(r"\*\.", r"(?:[a-z0-9_~-]+\.)+").replace(r":\*", "(?::[0-9]+)?"))
+
+
+def listed(spellings: Iterable[str], entries: Sequence[str]) -> bool:
+    return any(pattern(entry).fullmatch(spelling) for spelling in spellings for entry in entries)
+
+
+def origin_listed(origin: str, entries: Sequence[str]) -> bool:
+    """Whether an entry matches the origin, with its scheme's port too. None matches "null": sandboxed pages send it."""
+    ports = (f"{origin}:{port}" for scheme, port in DEFAULT_PORTS.items() if origin.startswith(f"{scheme}://"))
+    return origin != "null" and listed((origin, *ports), entries)
+
+
 def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
-    """Whether an entry of `allowed` is the name, without a port or with one of `ports`, or "*".
+    """Whether an entry of `allowed` matches the name, without a port or with one of `ports`.
 
     With `allowed` empty, a connection to a loopback address must name a loopback host. A page that rebinds its own
     name to loopback sends that name.
     """
     if not allowed:
         return not server or not is_loopback(str(server[0])) or is_loopback(name)
-    return not {"*", name, *(f"{name}:{port}" for port in ports)}.isdisjoint(allowed)
+    return listed((name, *(f"{name}:{port}" for port in ports)), allowed)
 
 
 def check_host_and_origin(scope: Scope, settings: Settings) -> None:
@@ -42,7 +61,7 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
     (RFC 9112 section 3.2).
 
     A Host without a port matches the ports of http and https, since the client's scheme is unknown behind a gateway.
-    An Origin (RFC 6454) passes if it is this host's or listed; "*" excludes "null", which sandboxed pages send.
+    An Origin (RFC 6454) passes if it is this host's or listed.
     """
     host = b", ".join(header(scope, b"host")).decode("latin-1")
     match = AUTHORITY.fullmatch(host.lower())
@@ -53,9 +72,9 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
         rule = "use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset"
         raise Refusal(421, "host", f"Host {host[:100]!a} is not served here: {rule}.")
     origins = [value.decode("latin-1").lower() for value in header(scope, b"origin")]
-    passing = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
-    passing |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
-    passing |= set(origins if "*" in settings.mcp_allowed_origins else settings.mcp_allowed_origins) - {"null"}
-    if len(origins) > 1 or not passing.issuperset(origins):
+    own = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
+    own |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
+    others = [origin for origin in origins if origin not in own]
+    if len(origins) > 1 or not all(origin_listed(origin, settings.mcp_allowed_origins) for origin in others):
         sent = ", ".join(origins)[:100]
         raise Refusal(403, "origin", f"Origin {sent!a} is neither this host's nor listed in MCP_ALLOWED_ORIGINS.")
