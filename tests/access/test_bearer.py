@@ -7,12 +7,14 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import jwt
 import pytest
@@ -20,7 +22,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.conftest import ROOT, Clock
-from tests.raw import TIMEOUT_S, answering
+from tests.raw import TIMEOUT_S, answering, posted
+from tests.raw import request as message
 from weather.access.bearer import is_among
 from weather.access.handshake import Access
 from weather.config import Settings
@@ -532,9 +535,54 @@ async def test_a_known_key_does_not_wait_for_the_fetch_of_an_unknown_one(issuer)
         assert await stranger == (401, "token_invalid")
 
 
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["silent", "dripping"])
+@contextmanager
+def dripping(certificate, sent):
+    """The URL of a server that sends this over TLS to one client and a byte each 0.2 s after it, and two events: the
+    client has come, and has left.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    came, left = threading.Event(), threading.Event()
+
+    def drip(listening):
+        with suppress(OSError), context.wrap_socket(listening.accept()[0], server_side=True) as client:
+            client.sendall(sent)
+            came.set()
+            while not left.wait(0.2):
+                client.sendall(b" ")
+        left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(TIMEOUT_S)
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/", came, left
+        left.set()
+        thread.join(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\nX-Header: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["header", "body"])
+def test_an_issuer_whose_answer_drips_holds_up_no_stop(serve, certificate, sent):
+    """What waits for keys gets its answer first."""
+    asked = posted(message(1, "ping")).replace(b"\r\n", f"\r\nAuthorization: Bearer {token()}\r\n".encode(), 1)
+    with dripping(certificate, sent) as (url, came, left):
+        server = serve(MCP_AUTH_JWKS_URL=url, SSL_CERT_FILE=str(certificate), MCP_GRACE_SECONDS="100")
+        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as client, client.makefile("rb") as file:
+            client.sendall(asked)
+            assert came.wait(TIMEOUT_S)
+            assert server.stop() == 0
+            assert file.readline().split() == [b"HTTP/1.1", b"503"]
+        assert left.wait(TIMEOUT_S)
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Header: ", b"HTTP/1.1 200 OK\r\n\r\n"],
+    ids=["silent", "dripping header", "dripping body"],
+)
 async def test_an_issuer_without_end_holds_up_no_handshake_and_keeps_no_connection(sent):
-    left = asyncio.Event()
+    left, threads = asyncio.Event(), threading.active_count()
 
     async def drip(reader, writer):
         writer.write(sent)
@@ -550,8 +598,11 @@ async def test_an_issuer_without_end_holds_up_no_handshake_and_keeps_no_connecti
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(TIMEOUT_S):
         port = server.sockets[0].getsockname()[1]
         access = Access(Settings.read(mcp_auth_jwks_url=f"http://127.0.0.1:{port}/"))
+        tasks = asyncio.all_tasks()
         assert await refused(access, token()) == (503, "keys")
         await left.wait()
+        await asyncio.gather(*(asyncio.all_tasks() - tasks))
+        assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize(("url", "loaded"), [(None, []), ("http://127.0.0.1:1/", ["cryptography", "jwt"])])
