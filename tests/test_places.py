@@ -164,6 +164,35 @@ def test_an_assumption_is_noted(few, query, note):
     assert few.find(query).note == note
 
 
+@pytest.mark.parametrize(
+    ("begun", "names"),
+    [
+        ("oak", ["Oak, ME", "Oak, MT", "Oak, OH", "Oak, OH (Ash County)"]),
+        *((begun, ["Oak, OH", "Oak, OH (Ash County)"]) for begun in ("Oak, O", "oak oh", " OAK ,OHI", "oak o")),
+        *((begun, ["Saint Ash, MT"]) for begun in ("st a", "St. Ash, M", "saint", "sai")),
+        ("was", ["Washington, DC"]),
+        ("elm", ["Elm, NY", "Elm, VT"]),
+        ("elm ny", ["Elm, NY"]),
+        ("ofi", ["O Fir, ME"]),
+        ("100", ["Elm, NY 10002"]),
+        *((begun, []) for begun in ("", ",", "o", "oa", "fi, oh", "OFR", "oak, x", "zzz", "x" * 10_000, "a " * 5_000)),
+    ],
+)
+def test_a_name_that_is_begun_is_completed_the_largest_place_first(few, begun, names):
+    assert few.names(begun) == names
+
+
+@pytest.mark.parametrize(
+    ("begun", "name"),
+    [("bost", "Boston, MA"), ("new y", "New York, NY"), ("st l", "St. Louis, MO"), ("nyc", "New York, NY"),
+     ("washington d", "Washington, DC"), ("springfield mo", "Springfield, MO"), ("0210", "Boston, MA 02108")],
+)  # fmt: skip
+def test_what_is_completed_is_found(real, begun, name):
+    names = real.names(begun)
+    assert names[0] == name
+    assert [real.find(each).name for each in names] == names
+
+
 def test_a_question_is_located(few):
     asked, note = located(understood("get-weather", {"place": "elm, new york"}), few)
     assert note == ""

@@ -35,6 +35,13 @@ def find_area(text: str) -> str | None:
     return _CODES.get(re.sub("^(state|commonwealth)of|state$", "", _plain(text)))
 
 
+def areas_from(text: str) -> list[str]:
+    """The codes, in order, of the areas whose code or name begins with the text; all of them for ""."""
+    start = text.lower()
+    said = {code: [f"{code} {AREAS[code]}", *names.split("|")] for code, names in _NAMES.items()}
+    return sorted(code for code, names in said.items() if any(name.lower().startswith(start) for name in names))
+
+
 def _plain(text: str) -> str:
     return re.sub(r"[\W_]", "", text).lower()
 

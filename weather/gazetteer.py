@@ -16,12 +16,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from weather.areas import areas_from
+
 DATA = Path(__file__).with_name("places.tsv")
 LONG = {"n": "north", "s": "south", "e": "east", "w": "west", "st": "saint", "ste": "sainte", "ft": "fort"}
 LONG |= {"mt": "mount", "pt": "point", "hts": "heights", "spgs": "springs", "spg": "spring", "jct": "junction"}
 START = 3  # Typos in the first letters are found by trying all edits, later ones among the lines near by.
 AROUND_BYTES = 8000  # more than a hundred lines
 LIKE, MOST_LIKE = 0.8, 20
+SHORTEST, LONGEST = 3, 100  # characters of a name to complete
 EARTH_KM = 6371.0
 
 
@@ -66,7 +69,30 @@ class Gazetteer:
 
     def lines(self, key: str) -> Iterator[Line]:
         """All lines of a key, in the order of the file."""
-        data, start, head = self.data, self._start(key), f"{key}\t".encode()
+        return self._beginning(key, f"{key}\t")
+
+    def names(self, text: str) -> list[str]:
+        """Names of the towns and ZIP codes that `text` begins: "bost", "boston, m", "boston mass", "021".
+
+        The largest first; those with another such name last. Takes a few ms at most.
+        """
+        town, comma, state = text[:LONGEST].partition(",")
+        words = words_of(town)
+        parts = [(words, words_of(state))] if comma else [(words[:at], words[at:]) for at in range(1, len(words) + 1)]
+        lines = [line for town, state in parts for line in self._towns(town, state, whole=bool(comma or state))]
+        lines.sort(key=lambda line: (line.other_name, -line.population))
+        return list(dict.fromkeys(line.name for line in lines))
+
+    def _towns(self, town: list[str], state: list[str], *, whole: bool) -> Iterator[Line]:
+        """Lines of the town if `whole`, else of towns that it begins: its last word stands for no other then."""
+        key = key_of(*town) if whole else key_of(*town[:-1]) + "".join(town[-1:])
+        lines = iter(()) if len(key) < SHORTEST else self.lines(key) if whole else self._beginning(key, key)
+        states = areas_from(" ".join(state))
+        return (line for line in lines if line.state in states and not line.airport)
+
+    def _beginning(self, key: str, text: str) -> Iterator[Line]:
+        """All lines from the key on that begin with the text."""
+        data, start, head = self.data, self._start(key), text.encode()
         while data[start : start + len(head)] == head:
             end = data.find(b"\n", start)
             yield msgspec.convert(data[start:end].decode().split("\t"), Line, strict=False)

@@ -1,4 +1,4 @@
-"""The resources are the same in both eras."""
+"""The resources are the same in both eras: what is listed, read and completed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from tests.protocol.test_modern import META
 from tests.protocol.test_subscriptions import CA, ask, modern
 from tests.raw import Raw, call
 
+BY_POINT, BY_PLACE = "weather://forecast/{latitude},{longitude}", "weather://forecast/{place}"
 RESOURCES = {
     "a list": ("resources/list", {}, lambda found: found["resources"]),
     "templates": ("resources/templates/list", {}, lambda found: [each["name"] for each in found["resourceTemplates"]]),
@@ -22,7 +24,7 @@ RESOURCES = {
         lambda found: found["completion"]["values"],
     ),
 }
-FOUND = [[], ["alerts", "forecast"], "application/json", ["NH", "NJ", "NM", "NY"]]
+FOUND = [[], ["alerts", "forecast", "forecast-of-place"], "application/json", ["NH", "NJ", "NM", "NY"]]
 
 
 @pytest.mark.parametrize(("row", "found"), list(zip(RESOURCES.values(), FOUND, strict=True)), ids=RESOURCES)
@@ -37,7 +39,7 @@ def test_both_eras_offer_the_same_resources(server, row, found):
 
 
 @pytest.mark.parametrize(
-    "uri", ["", "nope", "weather://alerts/ca", "weather://alerts/XX", "weather://forecast/1,", CA + "/"]
+    "uri", ["", "nope", "weather://alerts/ca", "weather://alerts/XX", "weather://forecast/", CA + "/"]
 )
 def test_an_unknown_resource_is_the_error_of_the_era(server, uri):
     with Raw(server.port) as old:
@@ -53,3 +55,53 @@ def test_a_resource_holds_the_structured_content_of_the_tool(server):
         structured = raw.receive()["result"]["structuredContent"]
         held = raw.ask("resources/read", {"uri": CA})["result"]["contents"][0]["text"]
     assert json.loads(held) == structured
+
+
+@pytest.fixture(params=["with a session", "without"])
+def asked(request, server):
+    """Asks in the era; returns the whole response."""
+    with Raw(server.port) as raw:
+        if request.param == "without":
+            yield lambda method, params: raw.ask(method, params | {"_meta": META})
+        else:
+            yield raw.initialize().ask
+
+
+def begun(uri, name, value):
+    return {"ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": name, "value": value}}
+
+
+def test_the_forecast_of_a_place_is_read(asked):
+    for uri in ("weather://forecast/Boston%2C%20ma", "weather://forecast/02108"):
+        (content,) = asked("resources/read", {"uri": uri})["result"]["contents"]
+        assert content["uri"] == uri
+        assert json.loads(content["text"])["place"].startswith("Boston, MA")
+
+
+def test_the_forecast_of_an_unknown_place_says_what_is_known(asked):
+    error = asked("resources/read", {"uri": "weather://forecast/Elm%20Street"})["error"]
+    assert error["code"] in (-32602, -32002)
+    assert '"Elm Street", which is not known; it should be a US city' in error["message"]
+
+
+def test_a_place_is_completed(asked):
+    completion = asked("completion/complete", begun(BY_PLACE, "place", "bost"))["result"]["completion"]
+    assert completion["values"][0] == "Boston, MA"
+    assert (completion["total"], completion["hasMore"]) == (len(completion["values"]), False)
+
+
+def test_a_hundred_values_are_sent_at_most(asked):
+    completion = asked("completion/complete", begun(BY_PLACE, "place", "san"))["result"]["completion"]
+    assert (len(completion["values"]), completion["hasMore"]) == (100, True)
+    assert completion["total"] > 100
+
+
+def test_what_has_no_choices_gets_none(asked):
+    assert asked("completion/complete", begun(BY_POINT, "latitude", "4"))["result"]["completion"]["values"] == []
+
+
+@pytest.mark.parametrize("uri", ["weather://alerts/{state}", BY_POINT, "weather://forecast/Boston", "get-weather"])
+def test_only_an_argument_of_the_template_is_completed(asked, uri):
+    error = asked("completion/complete", begun(uri, "place", "bost"))["error"]
+    assert error["code"] == -32602
+    assert f"the place of {BY_PLACE}" in error["message"]

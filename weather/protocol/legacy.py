@@ -98,7 +98,7 @@ def answered(
         case "resources/list" | "resources/templates/list":
             result = resources.listed(request)
         case "completion/complete":
-            result = resources.completed(request)
+            result = resources.completed(request, answers.places)
         case "tools/list":
             if read.cursor is not None:
                 raise InvalidMessage(INVALID_PARAMS, "There is one page of tools: send no cursor.", request.id)

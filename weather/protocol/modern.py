@@ -86,7 +86,7 @@ def answered(
         case "resources/list" | "resources/templates/list":
             return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
         case "completion/complete":
-            return messages.result(request.id, _complete(resources.completed(request)))
+            return messages.result(request.id, _complete(resources.completed(request, answers.places)))
         case "resources/read":
             query = resources.parse(answers, request, INVALID_PARAMS)
             if ready := answers.lookup(query):

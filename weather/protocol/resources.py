@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from weather.answers import Answers, CachedResult, Query
-from weather.areas import AREAS
+from weather.areas import AREAS, areas_from
 from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
+from weather.places import Places
 from weather.protocol.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
 
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
+FORECAST_OF_PLACE = "weather://forecast/{place}"
+MOST_VALUES = 100  # the specification's
 NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
-_URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER})")
+_URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER}|forecast/([^/?#]+))")
 
 _JSON = {"mimeType": "application/json"}
 _TEMPLATES = [
     {"uriTemplate": ALERTS, "name": "alerts", "title": "Alerts of a state, territory or marine area", **_JSON},
     {"uriTemplate": FORECAST, "name": "forecast", "title": "Forecast for a point", **_JSON},
+    {"uriTemplate": FORECAST_OF_PLACE, "name": "forecast-of-place", "title": "Forecast for a place", **_JSON},
 ]
 LISTS = {
     "resources/list": json.dumps({"resources": []}),  # Some clients bind or read each resource that is listed.
@@ -40,17 +45,20 @@ def listed(request: Request) -> str:
     return LISTS[request.method]
 
 
-def completed(request: Request) -> str:
-    """The result of `completion/complete`: areas by the beginning of a code or a name; raises InvalidMessage."""
+def completed(request: Request, places: Places) -> str:
+    """The result of `completion/complete`: areas by the beginning of a code or a name, and names of places.
+
+    Raises InvalidMessage.
+    """
     match request.params:
         case {"ref": {"type": "ref/resource", "uri": str(uri)}, "argument": {"name": str(name), "value": str(value)}}:
-            if uri in (ALERTS, FORECAST) and f"{{{name}}}" in uri:
-                given = value.lower()
-                texts = {code: (f"{code} {name}".lower(), name.lower()) for code, name in AREAS.items()}
-                found = sorted(code for code in texts if any(text.startswith(given) for text in texts[code]))
-                values = found if name == "state" else []
-                return json.dumps({"completion": {"values": values, "total": len(values), "hasMore": False}})
-    raise InvalidMessage(INVALID_PARAMS, f"What can be completed is the state of {ALERTS}.", request.id)
+            if uri in (ALERTS, FORECAST, FORECAST_OF_PLACE) and f"{{{name}}}" in uri:
+                complete = {"state": areas_from, "place": places.names}.get(name)
+                found = complete(value) if complete else []
+                some = {"values": found[:MOST_VALUES], "total": len(found), "hasMore": len(found) > MOST_VALUES}
+                return json.dumps({"completion": some})
+    why = f"What can be completed is the state of {ALERTS} and the place of {FORECAST_OF_PLACE}."
+    raise InvalidMessage(INVALID_PARAMS, why, request.id)
 
 
 def parse(answers: Answers, request: Request, missing: int) -> Query:
@@ -68,7 +76,10 @@ def _call(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
             return "get-alerts", {"state": found[1]}
         case re.Match() as found if found[2]:
             return "get-forecast", {"latitude": float(found[2]), "longitude": float(found[3])}
-    raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {ALERTS} and {FORECAST}.", missing)
+        case re.Match() as found if found[4]:
+            return "get-forecast", {"place": unquote(found[4])}
+    known = f"{ALERTS}, {FORECAST} and {FORECAST_OF_PLACE}"
+    raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {known}.", missing)
 
 
 async def read(answers: Answers, request: Request, query: Query, missing: int) -> CachedResult:
