@@ -39,6 +39,8 @@ LONGEST = (
     "test_load",
     "test_places",
     "test_console",
+    "test_page",
+    "test_drawn",
     "test_dispatch",
     "test_sessions",
     "test_websocket",

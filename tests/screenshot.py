@@ -1,4 +1,4 @@
-"""docs/console.png: the page as it looks after a burst and a forecast; `python -m tests.screenshot`."""
+"""docs/console.png: the page as it opens, and a message that is read; `python -m tests.screenshot`."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -6,24 +6,29 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import ROOT, serving
-from tests.test_console import CHROMIUM, FORECAST, QUIET, WEATHER, Tab
+from tests.console.conftest import CHROMIUM, DESKTOP, QUIET, Tab
+
+PLACES = ("Minneapolis, MN", "Denver, CO", "Boston, MA", "Chicago, IL", "Washington, DC", "Anchorage, AK")
 
 
 def main() -> None:
-    with TemporaryDirectory() as folder, serving(Path(folder)) as server, sync_playwright() as playwright:
+    with (
+        TemporaryDirectory() as folder,
+        serving(Path(folder), SIMULATOR_ALERTS_FEATURES="8") as server,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
-        tab = Tab(browser.new_page(viewport={"width": 1440, "height": 860}), server.http)
-        tab.page.goto(server.http)
-        tab.state("ready")
-        tab.call(WEATHER)
-        tab.page.locator("#load-tool").select_option("get-weather")
-        tab.page.get_by_role("button", name="Run").click()
-        tab.shows("Done.", "#load-status")
-        tab.call(FORECAST)
-        tab.page.get_by_text("periods as a table").click()
-        tab.frames("result get-forecast").first.wait_for()
+        tab = Tab(browser.new_page(viewport=DESKTOP, device_scale_factor=1.5), server.http)
+        for place in PLACES:  # the first that has alerts just now
+            tab.page.goto("about:blank")
+            tab.page.goto(f"{server.http}/#place={place}")
+            tab.beside("get-weather", "get-alerts", "get-forecast")
+            if tab.page.locator(".alert").count():
+                break
+        tab.frames("result get-forecast").wait_for()
+        tab.frames("tools/call get-weather").click()
         tab.page.mouse.move(0, 0)
-        tab.page.screenshot(path=ROOT / "docs" / "console.png", full_page=True)
+        tab.page.screenshot(path=ROOT / "docs" / "console.png")
         browser.close()
 
 

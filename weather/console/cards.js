@@ -1,47 +1,62 @@
-// Weather as facts, alerts as cards.
+// The weather now as a headline and facts; alerts as cards.
 
-import { el, when } from "./dom.js";
+import { el, listed, svg, when } from "./dom.js";
+import { symbol, wind } from "./draw.js";
 
-const SEVERITIES = ["Extreme", "Severe", "Moderate", "Minor", "Unknown"];
-const UNITS = { F: " °F", C: " °C", Mph: " mph", Kmh: " km/h", Percent: " %" };
-const TOLD = ["name", "temperature", "temperatureUnit", "shortForecast", "number", "icon", "isDaytime", "station"];
+const FRESH_MS = 2 * 3600000; // An older measurement is no headline.
+// By the end of a field's name.
+const UNITS = { F: "°F", C: "°C", Mph: " mph", Kmh: " km/h", InHg: " inHg", Hpa: " hPa", Miles: " miles", Km: " km" };
+const FACTS = [
+  ["Feels like", "windChill"], ["Feels like", "heatIndex"], ["Gusts", "windGust"], ["Humidity", "humidity"],
+  ["Dew point", "dewpoint"], ["Pressure", "pressure"], ["Visibility", "visibility"],
+];
 
-const level = ({ severity }) => (SEVERITIES.includes(severity) ? severity : "Unknown");
-const rank = (alert) => SEVERITIES.indexOf(level(alert));
-
-// "windSpeedMph": 11 → "wind speed", "11 mph"; whatever fields there are.
-function facts(fields) {
-  const untold = Object.entries(fields).filter(([name, value]) => !TOLD.includes(name) && typeof value !== "object");
-  return el("dl", { class: "facts" }, untold.map(([name, value]) => {
-    const [, stem, unit] = /^(.+?)(F|C|Mph|Kmh|Percent)?$/.exec(name);
-    const label = stem.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    const shown = /^\d{4}-\d\d-\d\dT/.test(value) ? when(value) : `${value}${UNITS[unit] ?? ""}`;
-    return el("div", {}, el("dt", {}, label), el("dd", {}, shown, name.startsWith("probability") && " %"));
-  }));
+function measure(data, name) {
+  const [unit, said] = Object.entries({ ...UNITS, Percent: "%" }).find(([each]) => name + each in data) ?? [];
+  return unit && `${data[name + unit]}${said}`;
 }
 
-export function weather({ period, observation }) {
-  const now = el("b", {}, `${period.temperature ?? "–"} °${period.temperatureUnit ?? ""}`);
-  const { name, station } = observation ?? {};
-  const seen = observation && [el("h4", {}, `Measured at ${name ?? station}`), facts(observation)];
-  return [el("p", { class: "now" }, now, `${period.name}: ${period.shortForecast ?? ""}`), facts(period), seen];
+function facts(seen) {
+  const air = ["Wind", wind({ ...seen, windSpeed: measure(seen, "windSpeed") })];
+  const all = [air, ...FACTS.map(([label, name]) => [label, measure(seen, name)])].filter(([, value]) => value);
+  const entry = ([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value));
+  return el("dl", { class: "facts" }, all.map(entry));
 }
 
-function card(alert, fresh) {
-  const [severity, ends] = [level(alert), alert.ends ?? alert.expires];
-  const hours = [alert.onset && `from ${when(alert.onset)}`, ends && `until ${when(ends)}`];
-  const told = [...hours, alert.urgency, alert.certainty];
-  const more = [alert.headline, alert.description, alert.instructions].filter(Boolean);
+// The headline is what was measured; where that is old or missing, the forecast.
+export function weather({ period, observation: seen }, zone) {
+  const { name, isDaytime, shortForecast: sky, probabilityOfPrecipitation: chance } = period;
+  const expected = period.temperature != null && `${period.temperature}°${period.temperatureUnit}`;
+  const measured = seen && [measure(seen, "temperature"), seen.text];
+  const isNow = measured?.[0] && new Date() - new Date(seen.time) < FRESH_MS;
+  const [degrees, words] = isNow ? measured : [expected || "–", sky];
+  const where = seen && `Measured at ${seen.name ?? seen.station}, ${when(seen.time, zone)}`;
+  const ahead = [[{ true: "high", false: "low" }[isDaytime], expected].filter(Boolean).join(" "), sky,
+    wind(period) && `wind ${wind(period)}`, chance != null && `precipitation ${chance}%`];
+  return [
+    el("div", { class: "now" }, svg("svg", { "aria-hidden": "true" }, symbol([words ?? sky], isDaytime === false)),
+      el("p", {}, el("b", {}, degrees), words), el("p", { class: "help" }, isNow ? where : `Forecast for ${name}`)),
+    el("p", {}, el("b", {}, name, ": "), listed(...ahead)),
+    period.detailedForecast && el("p", { class: "muted" }, period.detailedForecast),
+    seen && [!isNow && el("p", {}, `${where}: ${listed(...measured)}`), facts(seen)],
+  ];
+}
+
+function card(alert, zone, isNew) {
+  const { severity = "Unknown", ends = alert.expires } = alert;
+  const begins = new Date(alert.onset) > new Date() && `from ${when(alert.onset, zone)}`;
+  const more = [alert.headline, alert.description, alert.instructions, listed(alert.urgency, alert.certainty)];
   return el("article", { class: `alert ${severity.toLowerCase()}` },
-    el("h4", {}, el("b", { class: "severity" }, severity), alert.event, fresh && el("b", { class: "new" }, "new")),
-    el("p", {}, told.filter(Boolean).join(" · ")),
+    el("h4", {}, el("b", { class: "severity" }, severity), alert.event, isNew && el("b", { class: "new" }, "new")),
+    el("p", {}, listed(begins, ends && `until ${when(ends, zone)}`)),
     el("p", { class: "help" }, alert.area),
-    el("details", {}, el("summary", {}, "What it says"), more.map((text) => el("p", { class: "prose" }, text))));
+    el("details", {}, el("summary", {}, "What it says"), more.map((text) => el("p", { class: "prose" }, text ?? ""))));
 }
 
-export function alerts({ alerts: all, total = all.length, stateName, state, countsBySeverity = {} }, fresh) {
-  const counts = Object.entries(countsBySeverity).map(([severity, count]) => `${count} ${severity}`);
-  const summary = total ? `${total} in force, ${all.length} shown (${counts.join(", ")})` : "no active alerts";
-  const sorted = [...all].sort((one, other) => rank(one) - rank(other));
-  return [el("p", {}, `${stateName ?? state}: ${summary}`), sorted.map((alert) => card(alert, fresh?.has(alert.id)))];
+export function alerts({ alerts: all, total = all.length, others, otherEvents, countsBySeverity = {} }, zone, fresh) {
+  const counts = Object.entries(countsBySeverity).map(([severity, count]) => `${count} ${severity}`).join(", ");
+  const summary = [`${total} in force`, counts && ` (${counts})`, all.length < total && `, ${all.length} shown`];
+  const beside = others > 0 && ` ${others} more not asked for: ${otherEvents?.join(", ")}.`;
+  return [el("p", { class: !total && "muted" }, total ? summary : "No alerts in force.", beside),
+    all.map((alert) => card(alert, zone, fresh?.has(alert.id)))];
 }

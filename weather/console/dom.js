@@ -2,8 +2,7 @@
 
 function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value != null) element.setAttribute(name, value);
+    if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return element;
@@ -13,23 +12,33 @@ export const el = (name, attributes = {}, ...children) => build(document.createE
 export const svg = (name, attributes = {}, ...children) =>
   build(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 export const $ = (id) => document.getElementById(id);
+export const onSubmit = (id, does) =>
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    does();
+  });
 
 export const size = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
 export const took = (ms) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
-export const clock = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(11, 23);
+export const listed = (...words) => words.filter(Boolean).join(" · ");
 
-// Weekday and time as the text itself has them: the place's own, whatever zone this browser is in.
-export const weekday = (iso) =>
-  new Date(`${iso.slice(0, 10)}T00:00Z`).toLocaleDateString("en", { weekday: "short", timeZone: "UTC" });
-export const when = (iso) => iso && `${weekday(iso)} ${iso.slice(11, 16)}${iso.endsWith("Z") ? " UTC" : ""}`;
+export const offset = (iso) => /[+-]\d\d:\d\d$/.exec(iso)?.[0];
+
+// In the place's zone if it is known, else in the offset of the text itself; always named, and today without the date.
+export function when(iso, zone = offset(iso) ?? "UTC") {
+  const said = (time, how) => new Date(time).toLocaleString("en-US", { ...how, timeZone: zone });
+  const day = { weekday: "short", month: "short", day: "numeric" };
+  try {
+    const time = said(iso, { hour: "numeric", minute: "2-digit", timeZoneName: "short" });
+    return said(iso, day) === said(Date.now(), day) ? time : `${said(iso, day)}, ${time}`;
+  } catch {
+    return when(iso, "UTC"); // Not every browser knows every zone.
+  }
+}
 
 export function copyable(text) {
-  const shown = el("pre", { tabindex: 0 }, text);
-  const button = el("button", { type: "button", class: "small" }, "Copy");
-  button.addEventListener("click", async () => {
-    getSelection().selectAllChildren(shown); // There is no clipboard beyond https and localhost.
-    await navigator.clipboard?.writeText(text);
-    button.textContent = navigator.clipboard ? "Copied" : "Selected";
-  });
-  return el("div", { class: "copyable" }, button, shown);
+  const copy = el("button", { type: "button", class: "small" }, "Copy");
+  copy.addEventListener("click", () => navigator.clipboard.writeText(text).then(() => copy.replaceChildren("Copied")));
+  const canCopy = Boolean(navigator.clipboard); // not beyond https and localhost
+  return el("div", { class: "copyable" }, canCopy && copy, el("pre", { tabindex: 0 }, text));
 }

@@ -1,84 +1,125 @@
-// A forecast as SVG: temperature, chance of precipitation and wind over one axis. What is missing leaves a gap.
+// A forecast as SVG, a column for each period. What is missing leaves a gap, and so does a number that has no room.
 
-import { el, svg, weekday } from "./dom.js";
+import { el, svg, when } from "./dom.js";
 
-const [LEFT, HEIGHT, TOP, BOTTOM, RAIN_TOP, RAIN_BOTTOM, WIND] = [34, 252, 34, 148, 170, 208, 224];
-const COMPASS = "N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split(" ");
+const [LEFT, HEIGHT, DAYS, SKY, HIGHS, TOP, BOTTOM, LOWS] = [36, 302, 15, 40, 72, 84, 162, 180];
+const [HOURS, RAIN_TOP, RAIN_BOTTOM, WINDS, SPEEDS] = [195, 215, 253, 276, 290];
+const [SYMBOL, DIGIT] = [26, 7]; // px, the widths of them
 
-const isHourly = ([, { startTime, endTime } = {}]) => new Date(endTime) - new Date(startTime) <= 3600000;
-const speed = ({ windSpeed }) => Math.max(...(String(windSpeed ?? "").match(/\d+/g) ?? [NaN]));
+export const isHourly = ([, { startTime, endTime } = {}]) => new Date(endTime) - new Date(startTime) <= 3600000;
+export const wind = ({ windSpeed, windDirection }) => [windSpeed, windDirection].filter(Boolean).join(" ");
 
-function words(period) {
-  const { name, startTime = "", temperature, temperatureUnit = "", shortForecast, windSpeed, windDirection } = period;
-  const chance = period.probabilityOfPrecipitation;
-  const title = name || `${weekday(startTime)} ${startTime.slice(11, 16)}`;
-  const wet = chance == null ? "–" : `${chance} % precipitation`;
-  const wind = [windSpeed, windDirection].filter(Boolean).join(" ");
-  return [title, `${temperature ?? "–"} °${temperatureUnit}`, shortForecast ?? "–", wet, wind];
+// Symbols by the words of a short forecast, the worst first; the page has their drawings.
+const KINDS = [
+  ["storm", /thunder|tornado|hurricane|tropical/i],
+  ["ice", /freezing [rds]|sleet|\bice\b|wintry|snow.*rain|rain.*snow/i],
+  ["snow", /snow|flurr|blizzard/i],
+  ["rain", /rain|shower|drizzle/i],
+  ["fog", /fog|haze|smoke|dust|\bash\b/i],
+  ["windy", /wind|breez|bluster/i],
+  ["cloudy", /(?<!partly )cloud|overcast/i],
+  ["partly", /partly|mostly (sunny|clear)|becoming/i],
+  ["clear", /sunny|clear|fair|hot|cold|frost/i],
+];
+const rank = (words) => KINDS.findIndex(([, pattern]) => pattern.test(words ?? ""));
+
+// That of the worst of several forecasts; null where their words name none.
+export function symbol(forecasts, isNight, place) {
+  const worst = Math.min(...forecasts.map(rank).filter((each) => each >= 0));
+  const [name] = KINDS[worst] ?? [];
+  const href = `#${name}${isNight && ["clear", "partly"].includes(name) ? "-night" : ""}`;
+  return name ? svg("use", { href, class: `symbol ${name}`, ...place }) : null;
 }
 
-function chart(periods, width) {
-  const [hourly, slot] = [isHourly(periods), (width - LEFT - 4) / periods.length];
-  const every = Math.max(1, Math.ceil(24 / slot)); // the labels that fit
-  const known = periods.map(({ temperature }) => temperature).filter(Number.isFinite);
-  const [coldest, warmest] = [Math.min(...known), Math.max(...known)];
-  const step = warmest - coldest > 50 ? 20 : 10;
-  const [low, high] = [Math.floor((coldest - 1) / step) * step, Math.ceil((warmest + 1) / step) * step];
+// As the text itself has them: the place's own, whatever zone this browser is in.
+const local = (iso, how) => new Date(`${iso.slice(0, 16)}Z`).toLocaleString("en-US", { ...how, timeZone: "UTC" });
+const isNight = ({ isDaytime, startTime = "" }) => !(isDaytime ?? !/T(0[0-5]|1[89]|2)/.test(startTime));
+
+function words(period, hourly, zone) {
+  const { name, startTime, temperature, temperatureUnit, shortForecast, probabilityOfPrecipitation: chance } = period;
+  const degrees = temperature == null ? "–" : `${temperature}°${temperatureUnit}`;
+  const title = hourly && startTime ? when(startTime, zone) : name;
+  return [title, degrees, shortForecast ?? "–", chance == null ? "–" : `${chance}%`, wind(period) || "–"];
+}
+
+function chart(periods, zone, width) {
+  const [hourly, slot, all] = [isHourly(periods), (width - LEFT - 2) / periods.length, [...periods.keys()]];
+  const every = [1, 2, 3, 4, 6, 8, 12, 24].find((step) => step * slot >= (hourly ? 36 : 16)) ?? periods.length;
+  const some = all.filter((index) => index % every === 0);
   const x = (index) => LEFT + (index + 0.5) * slot;
-  const y = (degrees) => BOTTOM - ((degrees - low) / (high - low)) * (BOTTOM - TOP);
-  const text = (at, down, content, kind) => svg("text", { x: at, y: down, class: kind }, String(content));
-  const column = (index, kind, title) =>
-    svg("rect", { x: x(index) - slot / 2, width: slot, height: HEIGHT, class: kind }, title);
-  const rule = (down, label) =>
-    [svg("path", { d: `M${LEFT} ${down}H${width}`, class: "grid" }), text(LEFT - 6, down + 4, label, "axis")];
+  const text = (at, y, content, kind) => svg("text", { x: at, y, class: kind }, content);
 
-  const unit = /[a-z/]+$/i.exec(periods[0].windSpeed ?? "")?.[0] ?? "";
-  const grid = [rule(RAIN_TOP, "100%"), rule(RAIN_BOTTOM, "0%"), text(LEFT - 6, WIND + 20, unit, "axis")];
-  for (let degrees = low; degrees <= high; degrees += step) grid.push(rule(y(degrees), `${degrees}°`));
-
-  const dates = periods.map(({ startTime = "" }) => startTime.slice(0, 10));
-  const marks = dates.map((date, index) => {
-    const last = dates.lastIndexOf(date);
-    const edge = svg("path", { d: `M${x(index) - slot / 2} 6V${HEIGHT}`, class: "edge" });
-    const wide = date && (last - index + 1) * slot > 23;
-    return date !== dates[index - 1] && [edge, wide && text((x(index) + x(last)) / 2, 15, weekday(date), "day")];
-  });
-
-  const line = (kind, chosen) => {
-    const has = (index) => chosen(periods[index].isDaytime) && Number.isFinite(periods[index].temperature);
-    const points = [...periods.keys()].filter(has).map((index) => [index, x(index), y(periods[index].temperature)]);
-    const path = points.map(([, ...at]) => at.map((value) => value.toFixed(1)).join(" ")).join("L");
-    return [points.length > 1 && svg("path", { d: `M${path}`, class: `line ${kind}` }), points.map(([i, cx, cy]) => [
-      svg("circle", { cx, cy, r: hourly ? 1.5 : 3.5, class: `point ${kind}` }),
-      (!hourly || i % every === 0) && text(cx, cy + (kind === "low" ? 16 : -8), `${periods[i].temperature}°`),
-    ])];
+  // Texts of one row, [index, content, height], the most important first: those that there are and that have room.
+  const row = (kind, texts) => {
+    const taken = [];
+    return texts.filter(([, content]) => content).map(([index, content, y]) => {
+      const half = (content.length * DIGIT) / 2;
+      const middle = Math.min(Math.max(x(index), LEFT + half), width - half);
+      if (taken.some((other) => Math.abs(other.middle - middle) < other.half + half)) return null;
+      taken.push({ middle, half });
+      return text(middle, y, content, kind);
+    });
   };
-  const columns = periods.map((period, index) => {
-    const [chance, shown] = [period.probabilityOfPrecipitation, index % every === 0];
-    const top = RAIN_BOTTOM - ((chance ?? 0) / 100) * (RAIN_BOTTOM - RAIN_TOP);
-    const bar = { x: x(index) - slot * 0.35, y: top, width: slot * 0.7, height: RAIN_BOTTOM - top, class: "rain" };
-    const turn = COMPASS.indexOf(period.windDirection);
-    const transform = `translate(${x(index)} ${WIND}) rotate(${turn * 22.5 + 180})`;
-    return [
-      chance > 0 && [svg("rect", bar), shown && text(x(index), top - 3, chance, "small")],
-      shown && turn >= 0 && svg("path", { d: "M0-5L3.5 4L0 2L-3.5 4Z", transform, class: "arrow" }),
-      shown && speed(period) >= 0 && text(x(index), WIND + 20, speed(period), "small"),
-      column(index, "hover", svg("title", {}, words(period).join("\n"))),
-    ];
+
+  const columns = all.map((index) => {
+    const tip = svg("title", {}, words(periods[index], hourly, zone).join("\n"));
+    const kind = `column ${isNight(periods[index]) ? "night" : ""}`;
+    return svg("rect", { x: x(index) - slot / 2, width: slot, height: HEIGHT, class: kind }, tip);
   });
+  const dates = periods.map(({ startTime = "" }) => startTime.slice(0, 10));
+  const firsts = all.filter((index) => dates[index] && dates[index] !== dates[index - 1]);
+  const weekday = (index) => local(periods[index].startTime, { weekday: "short" });
+  const days = firsts.map((index) => [(index + dates.lastIndexOf(dates[index])) / 2, weekday(index), DAYS]);
+
+  const symbols = some.map((index) => {
+    const group = periods.slice(index, index + every);
+    const [size, middle] = [Math.min(SYMBOL, every * slot), x(index + (group.length - 1) / 2)];
+    const place = { x: middle - size / 2, y: SKY - size / 2, width: size, height: size };
+    return symbol(group.map(({ shortForecast }) => shortForecast), isNight(periods[index]), place);
+  });
+
+  const degrees = periods.map(({ temperature }) => temperature);
+  const [coldest, warmest] = [Math.min, Math.max].map((of) => of(...degrees.filter(Number.isFinite)));
+  const y = (index) => BOTTOM - ((degrees[index] - coldest) / (warmest - coldest || 1)) * (BOTTOM - TOP);
+  const known = all.filter((index) => Number.isFinite(degrees[index]));
+  const line = (kind, down, own, numbers) => {
+    const d = `M${own.map((index) => `${x(index).toFixed(1)} ${y(index).toFixed(1)}`).join("L")}`;
+    return [own.length > 1 && svg("path", { d, class: `line ${kind}` }),
+      own.map((index) => svg("circle", { cx: x(index), cy: y(index), r: hourly ? 1.5 : 3.5, class: `point ${kind}` })),
+      row(`degrees ${kind}`, numbers.map((index) => [index, known.includes(index) && `${degrees[index]}°`, down]))];
+  };
+  const [highs, lows] = [false, true].map((night) => known.filter((index) => isNight(periods[index]) === night));
+  const lines = [line("high", HIGHS, hourly ? known : highs, hourly ? [degrees.indexOf(warmest), ...some] : highs),
+    line("low", LOWS, hourly ? [] : lows, hourly ? [degrees.indexOf(coldest)] : lows)];
+  const clocks = hourly ? some.filter((index) => dates[index]) : [];
+  const hours = clocks.map((index) => [index, local(periods[index].startTime, { hour: "numeric" }), HOURS]);
+
+  const chances = periods.map((period) => period.probabilityOfPrecipitation ?? 0);
+  const height = (index) => (chances[index] / 100) * (RAIN_BOTTOM - RAIN_TOP);
+  const wet = all.filter((index) => chances[index] > 0).sort((one, other) => chances[other] - chances[one]);
+  const bar = (index) => ({ x: x(index) - slot * 0.35, y: RAIN_BOTTOM - height(index), width: slot * 0.7 });
+  const bars = wet.map((index) => svg("rect", { ...bar(index), height: height(index), class: "rain" }));
+  const shares = [...wet.slice(0, 1), ...(hourly ? some : all).filter((index) => wet.includes(index))]
+    .map((index) => [index, String(chances[index]), RAIN_BOTTOM - height(index) - 4]);
+
+  const winds = some.map((index) => [index, periods[index].windDirection, WINDS]);
+  const speeds = some.map((index) => [index, periods[index].windSpeed?.match(/\d+/g)?.join("–"), SPEEDS]);
+  const unit = /[a-z/]+$/i.exec(periods.find(({ windSpeed }) => windSpeed)?.windSpeed ?? "")?.[0] ?? "";
+  const names = { "%": RAIN_BOTTOM, wind: WINDS, [unit]: SPEEDS, ...(!hourly && { high: HIGHS, low: LOWS }) };
+  const axis = Object.entries(names).map(([name, down]) => text(LEFT - 6, down, name, "axis"));
   const label = `Temperatures of ${periods.length} periods, from ${coldest} to ${warmest} degrees; a table follows`;
-  return svg("svg", { width, height: HEIGHT, role: "img", "aria-label": label },
-    periods.map(({ isDaytime }, index) => isDaytime === false && column(index, "night")), grid, marks,
-    line("high", (day) => hourly || day !== false), line("low", (day) => !hourly && day === false), columns);
+  return svg("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, columns, row("day", days),
+    symbols, lines, row("small", hours), svg("path", { d: `M${LEFT} ${RAIN_BOTTOM}H${width}`, class: "ground" }), bars,
+    row("small", shares), row("small", winds), row("small", speeds), axis);
 }
 
-export function forecast({ periods }) {
-  const box = el("div", { class: "chart" });
-  new ResizeObserver(() => box.clientWidth && box.replaceChildren(chart(periods, box.clientWidth))).observe(box);
-  const lines = isHourly(periods) ? [el("i"), "by the hour"] : [el("i"), "high ", el("i", { class: "low" }), "low"];
-  const legend = [lines, " · bars: chance of precipitation · arrows: where the wind blows"];
-  const cells = (each) => words(each).map((word, index) => el(index ? "td" : "th", {}, word));
-  const table = el("table", {}, periods.map((period) => el("tr", {}, cells(period))));
-  const summary = el("summary", {}, `The ${periods.length} periods as a table`);
-  return [box, el("p", { class: "help" }, legend), el("details", {}, summary, el("div", { class: "scroll" }, table))];
+export function forecast({ periods }, zone) {
+  const [box, hourly] = [el("div", { class: "chart" }), isHourly(periods)];
+  new ResizeObserver(() => box.clientWidth && box.replaceChildren(chart(periods, zone, box.clientWidth))).observe(box);
+  const row = (kind, cells) => el("tr", {}, cells.map((cell, index) => el(index ? kind : "th", {}, cell)));
+  const head = row("th", ["When", "Temperature", "Forecast", "Precipitation", "Wind"]);
+  const table = el("table", {}, head, periods.map((period) => row("td", words(period, hourly, zone))));
+  return [box, el("p", { class: "help" }, "Bars: chance of precipitation. Wind: where it comes from, and its speed."),
+    el("details", {}, el("summary", {}, `The ${periods.length} periods as a table`),
+      el("div", { class: "scroll", tabindex: 0 }, table))];
 }

@@ -1,107 +1,89 @@
-// A form from a tool's `inputSchema`.
+// The form: a field for each argument that any of the tools takes, the place before all, the others behind a fold.
+// What is wrong with an argument the server says best: nothing is checked here.
 
-import { CITIES } from "./cities.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 
-// References followed, null left out, what anyOf allows put together: `enum` are the choices, `open`: others too.
-function simple(schema, root) {
-  const { $ref, anyOf, oneOf, ...beside } = schema;
-  if ($ref) return simple({ ...$ref.slice(2).split("/").reduce((at, key) => at?.[key], root), ...beside }, root);
-  const all = (anyOf ?? oneOf ?? []).map((each) => simple(each, root)).filter(({ type }) => type !== "null");
-  if (all.length < 2) return { ...all[0], ...beside };
-  const choices = all.flatMap((each) => each.enum ?? []);
-  const open = all.some((each) => !each.enum);
-  return { type: all[0].type, ...(choices.length && { enum: choices, open }), ...beside };
+const SAID = { "get-weather": "Now", "get-forecast": "Forecast", "get-alerts": "Alerts", us: "°F", si: "°C" };
+const WAYS = { place: 1, latitude: 2, longitude: 2, state: 3 }; // of saying where; one at a time
+
+function control(name, { type, enum: choices, default: usual }) {
+  const named = { id: `arg-${name}`, name, "aria-describedby": `arg-${name}-error` };
+  if (type === "boolean") return el("input", { ...named, type: "checkbox", value: "true" });
+  const option = (value) => el("option", { value, selected: value === usual }, SAID[value] ?? value);
+  if (choices) return el("select", named, !usual && el("option", { value: "" }, "any"), choices.map(option));
+  return el("input", { ...named, autocomplete: "off", spellcheck: "false", placeholder: usual });
 }
 
-const options = (choices) => choices.map((choice) => el("option", { value: choice }, String(choice)));
+function field([name, schema]) {
+  const help = el("details", { name: "help" }, el("summary", { "aria-label": `What is ${name}?` }, "?"),
+    el("p", {}, schema.description));
+  const wrong = el("p", { class: "error", id: `arg-${name}-error`, role: "alert" });
+  const label = el("label", { for: `arg-${name}` }, name);
+  return el("div", { class: "field", "data-name": name }, label, help, control(name, schema), wrong);
+}
 
-// [the element, how its value is read (undefined: not given), a list of suggestions]
-function control(schema, id, required) {
-  const { type, enum: choices, items = {}, default: usual } = schema;
-  if (type === "boolean") {
-    const box = el("input", { type: "checkbox", id, checked: usual === true });
-    return [box, () => box.checked];
+function write(name, text) {
+  const element = $(`arg-${name}`);
+  if (element.type === "checkbox") element.checked = text === "true";
+  else element.value = text;
+}
+
+function mark(name, sentence) {
+  $(`arg-${name}-error`).textContent = sentence;
+  $(`arg-${name}`).setAttribute("aria-invalid", String(sentence !== ""));
+}
+
+export class Form {
+  constructor(tools) {
+    this.tools = new Map(tools.map((tool) => [tool.name, tool]));
+    this.schemas = Object.assign({}, ...tools.map(({ inputSchema }) => inputSchema.properties));
+    const radio = ({ name, title }) =>
+      el("label", {}, el("input", { type: "radio", name: "tool", value: name }), SAID[name] ?? title ?? name);
+    $("tools").replaceChildren(...tools.map(radio));
+    $("fields").replaceChildren(...Object.entries(this.schemas).filter(([name]) => name !== "place").map(field));
+    $("ask").addEventListener("input", ({ target: { name } }) => {
+      const others = Object.keys(WAYS).filter((other) => WAYS[name] && WAYS[other] !== WAYS[name]);
+      for (const other of others) if (other in this.schemas) write(other, "");
+      this.show();
+    });
   }
-  if (items.enum || (choices && !schema.open)) {
-    const [all, many] = [items.enum ?? choices, Boolean(items.enum)];
-    const none = !many && el("option", { value: "" }, "—");
-    const select = el("select", { id, required, multiple: many }, none, options(all));
-    const chosen = () => [...select.selectedOptions].map((option) => all[option.index - !many]);
-    return [select, () => (many && chosen().length ? chosen() : chosen()[0])];
+
+  get tool() {
+    return this.tools.get($("ask").elements.tool.value);
   }
-  const number = ["number", "integer"].includes(type);
-  const input = el("input", {
-    id, required, autocomplete: "off", spellcheck: "false", placeholder: usual, pattern: schema.pattern,
-    ...(number && { type: "number", step: type === "integer" ? 1 : "any" }), min: schema.minimum, max: schema.maximum,
-    minlength: schema.minLength, maxlength: schema.maxLength, list: choices && `${id}-choices`,
-  });
-  const split = () => input.value.split(",").map((part) => part.trim());
-  const read = () => (number ? input.valueAsNumber : type === "array" ? split() : input.value);
-  const list = choices && el("datalist", { id: `${id}-choices` }, options(choices));
-  return [input, () => (input.value.trim() ? read() : undefined), list];
-}
 
-function field(tool, name, schema, required) {
-  const id = `${tool}-${name}`;
-  const [element, read, list] = control(schema, id, required);
-  const wrong = el("p", { class: "error", id: `${id}-error`, role: "alert" });
-  const fail = (text) => {
-    wrong.textContent = text;
-    element.setAttribute("aria-invalid", Boolean(text));
-  };
-  element.setAttribute("aria-describedby", `${id}-help ${id}-error`);
-  element.addEventListener("input", () => fail(""));
-  const { type, minimum: low, maximum: high, default: usual, description } = schema;
-  const kind = [type, high !== undefined && `${low ?? ""} to ${high}`, usual != null && `default ${usual}`];
-  const mark = required && el("span", { class: "required" }, "required");
-  const limits = el("span", { class: "kind" }, kind.filter(Boolean).join(", "));
-  const label = el("label", { for: id }, el("b", {}, name), mark, limits);
-  const help = el("p", { class: "help", id: `${id}-help` }, description);
-  return { name, element, read, fail, box: el("div", { class: "field" }, label, element, list, help, wrong) };
-}
+  // What is given, by name, numbers as numbers: not what is as good as left out.
+  get values() {
+    const typed = ({ type }, text) => type === "boolean" || (type === "string" || isNaN(text) ? text : Number(text));
+    const own = { units: this.schemas.units, ...this.tool.inputSchema.properties }; // Units are of what is beside, too.
+    const given = [...new FormData($("ask"))].map(([name, text]) => [name, own[name], text.trim()]);
+    const told = given.filter(([, schema, text]) => schema && text && text !== String(schema.default));
+    return Object.fromEntries(told.map(([name, schema, text]) => [name, typed(schema, text)]));
+  }
 
-// Fills in `place`, and clears the fields that would name another; typing in one of those clears `place`.
-function picker(tool, fields) {
-  const { latitude, longitude, place, state } = Object.fromEntries(fields.map((each) => [each.name, each]));
-  if (!place) return null;
-  const others = [latitude, longitude, state].filter(Boolean);
-  const select = el("select", { id: `${tool}-city` }, el("option", { value: "" }, "— as typed below"), options(CITIES));
-  const fill = (name) => {
-    place.element.value = select.value = name;
-    place.fail("");
-  };
-  select.addEventListener("change", () => {
-    for (const { element, fail } of others) fail((element.value = ""));
-    fill(select.value);
-  });
-  place.element.addEventListener("input", () => (select.value = ""));
-  for (const { element } of others) element.addEventListener("input", () => select.value && fill(""));
-  if (!state) fill(CITIES[0]);
-  const label = el("label", { for: select.id }, el("b", {}, "city"), "fills in the place");
-  return el("div", { class: "field" }, label, select);
-}
+  // Chooses a tool, the first if there is none of that name, and fills in texts by the names of fields.
+  fill({ tool, ...texts }) {
+    $("ask").reset();
+    $("ask").elements.tool.value = this.tools.has(tool) ? tool : [...this.tools.keys()][0];
+    for (const [name, text] of Object.entries(texts)) if (name in this.schemas) write(name, text);
+    this.show();
+  }
 
-// `submit(arguments)` gets what passes the schema's own bounds; `fail` shows the server's sentence at a field.
-export function toolForm(tool, submit) {
-  const { properties = {}, required = [] } = tool.inputSchema;
-  const fields = Object.entries(properties).map(([name, schema]) =>
-    field(tool.name, name, simple(schema, tool.inputSchema), required.includes(name)));
-  const status = el("p", { class: "status", role: "status" });
-  const button = el("button", { class: "primary" }, `Call ${tool.name}`);
-  const form = el("form", { novalidate: true, "aria-label": tool.title ?? tool.name }, el("p", {}, tool.description),
-    picker(tool.name, fields), fields.map(({ box }) => box), el("div", { class: "row" }, button, status));
-  const read = () => {
-    for (const { element, fail } of fields) fail(element.validationMessage);
-    const bad = fields.find(({ element }) => !element.validity.valid);
-    bad?.element.focus();
-    return bad ? null : Object.fromEntries(fields.map(({ name, read: value }) => [name, value()]));
-  };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const values = read();
-    if (values) submit(values);
-  });
-  const fail = (name, text) => fields.find((each) => each.name === name)?.fail(text);
-  return { form, read, fail, say: (text) => (status.textContent = text) };
+  // Shows the fields of the chosen tool, and nothing wrong with them.
+  show() {
+    const { name, description, inputSchema: { properties = {} } } = this.tool;
+    for (const each in this.schemas) mark(each, "");
+    for (const box of $("fields").children) box.hidden = !(box.dataset.name in properties);
+    [$("called").textContent, $("about").textContent] = [name, description];
+    $("arg-place-help").textContent = properties.place?.description;
+  }
+
+  // Shows a sentence at the field of the tool that it names, if it does.
+  fail(sentence) {
+    const [, name] = /Argument '(\w+)'/.exec(sentence) ?? [];
+    const isOwn = name in (this.tool.inputSchema.properties ?? {});
+    if (isOwn) mark(name, sentence);
+    if (isOwn && name !== "place") $("options").open = true;
+    return isOwn;
+  }
 }

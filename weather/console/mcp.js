@@ -9,15 +9,13 @@ const CLIENT = { name: "weather-console", version: "1.0.0" };
 const TOLD = { protocolVersion: MODERN, clientInfo: CLIENT, clientCapabilities: {} }; // with every request
 const META = Object.fromEntries(Object.entries(TOLD).map(([name, value]) => [PREFIX + name, value]));
 const COMES_BACK = [1001, 1006, 1011, 1012, 1013];
-const LONGEST_PAUSE_S = 30;
-const encoder = new TextEncoder();
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/; // what a subprotocol is made of: RFC 9110, 5.6.2
 const REFUSED = "refused, or nobody is there; where tokens are checked, the token may be wrong";
 
 export class Failure extends Error {
-  constructor({ code, message, data }) {
+  constructor({ code, message }) {
     super(code === undefined ? message : `Error ${code}: ${message}`);
-    Object.assign(this, { code, data });
+    this.code = code;
   }
 }
 
@@ -28,8 +26,7 @@ export class Connection extends EventTarget {
   #pauses = 0;
   #wasReady = false;
   #next = 1;
-  #waiting = new Map(); // id → what its answer settles
-  #sent = new Map(); // id as JSON → when, and what was asked
+  #asked = new Map(); // id as JSON → when and what was asked, and what its answer settles
 
   open(era, token) {
     Object.assign(this, { era, token });
@@ -41,9 +38,7 @@ export class Connection extends EventTarget {
   #connect() {
     this.#forget("opened anew");
     this.#become({ name: "connecting" });
-    const url = new URL("ws", document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url, ["mcp", ...(this.token ? [`mcp.auth.${this.token}`] : [])]);
+    const socket = new WebSocket("ws", ["mcp", ...(this.token ? [`mcp.auth.${this.token}`] : [])]);
     const now = (does) => (event) => socket === this.#socket && does(event);
     socket.onopen = now(() => this.#begin());
     socket.onmessage = now(({ data }) => this.#received(data));
@@ -57,9 +52,8 @@ export class Connection extends EventTarget {
   async #begin() {
     try {
       const hello = { protocolVersion: LEGACY, capabilities: {}, clientInfo: CLIENT };
-      const modern = this.era === MODERN;
-      const said = await this.request(...(modern ? ["server/discover"] : ["initialize", hello]));
-      if (!modern) this.notify("notifications/initialized");
+      const said = await (this.era === MODERN ? this.request("server/discover") : this.request("initialize", hello));
+      if (this.era === LEGACY) this.notify("notifications/initialized");
       const server = said.serverInfo ?? said._meta?.[`${PREFIX}serverInfo`];
       [this.#wasReady, this.#pauses] = [true, 0];
       const { instructions, protocolVersion: version = MODERN } = said;
@@ -71,19 +65,18 @@ export class Connection extends EventTarget {
 
   end(code, reason, again = false) {
     this.#forget(`${code} ${reason}`);
-    const pause = again && Math.min(LONGEST_PAUSE_S, 2 ** this.#pauses++) * (0.5 + Math.random() / 2);
+    const pause = again && Math.min(30, 2 ** this.#pauses++) * (0.5 + Math.random() / 2); // seconds
     if (again) this.#timer = setTimeout(() => this.#connect(), pause * 1000);
     this.#become({ name: again ? "waiting" : "closed", code, reason, pause });
   }
 
   #forget(why) {
     clearTimeout(this.#timer);
-    const [socket, waiting] = [this.#socket, [...this.#waiting.values()]];
+    const [socket, asked] = [this.#socket, [...this.#asked.values()]];
     this.#socket = null;
-    this.#waiting.clear();
-    this.#sent.clear();
+    this.#asked.clear();
     socket?.close(1000);
-    for (const { reject } of waiting) reject(new Failure({ message: `The connection is closed: ${why}.` }));
+    for (const { reject } of asked) reject?.(new Failure({ message: `The connection is closed: ${why}.` }));
   }
 
   #become(state) {
@@ -99,45 +92,40 @@ export class Connection extends EventTarget {
   request(method, params = {}, progress) {
     const id = this.#next++;
     const _meta = { ...(this.era === MODERN && META), ...(progress && { progressToken: id }) };
-    const promise = new Promise((resolve, reject) => {
-      this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params: { ...params, _meta } }));
-      this.#waiting.set(id, { resolve, reject, progress });
-    });
+    const text = JSON.stringify({ jsonrpc: "2.0", id, method, params: { ...params, _meta } });
+    const promise = new Promise((resolve, reject) => this.send(text, { resolve, reject, progress }));
     return Object.assign(promise, { id });
   }
 
-  notify(method, params) {
-    this.send(JSON.stringify({ jsonrpc: "2.0", method, params }));
-  }
+  notify = (method, params) => this.send(JSON.stringify({ jsonrpc: "2.0", method, params }));
 
   // Any text at all; throws a Failure while there is no connection.
-  send(text) {
+  send(text, settles) {
     if (this.#socket?.readyState !== WebSocket.OPEN) throw new Failure({ message: "There is no connection." });
     const { id, method, params } = parsed(text) ?? {};
-    const label = [method ?? "no request", params?.name].join(" ");
-    const asked = { at: performance.now(), what: params?.name ?? method };
-    if (id !== undefined) this.#sent.set(JSON.stringify(id), asked);
+    const asked = { at: performance.now(), what: params?.name ?? method, ...settles };
+    if (id !== undefined) this.#asked.set(JSON.stringify(id), asked);
     this.#socket.send(text);
-    this.#frame({ out: true, text, label });
+    this.#frame({ out: true, text, label: [method ?? "no request", params?.name].join(" ") });
   }
 
   #received(text) {
     const { id, method, params = {}, result, error } = parsed(text) ?? {};
-    const asked = method ? undefined : this.#sent.get(JSON.stringify(id));
-    if (asked) this.#sent.delete(JSON.stringify(id));
+    const key = JSON.stringify(method ? params.progressToken : id);
+    const asked = this.#asked.get(key);
+    if (!method) this.#asked.delete(key);
     const kind = error ? `error ${error.code}` : result?.isError ? "failed" : "result";
-    const label = method ?? `${kind} ${asked?.what ?? ""}`;
-    this.#frame({ out: false, text, label, bad: kind !== "result", took: asked && performance.now() - asked.at });
-    if (method === "notifications/progress") this.#waiting.get(params.progressToken)?.progress?.(params.message);
-    if (method) return this.#tell("notification", { method, params });
-    const waits = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error) waits?.reject(new Failure(error));
-    else waits?.resolve(result);
+    const took = method || !asked ? undefined : performance.now() - asked.at;
+    this.#frame({ out: false, text, label: method ?? `${kind} ${asked?.what ?? ""}`, bad: kind !== "result", took });
+    if (method === "notifications/progress") asked?.progress?.(params.message);
+    if (method) this.#tell("notification", { method, params });
+    else if (error) asked?.reject?.(new Failure(error));
+    else asked?.resolve?.(result);
   }
 
   #frame(frame) {
-    this.#tell("frame", { frame: { ...frame, at: new Date(), size: encoder.encode(frame.text).length } });
+    const size = new TextEncoder().encode(frame.text).length;
+    this.#tell("frame", { frame: { ...frame, at: performance.now(), size } });
   }
 }
 

@@ -1,12 +1,14 @@
 // Changes of a state's alerts as they come: `subscriptions/listen`, in the older era `resources/subscribe`.
 
-import { $, clock, el } from "./dom.js";
+import { $, el, when } from "./dom.js";
 import { METHOD_NOT_FOUND, MODERN, SUBSCRIPTION } from "./mcp.js";
 
-const say = (text) => $("watch").prepend(el("li", {}, `${clock(new Date()).slice(0, 8)} ${text}`));
+const here = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+const say = (text) => $("watch").prepend(el("li", {}, `${when(new Date().toISOString(), here)} · ${text}`));
+const without = (some, others) => some.filter(({ id }) => !others.some((other) => other.id === id));
 
 export class Watch {
-  #watched = new Map(); // URI → state, id of the request, ids of the alerts
+  #watched = new Map(); // URI → state, id of the request, alerts as they were last, and whether they were all
   #name = () => {}; // of the button that is shown
 
   // `changed(content, fresh)` is called with the alerts and the ids that are new among them.
@@ -18,15 +20,11 @@ export class Watch {
     });
   }
 
-  button({ state }) {
+  button(state) {
     const uri = `weather://alerts/${state}`;
     const button = el("button", { type: "button", class: "small" });
     this.#name = () => (button.textContent = `${this.#watched.has(uri) ? "Stop watching" : "Watch"} ${state}`);
-    button.addEventListener("click", () => {
-      const watched = this.#watched.get(uri);
-      if (watched) this.#stop(uri, watched);
-      else this.#ask(uri, { state });
-    });
+    button.addEventListener("click", () => (this.#watched.has(uri) ? this.#stop(uri) : this.#ask(uri, { state })));
     this.#name();
     return button;
   }
@@ -51,7 +49,8 @@ export class Watch {
     this.#name();
   }
 
-  #stop(uri, { id, state }) {
+  #stop(uri) {
+    const { id, state } = this.#watched.get(uri);
     this.#watched.delete(uri);
     this.#name();
     if (this.connection.state.name !== "ready") return;
@@ -66,20 +65,24 @@ export class Watch {
     if (method === "notifications/resources/updated" && this.#watched.has(uri)) this.#look(uri, this.#watched.get(uri));
   }
 
-  // Reads the alerts, and says what is different from the last time.
+  // Reads the alerts, and names those that are different from the last time.
   async #look(uri, watched) {
+    const { state } = watched;
     try {
       const { contents } = await this.connection.request("resources/read", { uri });
-      const content = { state: watched.state, ...JSON.parse(contents[0].text) };
-      const ids = new Set(content.alerts.map(({ id }) => id));
-      const without = (some, others) => new Set([...some].filter((id) => !others.has(id)));
-      const [fresh, ended] = [without(ids, watched.ids ?? ids), without(watched.ids ?? ids, ids)];
-      if (watched.ids) say(`${watched.state}: ${fresh.size} new, ${ended.size} ended, ${ids.size} in force.`);
-      else say(`Watching ${watched.state}: ${ids.size} in force.`);
-      watched.ids = ids;
-      this.changed(content, fresh);
+      const { alerts: before, isWhole: wasWhole = true } = watched;
+      const content = { state, ...JSON.parse(contents[0].text) };
+      const { alerts: now, total = now.length } = content;
+      Object.assign(watched, { alerts: now, isWhole: total === now.length });
+      const tell = (what, among, { event, area, severity }) =>
+        say(`${wasWhole && watched.isWhole ? what : among}: ${[event, area, severity].filter(Boolean).join(", ")}`);
+      if (!before) say(`Watching ${state}: ${total} in force.`);
+      const fresh = without(now, before ?? now);
+      for (const alert of fresh) tell("begun", "now among the worst", alert);
+      for (const alert of without(before ?? [], now)) tell("ended", "no longer among the worst", alert);
+      this.changed(content, new Set(fresh.map(({ id }) => id)));
     } catch ({ message }) {
-      say(`${watched.state} cannot be read: ${message}`);
+      say(`${state} cannot be read: ${message}`);
     }
   }
 }
