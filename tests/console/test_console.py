@@ -160,6 +160,34 @@ def test_the_page_comes_back_after_a_restart_and_asks_again_for_what_it_showed(t
             assert page.field("place").input_value() == "Sea"
 
 
+def test_a_connection_that_breaks_during_a_call_is_told_once_and_the_call_made_again(tab, server):
+    calls = []
+
+    def route(socket):
+        upstream = socket.connect_to_server()
+        upstream.on_message(socket.send)
+
+        def sent(text):
+            called = json.loads(text)["method"] == "tools/call"
+            calls.extend([text] * called)
+            if called and len(calls) == 4:  # after the first and the two beside it
+                socket.close(code=1011, reason="out of sorts")
+            else:
+                upstream.send(text)
+
+        socket.on_message(sent)
+
+    with tab(server, route=route) as page:
+        page.beside("get-alerts", "get-forecast")
+        page.field("place").fill("Denver, CO")
+        page.field("place").press("Enter")
+        page.state("out of sorts; coming back in")
+        expect(page.page.get_by_text("out of sorts")).to_have_count(1)
+        expect(page.page.locator("#status")).to_have_text("no connection")
+        page.shows("Denver, CO", "#result h2")
+        expect(page.page.get_by_text("out of sorts")).to_have_count(0)
+
+
 def test_a_server_that_offers_other_tools_after_a_restart_gets_a_new_page(tab, server):
     tools = []
 

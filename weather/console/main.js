@@ -61,11 +61,12 @@ function remember(tool, values) {
 async function call(tool, values) {
   remember(tool, values);
   const [mine, began] = [last, performance.now()];
-  const failed = ({ message }) => ({ isError: true, content: [{ text: message }] });
+  const failed = ({ code, message }) => ({ isLost: code === undefined, isError: true, content: [{ text: message }] });
   const ask = (each, some, told) => connection.request("tools/call", params(each, some), told).catch(failed);
   say("asked …");
   const result = await ask(tool, values, say);
   if (mine !== last) return;
+  if (result.isLost) return say("no connection"); // Its state tells why.
   say(result.isError ? "an error" : `answered in ${took(performance.now() - began)}`);
   if (result.isError) return showFailure({ message: form.fail(textOf(result)) ? "" : textOf(result) }); // once
   const { state, location: point, latitude = point?.latitude } = result.structuredContent ?? {};
@@ -74,7 +75,8 @@ async function call(tool, values) {
   view.show(tool, result);
   view.head.scrollIntoView({ block: "nearest" });
   const where = Object.fromEntries(WHERE.map((name) => [name, values[name]]));
-  for (const each of others) ask(each, where).then((answer) => mine === last && view.show(each, answer));
+  const add = (each, answer) => mine === last && !answer.isLost && view.show(each, answer);
+  for (const each of others) ask(each, where).then((answer) => add(each, answer));
 }
 
 function pick(place) {
