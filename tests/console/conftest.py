@@ -83,7 +83,7 @@ class Tab:
         self.button.click()
         self.answered(answer)
 
-    def answered(self, answer=re.compile("answered in|an error")):
+    def answered(self, answer=re.compile("(answered|failed) in")):
         self.page.locator("#status").filter(has_text=answer).wait_for()
 
     def beside(self, *tools):

@@ -211,7 +211,7 @@ def test_where_is_said_in_one_way_at_a_time(tab, server):
 def test_an_error_is_shown_once_where_it_belongs(tab, server, tool, values, field, sentence):
     with tab(server) as page:
         page.beside("get-alerts", "get-forecast")
-        page.call(tool, answer="an error", **values)
+        page.call(tool, answer="failed in", **values)
         told = page.page.get_by_text(sentence)
         expect(told).to_have_count(1)
         expect(told).to_be_visible()
@@ -290,7 +290,7 @@ def test_axe_finds_nothing(tab, serve, size, scheme):
         page.page.locator("#places li").first.wait_for()
         check("suggestions")
         page.field("place").press("Escape")
-        page.call(NOW, answer="an error", place="Qwertyville")
+        page.call(NOW, answer="failed in", place="Qwertyville")
         page.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         eventually(lambda: page.page.locator("#frames pre").count() > 3)
         check("all open")

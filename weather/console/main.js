@@ -67,7 +67,7 @@ async function call(tool, values) {
   const result = await ask(tool, values, say);
   if (mine !== last) return;
   if (result.isLost) return say("no connection"); // Its state tells why.
-  say(result.isError ? "an error" : `answered in ${took(performance.now() - began)}`);
+  say(`${result.isError ? "failed" : "answered"} in ${took(performance.now() - began)}`);
   if (result.isError) return showFailure({ message: form.fail(textOf(result)) ? "" : textOf(result) }); // once
   const { state, location: point, latitude = point?.latitude } = result.structuredContent ?? {};
   const others = latitude ? SHOWN.map((name) => form.tools.get(name)).filter((each) => each && each !== tool) : [];
