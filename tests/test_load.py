@@ -29,7 +29,7 @@ from tests.conftest import ROOT, Server
 from tests.load.drawing import HTTP, WEBSOCKET, Bar, Point, peers_picture, picture
 from tests.load.echo import lifespan
 from tests.load.post import ApartClient, Client, clients, post
-from tests.load.wire import GET_WEATHER, PING, connect, frame, load
+from tests.load.wire import GET_WEATHER, PING, Caller, calling, check, connect, frame, load
 from tests.raw import TIMEOUT_S, answering, eventually, gauges
 from weather.inputs import TAKES
 
@@ -317,12 +317,41 @@ def test_picture_is_drawn_of_any_measure():
     assert {"echo <170>, HTTP", "200"} <= set(texts)
 
 
+@contextmanager
+def closing(*callers: Caller) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for caller in callers:
+            caller.transport.abort()
+
+
 def test_benchmark_counts_every_call_of_every_connection(server):
     async def count() -> int:
-        return len(await load([await connect(server.port) for _ in range(3)], frame(GET_WEATHER), 0.2))
+        connections = [await connect(server.port) for _ in range(3)]
+        with closing(*connections):
+            return len(await load(connections, frame(GET_WEATHER), 0.2))
 
     before = calls(server)
-    assert asyncio.run(count()) == (calls(server) - before).total() > 3
+    assert asyncio.run(count()) == (calls(server) - before).total() >= 3
+
+
+@pytest.mark.parametrize("answer", [b'{"isError":true}', b'{"isError": true}', b'{"error":{"code":1}}'])
+def test_benchmark_refuses_to_measure_a_refusal(answer):
+    with pytest.raises(AssertionError):
+        check(answer)
+    assert check(b'{"result":{"isError":false}}')
+
+
+def test_benchmark_refuses_to_measure_calls_that_fail(server):
+    async def ask() -> None:
+        connection = await connect(server.port)
+        with closing(connection):
+            await load([connection], wrong, 0.1)
+
+    wrong = frame(calling("get-alerts", state="Nowhere"))
+    with pytest.raises(AssertionError, match="Nowhere"):
+        asyncio.run(ask())
 
 
 def test_raw_echo_answers_on_hypercorn_as_it_comes(tmp_path, serve):
@@ -333,7 +362,8 @@ def test_raw_echo_answers_on_hypercorn_as_it_comes(tmp_path, serve):
     async def ask() -> set[bytes]:
         socket = await connect(echo.port, initialize=False)
         (client,) = await clients(echo.port, 1)
-        return {await socket.ask(PING), await client.ask(post({}))}
+        with closing(socket, client):
+            return {await socket.ask(PING), await client.ask(post({}))}
 
     assert asyncio.run(ask()) == {path.read_bytes()}
 

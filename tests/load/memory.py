@@ -19,7 +19,7 @@ from tests.conftest import Server
 from tests.load.post import clients, post
 from tests.load.residents import residents
 from tests.load.results import ECHO, OURS, SDK, Bench, many, metric
-from tests.load.wire import CLOSE, GET_WEATHER, PING, Caller, Connection, call, connect, load, quantile
+from tests.load.wire import CLOSE, GET_WEATHER, PING, Caller, Connection, call, check, connect, load, quantile
 
 MOST, IDLE, NOTIFY_BATCH, BUSY = 10_000, 2000, 50, 50
 FEW = 8  # come and go at a time where it is pauses that are looked for
@@ -55,7 +55,8 @@ async def opened(server: Server, number: int, **options: Any) -> list[Caller]:
         batch = min(NOTIFY_BATCH, number - len(found))
         if http:
             some = await clients(server.port, batch)
-            await asyncio.gather(*(one.ask(post(GET_WEATHER)) for one in some))
+            for answer in await asyncio.gather(*(one.ask(post(GET_WEATHER)) for one in some)):
+                check(answer)
             found += some
         else:
             found += await asyncio.gather(*(connect(server.port, **options) for _ in range(batch)))
@@ -96,6 +97,8 @@ async def crowd(server: Server, application: str, number: int, **options: Any) -
     sleepers = await opened(server, number, **options)
     took = time.perf_counter() - started
     kib = (resident(server) - before) / number / KIB
+    gone = sum(sleeper.transport.is_closing() for sleeper in sleepers)
+    assert gone <= number / 100, f"{gone} of {number} are not idle, but gone"  # this server drops a few over HTTP
     return Crowd(sleepers, kib, (tasks(server, application) - tasks_before) / number, number / took)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import urllib.request
+from typing import Any
 
 from tests.conftest import Server
 from tests.load.memory import IDLE, KIB, NOTIFY_BATCH, ROOM, resident
@@ -37,8 +38,8 @@ async def listener(port: int) -> Listener:
     return connection
 
 
-def asked(nws: Server) -> list[float]:
-    """When the alerts were asked for, by the clock of this machine."""
+def asked(nws: Server) -> list[Any]:
+    """What /asked tells: of `changing`, when the alerts were asked for by the clock of this machine."""
     with urllib.request.urlopen(f"{nws.http}/asked", timeout=10) as answer:
         return list(json.load(answer))
 

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import uvloop
 
 from tests.conftest import ROOT
-from tests.load.wire import GET_WEATHER, Connection, connect, frame
+from tests.load.wire import GET_WEATHER, Connection, check, connect, frame
 
 RESIDENTS, EVERY_S = 16, 0.05
 REQUEST = frame(GET_WEATHER)
@@ -28,7 +28,7 @@ async def resident(connection: Connection, due: float, latencies: list[float]) -
     while True:
         await asyncio.sleep(due - time.perf_counter())
         started = due if answered_at > due else time.perf_counter()
-        await connection.ask(REQUEST)
+        check(await connection.ask(REQUEST))
         answered_at = time.perf_counter()
         latencies.append(answered_at - started)
         due += EVERY_S
@@ -37,7 +37,7 @@ async def resident(connection: Connection, due: float, latencies: list[float]) -
 async def main(port: int) -> list[float]:
     connections = [await connect(port) for _ in range(RESIDENTS)]
     for connection in connections:
-        await connection.ask(REQUEST)
+        check(await connection.ask(REQUEST))
     print("ready", flush=True)
     latencies: list[float] = []
     now = time.perf_counter()

@@ -17,7 +17,7 @@ from tests.conftest import ENVIRONMENT, ROOT
 from tests.load.memory import IDLE, MIB, ROOM, leave
 from tests.load.residents import residents
 from tests.load.results import SERVER_CORE, Bench, on_core
-from tests.load.wire import GET_WEATHER, Caller, connect, frame, quantile
+from tests.load.wire import GET_WEATHER, Caller, check, connect, frame, quantile
 from tests.raw import TIMEOUT_S
 
 STARTS = 5
@@ -33,7 +33,7 @@ async def returning(bench: Bench) -> None:
 
     async def come_back(port: int) -> Caller:
         connection = await connect(port)
-        await connection.ask(request)
+        check(await connection.ask(request))
         return connection
 
     for _ in range(RETURNS):

@@ -12,16 +12,17 @@ from tests.load import costs
 from tests.load.drawing import HTTP, WEBSOCKET
 from tests.load.post import ApartClient, clients, post
 from tests.load.results import CONNECTIONS, ECHO, SDK, Bench, cpu_s, many
-from tests.load.wire import GET_WEATHER, PING, WASHINGTON, Caller, calling, frame, load
+from tests.load.wire import GET_WEATHER, PING, WASHINGTON, Caller, calling, check, frame, load
 
 ROUNDS = 11
 ROUND_S = 0.4
 CACHED = "this server, a cached get-weather"
 NAIVE_ROUNDS = 3
 NAIVE_ROUND_S = 3.0  # so slow that a shorter round may pass without an answer
+# And the bytes that an answer has at least: one that says less is not what is measured.
 LARGER = {
-    "get-forecast, 14 periods": calling("get-forecast", **WASHINGTON),
-    "get-alerts, 200 alerts": calling("get-alerts", state="CA", limit=200),
+    "get-forecast, 14 periods": (calling("get-forecast", **WASHINGTON), 5000),
+    "get-alerts, 200 alerts": (calling("get-alerts", state="CA", limit=200), 100_000),
 }
 
 
@@ -59,10 +60,15 @@ class Found:
         """Calls per second of this process's CPU: the most that it could make of them."""
         return statistics.median(a / b for a, b in zip(self._rates[name], self._busy[name], strict=True))
 
+    def cpu_us(self, name: str) -> float:
+        """The server's CPU of a call: a mean, since the system counts it in steps."""
+        return statistics.mean(self._cpu_us[name])
+
     def note(self, name: str, more: str = "") -> str:
-        """The server's CPU a call, as a mean, since the system counts it in steps; and how busy this process was."""
-        cpu_us, busy = statistics.mean(self._cpu_us[name]), statistics.median(self._busy[name])
-        return f"{self.rate(name):,.0f} calls/s{more}, {cpu_us:.0f} µs of CPU each; generator {100 * busy:.0f}% busy"
+        """The rate, the server's CPU of a call, that of the raw echo, and how busy this process was."""
+        echo = f" (echo {self.cpu_us('echo'):.0f})" if name != "echo" and "echo" in self._cpu_us else ""
+        cpu, busy = f"{self.cpu_us(name):.0f} µs of CPU each{echo}", statistics.median(self._busy[name])
+        return f"{self.rate(name):,.0f} calls/s{more}, {cpu}; generator {100 * busy:.0f}% busy"
 
     def beside_before(self, bench: Bench, what: str) -> None:
         if "before" in self._rates:
@@ -81,7 +87,7 @@ async def rates(rivals: dict[str, Rival], rounds: int = ROUNDS) -> Found:
 async def answer_file(bench: Bench, caller: Caller, request: bytes) -> tuple[str, int]:
     """A file that holds the answer, once it is cached, and its size in bytes."""
     await caller.ask(request)
-    answer = await caller.ask(request)
+    answer = check(await caller.ask(request))
     path = bench.folder / f"{len(answer)}.json"
     path.write_bytes(answer)
     return str(path), len(answer)
@@ -135,9 +141,10 @@ async def over_http(bench: Bench) -> None:
 async def larger(bench: Bench) -> None:
     with bench.serving(SIMULATOR_ALERTS_FEATURES="500") as ours:
         mine = await many(ours.port, CONNECTIONS)
-        for what, message in LARGER.items():
+        for what, (message, least) in LARGER.items():
             request = frame(message)
             file, size = await answer_file(bench, mine[0], request)
+            assert size >= least, f"{what}: {size} bytes"
             with bench.serving(ECHO, ECHO_FILE=file) as echo:
                 raw = await many(echo.port, CONNECTIONS, initialize=False)
                 found = await rates({"ours": Rival(ours, mine, request), "echo": Rival(echo, raw, request)})

@@ -6,7 +6,7 @@ naive           a weather server as the platform's example writes it: a new HTTP
 changing        the simulated weather service, whose alerts are another each time; /asked tells when they were asked for
 slow_simulator  the simulated weather service, five seconds late for points north of 70°
 overlong        the simulated weather service, whose hours and alerts have nearly as many bytes as are read, and more in
-                the alerts of SL, of which /asked tells when they were asked for
+                the alerts of SL; /asked tells which of them were sent: hourly, active or too long
 remembering     the simulated weather service, which makes a large answer once, and gives it wherever one like it is due
 """
 
@@ -112,19 +112,26 @@ async def slow_simulator(scope: Any, receive: Any, send: Any) -> None:
     await _simulator(scope, receive, send)
 
 
-async def _simulated(scope: Any, receive: Any) -> tuple[Any, bytes]:
-    """The start of the simulator's response, and its body."""
+async def _simulated(scope: Any, receive: Any) -> bytes:
+    """The body of the simulator's response; alerts are those of the whole country.
+
+    At any hour only some areas have alerts.
+    """
     events: list[Any] = []
+    if scope["path"] == "/alerts/active":
+        scope = {**scope, "query_string": b"status=actual"}
 
     async def keep(event: Any) -> None:
         events.append(event)
 
     await _simulator(scope, receive, keep)
     start, body = events
-    return start, body["body"]
+    assert start["status"] == 200, body
+    return body["body"]
 
 
-_large: dict[Any, tuple[Any, bytes]] = {}
+ALERTS = 600  # that `remembering` gives of those of the country, where SIMULATOR_ALERTS_FEATURES has as many
+_large: dict[Any, bytes] = {}
 
 
 async def remembering(scope: Any, receive: Any, send: Any) -> None:
@@ -133,13 +140,15 @@ async def remembering(scope: Any, receive: Any, send: Any) -> None:
         await _simulator(scope, receive, send)
         return
     if kind not in _large:
-        _large[kind] = await _simulated(scope, receive)
-    start, body = _large[kind]
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+        body = await _simulated(scope, receive)
+        document = json.loads(body)
+        if kind == "active":
+            document["features"] = document["features"][:ALERTS]
+        _large[kind] = json.dumps(document).encode()
+    await _send_json(send, _large[kind])
 
 
-_asked: list[float] = []
+_asked: list[Any] = []
 
 
 async def _send_json(send: Any, found: Any) -> None:
@@ -170,12 +179,11 @@ async def overlong(scope: Any, receive: Any, send: Any) -> None:
         await _send_json(send, _asked)
         return
     too_long = b"area=SL" in scope["query_string"]
-    if too_long:
-        _asked.append(time.monotonic())
     if (kind, too_long) not in _large:
-        start, body = await _simulated(scope, receive)
-        _large[kind, too_long] = start, _lengthened(kind, body, MOST_BYTES * (1.1 if too_long else 0.95))
-    await _send_json(send, _large[kind, too_long][1])
+        body = await _simulated(scope, receive)
+        _large[kind, too_long] = _lengthened(kind, body, MOST_BYTES * (1.1 if too_long else 0.95))
+    await _send_json(send, _large[kind, too_long])
+    _asked.append("too long" if too_long else kind)
 
 
 def _lengthened(kind: str, body: bytes, size: float) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ INITIALIZE = {
     "clientInfo": {"name": "bench", "version": "1"},
 }
 PING_OPCODE = 9
+FAILED = re.compile(rb'"isError": *true|"error": *\{')
 
 
 def frame(message: dict[str, Any]) -> bytes:
@@ -159,8 +161,16 @@ async def load(connections: Sequence[Caller], request: bytes, seconds: float) ->
     """
     latencies: list[float] = []
     end = time.perf_counter() + seconds
-    await asyncio.gather(*(connection.repeat(request, end, latencies) for connection in connections))
+    for answer in await asyncio.gather(*(each.repeat(request, end, latencies) for each in connections)):
+        check(answer)
     return latencies
+
+
+def check(answer: bytes) -> bytes:
+    """The answer itself: a refusal is cheap, and must not be measured in place of what was asked for."""
+    if FAILED.search(answer):
+        raise AssertionError(answer[:500].decode())
+    return answer
 
 
 def quantile(values: Sequence[float], share: float) -> float:
