@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,9 +51,15 @@ def metric(server: Server, name: str) -> float:
 
 
 def cpu_s(server: Server) -> float:
-    """Seconds of a core that its processes have used."""
+    """Seconds of a core that its processes have used, with all their threads."""
     process = psutil.Process(server.process.pid)
-    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+    return sum(map(_cpu_s, (process, *process.children(recursive=True))))
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    if sys.platform == "linux":  # The clock that clock_getcpuclockid(3) names; cpu_times() has steps of 10 ms.
+        return time.clock_gettime(~process.pid << 3 | 2)
+    return sum(process.cpu_times()[:2])
 
 
 class Bench:

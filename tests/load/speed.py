@@ -61,8 +61,8 @@ class Found:
         return statistics.median(a / b for a, b in zip(self._rates[name], self._busy[name], strict=True))
 
     def cpu_us(self, name: str) -> float:
-        """The server's CPU of a call: a mean, since the system counts it in steps."""
-        return statistics.mean(self._cpu_us[name])
+        """The server's CPU of a call."""
+        return statistics.median(self._cpu_us[name])
 
     def note(self, name: str, more: str = "") -> str:
         """The rate, the server's CPU of a call, that of the raw echo, and how busy this process was."""
