@@ -473,12 +473,28 @@ def test_who_stops_reading_holds_up_no_one_else(server, raw):
     assert [raw.receive()["id"] for _ in range(many)] == [1] * many
 
 
-def test_who_floods_with_pings_and_never_reads_is_held_back(server, raw):
-    """hypercorn answers pings itself: the session sees none of it, and TCP holds the peer back."""
+def test_who_floods_with_pings_and_never_reads_is_closed(server):
+    """The server answers pings itself; others have their turn meanwhile."""
     pings = frame(PING, b"x" * 125) * 500
-    with Growth(server) as growth:
-        fill(raw, pings)
+    with Growth(server) as growth, Raw(server.port, receive_buffer=4096) as raw, Raw(server.port) as other:
+        raw.initialize()
+        other.initialize()
+        with pytest.raises(ConnectionError):
+            fill(raw, pings)
+        assert other.ask("ping")["result"] == {}
     assert growth.peak < 20 * MIB
+    eventually(lambda: 'ended="not_reading" code=1008' in server.log, "closed for it")
+
+
+def test_who_floods_with_pings_and_reads_is_answered(server):
+    with Raw(server.port) as raw, Raw(server.port) as other:
+        raw.initialize()
+        other.initialize()
+        for _ in range(20):
+            raw.socket.sendall(frame(PING) * 1000)
+            assert other.ask("ping")["result"] == {}
+            assert [raw.frame() for _ in range(1000)] == [(PONG, b"")] * 1000
+        assert raw.ask("ping")["result"] == {}
 
 
 PART = b"x" * 60_000

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
+import sys
+import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,6 +124,14 @@ class Connection(TCPServer):
     def _abort_if_unsent(self) -> None:
         if self._unsent:
             self.abort()
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the peer has not acknowledged yet, as far as the system tells."""
+        unacknowledged = bytearray(4)
+        with suppress(OSError):
+            fcntl.ioctl(self.writer.get_extra_info("socket").fileno(), termios.TIOCOUTQ, unacknowledged)
+        return self._unsent + int.from_bytes(unacknowledged, sys.byteorder)
 
     @property
     def _unsent(self) -> int:

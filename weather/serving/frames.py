@@ -33,6 +33,8 @@ class Protocol(ServerProtocol):
         self._too_big = f"a message has at most {max_size} bytes"
         self._data, self._is_text, self._in_message = bytearray(), False, False
         self._unparsed = 0
+        self.control_frames = 0
+        """So many have come since the last frame of a message."""
 
     def response(self, request: Iterable[Header], key: bytes, subprotocol: str | None) -> list[Header]:
         """The headers of the response to a handshake. Declines an offer of compression that is malformed."""
@@ -53,7 +55,9 @@ class Protocol(ServerProtocol):
         self.receive_data(data)
         frames = cast(list[Frame], self.events_received())
         self._unparsed += len(data) - sum(map(_size, frames))
-        return [event for frame in frames if frame.opcode in DATA and (event := self._event(frame))]
+        of_messages = [frame for frame in frames if frame.opcode in DATA]
+        self.control_frames = 0 if of_messages else self.control_frames + len(frames)
+        return [event for frame in of_messages if (event := self._event(frame))]
 
     @property
     def between_messages(self) -> bool:

@@ -21,13 +21,14 @@ from weather.serving.frames import Protocol
 from weather.serving.interface import CachedReply
 
 CHECK_PEER_S = 0.5 * SECONDS
-PARSED_AT_ONCE = 4 * KIB  # Frames are parsed before the application takes them, and a small one is 60 times its size.
+PARSED_AT_ONCE = 1 * KIB  # Frames are parsed before the application takes them, and a small one is 60 times its size.
+MOST_CONTROL_FRAMES, MOST_UNREAD = 1000, 16 * KIB
 
 
 class Stream(WSStream):
     """Adds `reason` and `ended` to `websocket.disconnect`, whose code hypercorn gives as 1006 for every close.
 
-    `ended` is "client", or why the server closed: "protocol", "too_big", "dead".
+    `ended` is "client", or why the server closed: "protocol", "too_big", "not_reading", "dead".
     """
 
     frames: Protocol
@@ -126,14 +127,26 @@ class Stream(WSStream):
 
     async def _received(self, data: bytes) -> None:
         messages = self.frames.messages(data)
-        if self.frames.state is State.OPEN:
-            await self._write()  # pongs
+        if self.frames.control_frames and self.frames.state is State.OPEN:
+            await self._answer_pings()
         for message in messages:
             if self._disconnect_sent or self.state is not ASGIWebsocketState.CONNECTED:
                 break  # Nobody receives any more.
             await self._put(message)
         if self.frames.state is not State.OPEN:
             await self._closing("protocol")
+
+    async def _answer_pings(self) -> None:
+        """Lets other connections have their turn, since a tiny frame takes as long as a message.
+
+        Fails a peer that sends nothing else, and does not read the pongs.
+        """
+        sent = await _bounded(self._write())
+        await asyncio.sleep(0)
+        unread = self.frames.control_frames > MOST_CONTROL_FRAMES and self._tcp.unread > MOST_UNREAD
+        if (unread or not sent) and self.frames.state is State.OPEN:
+            self.frames.fail(CloseCode.POLICY_VIOLATION, "does not read the responses to its control frames")
+            await self._closing("not_reading")
 
     async def _put(self, message: dict[str, Any]) -> None:
         """Waits while the queue of the application is full. Nothing is read meanwhile."""
