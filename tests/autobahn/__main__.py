@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests.conftest import ROOT, serving
+from tests.load.progress import say, until_interrupted
 
 HERE, SITE = Path(__file__).parent, Path(sys.prefix) / "autobahn"
-LIMIT_S = 3600
 RIGHT = ("OK", "NON-STRICT", "INFORMATIONAL")
 SECTIONS = {
     "1": "Framing",
@@ -63,14 +64,19 @@ def install(python: str) -> None:
 
 
 def run(python: str, url: str, folder: Path, cases: list[str]) -> dict[str, Case]:
+    """Says which section it has come to."""
     spec = {"outdir": str(folder), "servers": [{"agent": "echo", "url": url}], "cases": cases, "exclude-cases": []}
     (folder / "spec.json").write_text(json.dumps(spec | {"exclude-agent-cases": {}}))
-    command = [python, "-c", SUITE, "-m", "fuzzingclient", "-s", "spec.json"]
-    with (folder / "log").open("wb") as log:
-        env = os.environ | {"PYTHONPATH": str(SITE)}
-        subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, timeout=LIMIT_S, check=True)
-    found: dict[str, Case] = json.loads((folder / "index.json").read_text())["echo"]
-    return found
+    command, env = [python, "-u", "-c", SUITE, "-m", "fuzzingclient", "-s", "spec.json"], {"PYTHONPATH": str(SITE)}
+    said = set()
+    with subprocess.Popen(command, cwd=folder, env=os.environ | env, stdout=subprocess.PIPE, text=True) as suite:
+        for line in cast(Iterable[str], suite.stdout):
+            found = re.match(r"Running test case ID (\d+)\.", line)
+            if found and found[1] not in said:
+                said.add(found[1])
+                say(f"{found[1]} {SECTIONS.get(found[1], '')}")
+    judged: dict[str, Case] = json.loads((folder / "index.json").read_text())["echo"]
+    return judged
 
 
 def table(cases: dict[str, Case]) -> Iterator[str]:
@@ -87,7 +93,7 @@ def counted(verdicts: Iterable[str]) -> str:
     return ", ".join(f"{number} {verdict}" for verdict, number in Counter(verdicts).most_common())
 
 
-def main() -> None:
+def main() -> int:
     python = python2()
     install(python)
     with tempfile.TemporaryDirectory() as temporary:
@@ -103,8 +109,8 @@ def main() -> None:
     others = sorted(name for name, case in cases.items() if case["behavior"] != "OK")
     print(f"{len(cases)} cases; not OK:", *others or ["none"])
     print("Not right:", *sorted(wrong) or ["none"])
-    sys.exit(bool(wrong))
+    return bool(wrong)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(until_interrupted(main))
