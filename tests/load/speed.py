@@ -43,7 +43,11 @@ class Found:
 
     async def turn(self, name: str, rival: Rival) -> None:
         spent, worked, started = cpu_s(rival.server), time.process_time(), time.perf_counter()
-        calls = len(await load(rival.callers, rival.request, rival.seconds))
+        try:
+            calls = len(await load(rival.callers, rival.request, rival.seconds))
+        except (ConnectionError, AssertionError) as error:
+            error.add_note(f"{name}, on port {rival.server.port}; its log ends: {rival.server.log[-500:]}")
+            raise
         took, busy = time.perf_counter() - started, time.process_time() - worked
         self._rates.setdefault(name, []).append(calls / took)
         self._cpu_us.setdefault(name, []).append(1e6 * (cpu_s(rival.server) - spent) / max(1, calls))
