@@ -29,9 +29,9 @@ from tests.load.speed import CACHED, Rival, answer_file, rates
 from tests.load.wire import GET_WEATHER, frame
 from tests.raw import TIMEOUT_S
 
-# Kept alive as long as by this server (hypercorn.toml): its usual five seconds may pass between two turns.
-UVICORN = "-m uvicorn --no-access-log --log-level warning --loop uvloop --http httptools --port {port}"
-UVICORN += " --timeout-keep-alive 75"
+# Connections are kept alive as long as this server's (hypercorn.toml): uvicorn's usual 5 s may pass between two turns.
+KEEP_ALIVE = "--timeout-keep-alive 75"
+UVICORN = f"-m uvicorn --no-access-log --log-level warning --loop uvloop --http httptools {KEEP_ALIVE} --port {{port}}"
 GRANIAN = "-m granian --no-log --interface asgi --loop uvloop --workers 1 --port {port}"
 APPS = "tests.load.peer_apps"
 

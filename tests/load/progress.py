@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -11,7 +12,8 @@ def say(text: str) -> None:
 
 
 def until_interrupted(main: Callable[[], int]) -> int:
-    """The exit code. Ctrl-C ends `main` without a traceback; what it has started is stopped on the way."""
+    """The exit code. Ctrl-C and SIGTERM end `main` without a traceback; what it has started is stopped on the way."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:
