@@ -228,8 +228,18 @@ def test_the_forecast_is_json_of_every_period():
     answer = forecast_answer(here(), data, LIVE)
     assert answer.text == json.dumps(
         [
-            {"name": "Tonight", "temperature": 21, "temperatureUnit": "F", "shortForecast": "Light Snow"},
-            {"name": "Wednesday", "temperature": None, "temperatureUnit": "F", "shortForecast": "Fog °"},
+            {
+                "name": "Tonight",
+                "temperature": 21,
+                "temperatureUnit": "F",
+                "shortForecast": "42.5, -73.5: Light Snow, wind 5 to 10 mph NW",
+            },
+            {
+                "name": "Wednesday",
+                "temperature": None,
+                "temperatureUnit": "F",
+                "shortForecast": "Fog °, wind 5 to 10 mph NW",
+            },
             {"name": "this period", "temperature": None, "temperatureUnit": "F", "shortForecast": None},
         ],
         indent=2,
@@ -241,6 +251,62 @@ def test_the_forecast_is_json_of_every_period():
         "this period, Wed Jan 16 06:00: nothing told."
     )
     assert answer.structured.model_dump(mode="json")["periods"][1]["name"] == "Wednesday"
+
+
+@pytest.mark.parametrize(
+    ("place", "location", "said"),
+    [
+        ("Elm, NY", {"city": "Oak", "state": "VT"}, "Elm, NY: "),
+        (None, {"city": "Oak", "state": "VT"}, "near Oak, VT: "),
+        (None, {"state": "VT"}, "near VT: "),
+        (None, {}, "42.5, -73.5: "),
+    ],
+)
+def test_the_first_text_of_a_forecast_begins_with_the_place(place, location, said):
+    data = forecast(period(probability_of_precipitation=30), period())
+    first, second = json.loads(forecast_answer(here(**location), data, LIVE, place).text)
+    assert first["shortForecast"] == f"{said}Light Snow, wind 5 to 10 mph NW, precipitation 30%"
+    assert second["shortForecast"] == "Light Snow, wind 5 to 10 mph NW"
+
+
+EVENING, MORNING, NEXT = (f"2030-01-{day}T{hour}:00:00-05:00" for day, hour in ((15, 18), (16, "06"), (16, 18)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left_out"),
+    [
+        ({"end_time": EVENING}, {"start_time": EVENING}, {"endTime"}),
+        ({"start_time": EVENING, "end_time": MORNING}, {"start_time": MORNING, "end_time": NEXT}, {"endTime"}),
+        ({"end_time": EVENING}, {"start_time": MORNING}, set()),
+        ({"end_time": EVENING}, {}, set()),
+        ({"name": "Tonight", "is_daytime": False}, {}, {"isDaytime"}),
+        ({"name": "Sunday Night", "is_daytime": False}, {}, {"isDaytime"}),
+        ({"name": "This Evening", "is_daytime": False}, {}, set()),
+        ({"name": "Sunday", "is_daytime": True}, {}, {"isDaytime"}),
+        ({"name": "Polar Night", "is_daytime": True}, {}, set()),
+        ({"short_forecast": "Light Snow", "detailed_forecast": "Some light snow."}, {}, {"shortForecast"}),
+        ({"short_forecast": "Light Snow", "detailed_forecast": "Snow."}, {}, set()),
+        ({"short_forecast": "Light Snow", "detailed_forecast": None}, {}, set()),
+    ],
+)
+def test_what_follows_from_the_rest_is_not_in_the_structured_forecast(first, second, left_out):
+    plain = {"name": "Polar Night", "is_daytime": True, "detailed_forecast": "Fog."}
+    data = forecast(period(**plain | first), period(**plain | second))
+    told, other = forecast_answer(here(), data, LIVE).structured.model_dump(mode="json", exclude_none=True)["periods"]
+    whole = data.periods[0].model_dump(mode="json", exclude_none=True)
+    assert told == {name: value for name, value in whole.items() if name not in left_out}
+    assert "temperatureUnit" in told
+    assert "temperatureUnit" not in other
+
+
+@pytest.mark.parametrize(("hourly", "hours"), [(False, 12), (True, 1)])
+def test_a_start_is_left_out_of_the_structured_forecast_where_the_periods_before_tell_it(hourly, hours):
+    ends = [NOON + timedelta(hours=number * hours) for number in (1, 2, 3, 5, 6)]
+    starts = [end - timedelta(hours=hours) for end in ends]
+    data = forecast(*(period(start_time=f"{a}", end_time=f"{b}") for a, b in zip(starts, ends, strict=True)))
+    told = forecast_answer(here(), data, LIVE, hourly=hourly).structured.periods
+    assert [each.start_time for each in told] == [starts[0], None, None, starts[3], None]
+    assert [each.end_time for each in told] == [None, None, ends[2], None, ends[4]]
 
 
 @pytest.mark.parametrize(
@@ -393,7 +459,9 @@ def test_times_are_those_of_the_zone_that_is_named(zone, start):
 
 def test_a_stale_forecast_is_json_still_and_says_so_in_a_note():
     answer = forecast_answer(here(), forecast(period()), OLD)
-    assert json.loads(answer.text)[0]["name"] == "Tonight"
+    first = json.loads(answer.text)[0]
+    assert first["name"] == "Tonight"
+    assert first["shortForecast"].startswith("42.5, -73.5, as of 12:00 EST, 40 minutes ago: Light Snow, ")
     assert answer.words.split("\n")[0] == (
         "As of 12:00 EST, 40 minutes ago: the National Weather Service is not answering."
     )
@@ -658,6 +726,6 @@ def test_the_schema_has_the_names_of_the_wire_and_asks_for_no_optional_field(mod
     schema = model.model_json_schema(mode="serialization")
     assert {"ageSeconds", "issued"} <= schema["properties"].keys()
     assert not {"ageSeconds", "issued", "observation"} & set(schema["required"])
-    required = {name for part in schema["$defs"].values() for name in part["required"]}
+    required = {name for part in schema["$defs"].values() for name in part.get("required", ())}
     assert required <= {"name", "id", "event", "latitude", "longitude", "station", "time"}
     assert "_" not in "".join(name for part in schema["$defs"].values() for name in part["properties"])

@@ -91,7 +91,6 @@ class Answers:
         self._queries_by_key: dict[Key, Query] = {}
         self._keys_bytes = 0
         self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
-        self._observation_patience_s = min(OBSERVATION_PATIENCE_S, 0.1 * settings.nws_deadline_seconds)
 
     def lookup_key(self, key: Key, *, in_task: bool = True) -> CachedResult | None:
         """The cached result of the call that `parse` stored under this key; else None."""
@@ -149,7 +148,8 @@ class Answers:
         return self._building.join(query.key, partial(self._run_build, query, refresh_ahead), kept=refresh_ahead)
 
     async def _run_build(self, query: Query, refresh_ahead: bool, flight: Flight[CachedResult]) -> CachedResult:
-        options = Options(refresh_ahead=refresh_ahead, progress=flight.progress)
+        until = anyio.current_time() + self.nws.upstream.patience_s
+        options = Options(refresh_ahead=refresh_ahead, progress=flight.progress, patience_until=until)
         match query.input:
             case AlertsArgs() as args:
                 result = await self._alerts(query, args, options)
@@ -198,10 +198,11 @@ class Answers:
         except BaseException:  # also cancellation: nobody waits for the observation now
             observing.stop()
             raise
-        observation = None
+        observation, deadline_s = None, self.settings.nws_deadline_seconds
         observing.kept = True
         try:
-            with anyio.move_on_after(self._observation_patience_s) as patience:
+            left_s = options["patience_until"] - anyio.current_time()
+            with anyio.move_on_after(min(left_s, OBSERVATION_PATIENCE_S, 0.1 * deadline_s)) as patience:
                 observation = await observing.wait()
         except WeatherError:
             log.debug("no observation", exc_info=True)

@@ -1,7 +1,8 @@
 """Renders the data of NWS as the text and the structured content of a tool's result.
 
-Programs may rely on the form of the first text; its values are as NWS sends them, line breaks included. The second text
-has the rest of the structured content in words, except an alert's id and the codes of its zones.
+Programs may rely on the form of the first text, and on its values as NWS sends them, line breaks included; to the
+`shortForecast` of a forecast it adds wind and precipitation, and to the first one place and age. The second text has
+the rest of the structured content in words, except an alert's id and the codes of its zones.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import json
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import accumulate, zip_longest
 from typing import Any, Literal
 
 import msgspec
-from pydantic.alias_generators import to_camel
 
 from weather import inputs, words
 from weather.areas import AREAS
@@ -24,12 +24,11 @@ from weather.errors import Outdated
 from weather.inputs import MOST_ALERTS
 from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point, Severity
 from weather.nws.shapes import CamelModel
-from weather.words import labelled, moment
+from weather.words import facts, labelled, moment
 
 MOST_HOURS = 48
-MOST_NAMED = 10
+MOST_NAMED, MOST_OUTLOOK = 10, 250
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
-KEYS = {name: to_camel(name) for name in ("name", "temperature", "temperature_unit", "short_forecast")}
 SEPARATORS = len("\n---\n\n200. ")
 Source = Literal["live", "simulated"]
 
@@ -55,12 +54,15 @@ class Freshness:
     def provenance(self, issued: datetime | None, zone: tzinfo | None = None) -> str:
         return f"issued {moment(issued, zone)}; {self.source}" if issued else self.source
 
+    def age(self, zone: tzinfo | None = None) -> str | None:
+        """ "as of 14:05 EST, 40 minutes ago" if the data is stale."""
+        if self.age_seconds is None:
+            return None
+        return f"as of {words.clock(self.fetched, zone)}, {words.ago(self.age_seconds)}"
+
     def line(self, zone: tzinfo | None = None) -> list[str]:
         """["As of 14:05 EST, 40 minutes ago: ..."] if the data is stale, else []."""
-        if self.age_seconds is None:
-            return []
-        when, ago = words.clock(self.fetched, zone), words.ago(self.age_seconds)
-        return [f"As of {when}, {ago}: the National Weather Service is not answering."]
+        return [f"A{age[1:]}: the National Weather Service is not answering." for age in (self.age(zone),) if age]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,11 @@ class WeatherResult(_Dated):
 
 
 class ForecastResult(_Dated):
-    """`ageSeconds` is given when the data is stale."""
+    """`ageSeconds` is given when the data is stale. Left out of `periods` is what follows from the rest: `startTime` 12
+    hours, or of hours 1 hour, after that of the period before; `endTime` where the next period starts then;
+    `temperatureUnit` after the first; `isDaytime` where `name` ends with "night" at night and else not; and
+    `shortForecast` where `detailedForecast` has its words.
+    """
 
     location: Location
     periods: tuple[Period, ...]
@@ -166,7 +172,17 @@ def forecast_answer(
     left = coming(forecast, freshness.now)[: MOST_HOURS if args.hourly else None]
     named = ((words.hour_name(period, zone) if args.hourly else period.name, period) for period, _ in left)
     periods = tuple(period.said_in(args.units, name=name) for name, period in named)
-    values = [{key: getattr(period, name) for name, key in KEYS.items()} for period in periods]
+    values = [
+        {
+            "name": period.name,
+            "temperature": period.temperature,
+            "temperatureUnit": period.temperature_unit,
+            "shortForecast": words.outlook(period)[:MOST_OUTLOOK] or None,
+        }
+        for period in periods
+    ]
+    about = facts(("", args.place or words.near(location)), ("", freshness.age(zone)))
+    values[0]["shortForecast"] = f"{about}: {words.outlook(periods[0])}"[:MOST_OUTLOOK]
     text = msgspec.json.format(json.dumps(values), indent=2)  # as json.dumps indents, which does so in Python
     more = [
         *freshness.line(zone),
@@ -174,9 +190,24 @@ def forecast_answer(
         *filter(None, (note,)),
         *(words.period_line(period, zone) for period in periods),
     ]
-    about = freshness.stamp(forecast.issued, args.place, note)
-    structured = ForecastResult(location=location, periods=periods, **about)
+    brief = tuple(_unrepeated(periods, 1 if args.hourly else 12))
+    structured = ForecastResult(location=location, periods=brief, **freshness.stamp(forecast.issued, args.place, note))
     return Rendered(text, structured, "\n".join(more), left[0][1])
+
+
+def _unrepeated(periods: Sequence[Period], hours: int) -> Iterator[Period]:
+    """The periods, each of so many hours, without what follows from the rest; see ForecastResult."""
+    expected = None
+    for period, following in zip_longest(periods, periods[1:]):
+        repeated = {
+            "start_time": period.start_time == expected,
+            "end_time": following is not None and period.end_time == following.start_time,
+            "temperature_unit": period is not periods[0],
+            "is_daytime": period.is_daytime is not period.name.lower().endswith("night"),
+            "short_forecast": (period.short_forecast or "").lower() in (period.detailed_forecast or "").lower(),
+        }
+        yield period.model_copy(update=dict.fromkeys(name for name, given in repeated.items() if given))
+        expected = period.start_time and period.start_time + timedelta(hours=hours)
 
 
 def alerts_answer(

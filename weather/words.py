@@ -51,10 +51,25 @@ def wind(period: Period) -> str | None:
 
 def where(place: str | None, location: Location) -> str:
     """ "Boston, MA (42.3521, -71.0707), near Boston, MA, times of America/New_York"."""
-    point, near = f"{location.latitude}, {location.longitude}", filter(None, (location.city, location.state))
-    named = f"{place} ({point})" if place else point
+    named = f"{place} ({point(location)})" if place else point(location)
     times = location.time_zone if zone(location.time_zone) else None
-    return facts(("", named), ("near", ", ".join(near)), ("times of", times))
+    return facts(("", named), ("", near(location) if location.city or location.state else None), ("times of", times))
+
+
+def near(location: Location) -> str:
+    """ "near Boston, MA", or the coordinates."""
+    named = ", ".join(filter(None, (location.city, location.state)))
+    return f"near {named}" if named else point(location)
+
+
+def point(location: Location) -> str:
+    return f"{location.latitude}, {location.longitude}"
+
+
+def outlook(period: Period) -> str:
+    """ "Light Snow, wind 5 to 10 mph NW, precipitation 30%"."""
+    rain = measure(period, "probability_of_precipitation")
+    return facts(("", period.short_forecast), ("wind", wind(period)), ("precipitation", rain))
 
 
 def hour_name(hour: Period, zone: tzinfo | None) -> str:

@@ -538,7 +538,7 @@ async def test_a_stale_answer_is_given_when_patience_ends_and_the_request_goes_o
 
 async def test_patience_is_three_seconds_by_default(clock):
     async with asking(Scripted(ok()), clock) as upstream:
-        assert upstream._patience_s == 3
+        assert upstream.patience_s == 3
 
 
 async def test_an_error_says_what_failed_for_how_long_and_what_to_do(clock):

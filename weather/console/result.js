@@ -3,6 +3,7 @@
 import { alerts, weather } from "./cards.js";
 import { $, copyable, el, listed, offset, when } from "./dom.js";
 import { forecast, isHourly } from "./draw.js";
+import { restored } from "./periods.js";
 
 const AS_WRITTEN = "Numbers are in SI units; sentences are the Weather Service's own, in American units.";
 const later = (title, text) => el("details", {}, el("summary", {}, title), copyable(text));
@@ -45,14 +46,15 @@ export class View {
   }
 
   #part(tool, result, content, fresh) {
-    const { ageSeconds, periods = [] } = content;
+    const { ageSeconds } = content;
+    const periods = restored(content.periods ?? []);
     const hours = isHourly(periods) && `The next ${periods.length} hours, by the hour`;
     const stale = `Stale: ${Math.round(ageSeconds / 60)} minutes old; the Weather Service is not answering.`;
     return [
       el("h3", {}, hours || (tool.title ?? tool.name)),
       result.isError && failed(textOf(result)),
       content.stale && el("p", { class: "stale", role: "status" }, stale),
-      periods.length > 0 && forecast(content, this.zone),
+      periods.length > 0 && forecast({ periods }, this.zone),
       content.period && weather(content, this.zone),
       content.alerts && alerts(content, this.zone, fresh),
     ];

@@ -123,7 +123,7 @@ class Period(CamelModel):
     is_daytime: Maybe[bool] = None
     temperature: q.Fahrenheit = None
     temperature_si: q.Celsius = _also("temperature", hidden=True)
-    temperature_unit: Literal["F", "C"] = "F"
+    temperature_unit: Literal["F", "C"] = Field(default_factory=lambda: "F")  # no default to a reader of the schema
     temperature_trend: Maybe[Label] = None
     probability_of_precipitation: q.Percent = None
     dewpoint_f: Maybe[q.Fahrenheit] = _also("dewpoint")

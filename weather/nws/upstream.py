@@ -31,7 +31,7 @@ NOTES = {"point": "Resolving the place", "forecast": "Asking for the forecast", 
 REFRESH_AHEAD = 0.9
 STALE_COPY_REFRESH_S = 5 * SECONDS
 STALE_COPY_LIFE_S = 10 * SECONDS
-PATIENCE_WITH_STALE_COPY_S = 3 * SECONDS
+PATIENCE_S = 3 * SECONDS  # for stale answers to come before clients give up: one does after 5 s
 FAILING_REMEMBERED_S = 10 * MINUTES
 BAD_ANSWER_REMEMBERED_S = 10 * SECONDS
 MOST_REMEMBERED = 10_000
@@ -60,12 +60,14 @@ class Document(Generic[T]):
 class Options(TypedDict, total=False):
     """`refresh_ahead` also fetches a document that expires soon, `bypass_cache` any document.
 
-    `progress` gets a note on what the call waits for, and on each retry.
+    `progress` gets a note on what the call waits for, and on each retry. After `patience_until` (in seconds on anyio's
+    clock) a stale copy is given, if there is one.
     """
 
     refresh_ahead: bool
     bypass_cache: bool
     progress: Progress
+    patience_until: float
 
 
 def _forgotten_at(_: str, error: WeatherError, now: float) -> float:
@@ -83,8 +85,7 @@ class Upstream:
         self._flights: Flights[str, Document[Any]] = Flights(self.start)
         self._failures = TLRUCache[str, WeatherError](MOST_REMEMBERED, _forgotten_at, clock)
         self._failing: TTLCache[str, float] = TTLCache(MOST_REMEMBERED, FAILING_REMEMBERED_S, clock)
-        # Waiting for two documents in sequence must leave time to use the stale copies.
-        self._patience_s = min(PATIENCE_WITH_STALE_COPY_S, 0.3 * settings.nws_deadline_seconds)
+        self.patience_s = min(PATIENCE_S, 0.3 * settings.nws_deadline_seconds)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -126,7 +127,8 @@ class Upstream:
                 raise failure.with_traceback(None)
             flight = self._flights.join(request.url, partial(self._fetch, request))
             flight.kept |= stale_copy is not None
-            with anyio.fail_after(self._patience_s if stale_copy else None):
+            now = anyio.current_time()
+            with anyio.fail_after(options.get("patience_until", now + self.patience_s) - now if stale_copy else None):
                 return await flight.wait(options.get("progress", silent))
         except (UpstreamError, TimeoutError):
             if stale_copy is None:
