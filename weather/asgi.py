@@ -27,3 +27,8 @@ def header(scope: Scope, name: bytes) -> list[bytes]:
         for key, value in scope["headers"]:
             by_name.setdefault(key.lower(), []).append(value)
     return list(by_name.get(name, ()))
+
+
+def forget_headers(scope: Scope) -> None:
+    """Frees a kilobyte of a session that looks up no more of them."""
+    scope.pop("weather.headers", None)

@@ -44,6 +44,8 @@ class ShortWay:
     It may answer only while the long way waits for data and has none.
     """
 
+    __slots__ = "_connection", "_feed", "_feed_eof", "_head", "_incomplete", "_read", "_reader", "_timer", "_waiting"
+
     def __init__(self, connection: Connection) -> None:
         self._connection, self._reader = connection, connection.reader
         self._feed, self._feed_eof, self._read = self._reader.feed_data, self._reader.feed_eof, self._reader.read
