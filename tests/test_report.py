@@ -279,18 +279,13 @@ EVENING, MORNING, NEXT = (f"2030-01-{day}T{hour}:00:00-05:00" for day, hour in (
         ({"start_time": EVENING, "end_time": MORNING}, {"start_time": MORNING, "end_time": NEXT}, {"endTime"}),
         ({"end_time": EVENING}, {"start_time": MORNING}, set()),
         ({"end_time": EVENING}, {}, set()),
-        ({"name": "Tonight", "is_daytime": False}, {}, {"isDaytime"}),
-        ({"name": "Sunday Night", "is_daytime": False}, {}, {"isDaytime"}),
-        ({"name": "This Evening", "is_daytime": False}, {}, set()),
-        ({"name": "Sunday", "is_daytime": True}, {}, {"isDaytime"}),
-        ({"name": "Polar Night", "is_daytime": True}, {}, set()),
         ({"short_forecast": "Light Snow", "detailed_forecast": "Some light snow."}, {}, {"shortForecast"}),
         ({"short_forecast": "Light Snow", "detailed_forecast": "Snow."}, {}, set()),
         ({"short_forecast": "Light Snow", "detailed_forecast": None}, {}, set()),
     ],
 )
 def test_what_follows_from_the_rest_is_not_in_the_structured_forecast(first, second, left_out):
-    plain = {"name": "Polar Night", "is_daytime": True, "detailed_forecast": "Fog."}
+    plain = {"detailed_forecast": "Fog."}
     data = forecast(period(**plain | first), period(**plain | second))
     told, other = forecast_answer(here(), data, LIVE).structured.model_dump(mode="json", exclude_none=True)["periods"]
     whole = data.periods[0].model_dump(mode="json", exclude_none=True)

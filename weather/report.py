@@ -95,8 +95,7 @@ class WeatherResult(_Dated):
 class ForecastResult(_Dated):
     """`ageSeconds` is given when the data is stale. Left out of `periods` is what follows from the rest: `startTime` 12
     hours, or of hours 1 hour, after that of the period before; `endTime` where the next period starts then;
-    `temperatureUnit` after the first; `isDaytime` where `name` ends with "night" at night and else not; and
-    `shortForecast` where `detailedForecast` has its words.
+    `temperatureUnit` after the first; and `shortForecast` where `detailedForecast` has its words.
     """
 
     location: Location
@@ -203,7 +202,6 @@ def _unrepeated(periods: Sequence[Period], hours: int) -> Iterator[Period]:
             "start_time": period.start_time == expected,
             "end_time": following is not None and period.end_time == following.start_time,
             "temperature_unit": period is not periods[0],
-            "is_daytime": period.is_daytime is not period.name.lower().endswith("night"),
             "short_forecast": (period.short_forecast or "").lower() in (period.detailed_forecast or "").lower(),
         }
         yield period.model_copy(update=dict.fromkeys(name for name, given in repeated.items() if given))

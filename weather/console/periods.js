@@ -1,4 +1,4 @@
-// The server leaves out of a period of a forecast what follows from the others.
+// The server leaves out of the periods of a forecast what follows from the rest: `outputSchema` says what.
 
 function later(time, hours) {
   const [offset, sign, hour, minute] = /([+-])(\d\d):(\d\d)$/.exec(time) ?? ["Z", "", 0, 0];
@@ -6,20 +6,13 @@ function later(time, hours) {
   return new Date(local + hours * 3600000).toISOString().slice(0, 19) + offset;
 }
 
-// The periods with all fields that others have.
 export function restored(periods) {
-  const [{ name, temperatureUnit } = {}] = periods;
-  const hours = /\d:\d\d/.test(name) ? 1 : 12;
-  const whole = [];
-  for (const period of periods) {
-    const [start, words] = [whole.at(-1)?.startTime, period.detailedForecast];
-    whole.push({
-      temperatureUnit,
-      ...(start && { startTime: later(start, hours) }),
-      ...(hours === 12 && period.name && { isDaytime: !/night$/i.test(period.name) }),
-      ...(words && { shortForecast: /([^.]*), with a/.exec(words)?.[1].trim() ?? words }),
-      ...period,
-    });
+  const [{ isDaytime, temperatureUnit } = {}, whole] = [periods[0], []];
+  for (const { ...period } of periods) {
+    const [before, words] = [whole.at(-1)?.startTime, period.detailedForecast];
+    period.startTime ??= before && later(before, isDaytime === undefined ? 1 : 12);
+    period.shortForecast ??= /([^.]*), with a/.exec(words)?.[1].trim() ?? words;
+    whole.push({ temperatureUnit, ...period });
   }
   return whole.map((period, index) => ({ endTime: whole[index + 1]?.startTime, ...period }));
 }
