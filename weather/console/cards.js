@@ -1,8 +1,6 @@
 // The weather now as a headline and facts; alerts as cards.
-
 import { el, listed, svg, when } from "./dom.js";
 import { symbol, wind } from "./draw.js";
-
 const FRESH_MS = 2 * 3600000; // An older measurement is no headline.
 // By the end of a field's name.
 const UNITS = { F: "°F", C: "°C", Mph: " mph", Kmh: " km/h", InHg: " inHg", Hpa: " hPa", Miles: " miles", Km: " km" };

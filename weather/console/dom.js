@@ -1,5 +1,4 @@
 // Elements from names, attributes and children; text becomes text nodes and nothing else. How values are shown.
-
 function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);

@@ -1,7 +1,5 @@
 // A forecast as SVG, a column for each period. What is missing leaves a gap, and so does a number that has no room.
-
 import { el, svg, when } from "./dom.js";
-
 const [LEFT, HEIGHT, DAYS, SKY, HIGHS, TOP, BOTTOM, LOWS] = [36, 302, 15, 40, 72, 84, 162, 180];
 const [HOURS, RAIN_TOP, RAIN_BOTTOM, WINDS, SPEEDS] = [195, 215, 253, 276, 290];
 const [SYMBOL, DIGIT] = [26, 7]; // px, the widths of them

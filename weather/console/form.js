@@ -1,8 +1,6 @@
 // The form: a field for each argument that any of the tools takes, the place before all, the others behind a fold.
 // What is wrong with an argument the server says best: nothing is checked here.
-
 import { $, el } from "./dom.js";
-
 const SAID = { "get-weather": "Now", "get-forecast": "Forecast", "get-alerts": "Alerts", us: "°F", si: "°C" };
 const WAYS = { place: 1, latitude: 2, longitude: 2, state: 3 }; // of saying where; one at a time
 

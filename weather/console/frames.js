@@ -1,8 +1,6 @@
 // Every message both ways, newest first; the last of them are kept. And the box that sends any text at all.
-
 import { $, copyable, el, onSubmit, size, took } from "./dom.js";
 import { parsed } from "./mcp.js";
-
 const KEPT = 200;
 const pretty = (text) => (parsed(text) ? JSON.stringify(parsed(text), null, 2) : text);
 

@@ -1,7 +1,5 @@
 // A burst of calls over this one connection, of simulated weather only.
-
 import { $, el, onSubmit, took } from "./dom.js";
-
 // `params()` are those of the call that the form stands for.
 export function load(connection, params) {
   let stopped = "";

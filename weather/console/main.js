@@ -1,5 +1,4 @@
 // The page put together: the connection and its state, the form, and the call that the URL's fragment keeps.
-
 import { $, onSubmit, took } from "./dom.js";
 import { Form } from "./form.js";
 import { frames } from "./frames.js";
@@ -8,7 +7,6 @@ import { Connection } from "./mcp.js";
 import { View, showFailure, textOf } from "./result.js";
 import { suggest } from "./suggest.js";
 import { Watch } from "./watch.js";
-
 const SHOWN = ["get-weather", "get-alerts", "get-forecast"]; // of a place, after what was asked for
 const WHERE = ["place", "latitude", "longitude", "units"]; // what is the same for all of them
 const connection = new Connection();

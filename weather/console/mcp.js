@@ -1,6 +1,5 @@
 // The connection: JSON-RPC over the WebSocket of this page's own origin, in either era. It comes back when it breaks.
 // Events: "state" (state), "frame" (frame: a message, either way), "notification" (method, params).
-
 export const [MODERN, LEGACY] = ["2026-07-28", "2025-11-25"];
 export const METHOD_NOT_FOUND = -32601;
 const PREFIX = "io.modelcontextprotocol/";

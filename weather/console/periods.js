@@ -1,10 +1,6 @@
 // The server leaves out of the periods of a forecast what follows from the rest: `outputSchema` says what.
-
-function later(time, hours) {
-  const [offset, sign, hour, minute] = /([+-])(\d\d):(\d\d)$/.exec(time) ?? ["Z", "", 0, 0];
-  const local = Date.parse(time) + Number(`${sign}1`) * (hour * 60 + Number(minute)) * 60000;
-  return new Date(local + hours * 3600000).toISOString().slice(0, 19) + offset;
-}
+const later = (time, hours) =>
+  new Date(Date.parse(`${time.slice(0, 19)}Z`) + hours * 3600000).toISOString().slice(0, 19) + time.slice(19);
 
 export function restored(periods) {
   const [{ isDaytime, temperatureUnit } = {}, whole] = [periods[0], []];

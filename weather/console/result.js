@@ -1,10 +1,8 @@
 // What the tools answered: drawn as far as its shape is known, and as it came, one click away.
-
 import { alerts, weather } from "./cards.js";
 import { $, copyable, el, listed, offset, when } from "./dom.js";
 import { forecast, isHourly } from "./draw.js";
 import { restored } from "./periods.js";
-
 const AS_WRITTEN = "Numbers are in SI units; sentences are the Weather Service's own, in American units.";
 const later = (title, text) => el("details", {}, el("summary", {}, title), copyable(text));
 const failed = (text) => el("p", { class: "failure", role: "alert" }, text);

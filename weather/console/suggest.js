@@ -1,7 +1,5 @@
 // Suggestions below a field as one types: a combobox with a listbox (ARIA Authoring Practices, "list autocomplete").
-
 import { el } from "./dom.js";
-
 const [PAUSE_MS, MOST] = [120, 8];
 const NAMES = { type: "ref/resource", uri: "weather://forecast/{place}" }; // those that the tools' `place` takes
 

@@ -1,8 +1,6 @@
 // Changes of a state's alerts as they come: `subscriptions/listen`, in the older era `resources/subscribe`.
-
 import { $, el, when } from "./dom.js";
 import { METHOD_NOT_FOUND, MODERN, SUBSCRIPTION } from "./mcp.js";
-
 const here = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 const say = (text) => $("watch").prepend(el("li", {}, `${when(new Date().toISOString(), here)} · ${text}`));
 const without = (some, others) => some.filter(({ id }) => !others.some((other) => other.id === id));
