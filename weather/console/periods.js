@@ -7,7 +7,7 @@ export function restored(periods) {
   for (const { ...period } of periods) {
     const [before, words] = [whole.at(-1)?.startTime, period.detailedForecast];
     period.startTime ??= before && later(before, isDaytime === undefined ? 1 : 12);
-    period.shortForecast ??= /([^.]*), with a/.exec(words)?.[1].trim() ?? words;
+    period.shortForecast ??= /^([^.]*?)(?:, with a|\.)/.exec(words)?.[1] ?? words; // the weather is said first
     whole.push({ temperatureUnit, ...period });
   }
   return whole.map((period, index) => ({ endTime: whole[index + 1]?.startTime, ...period }));
