@@ -182,6 +182,35 @@ def test_a_forecast_has_a_point_and_a_row_for_each_period(tab, server):
         assert sky in (first.get("shortForecast") or first["detailedForecast"]).lower()
 
 
+def test_what_the_server_leaves_out_of_periods_is_restored(tab, server):
+    """As the schema of the result says: times that follow, the unit, and words that the sentences have."""
+    said = {
+        "Rain likely. Cloudy, with a high near 47.": ("Rain likely", "rain"),
+        "Sunny, with a low around 30.": ("Sunny", "clear"),
+        "Simulated. Light Snow, with a high near 31.": ("Light Snow", "snow"),
+        "": ("–", None),
+    }
+
+    def change(content):
+        if "periods" in content:
+            halves = periods(HALVES, detailedForecast=list(said))
+            for half in halves[1:]:
+                del half["startTime"], half["temperatureUnit"]
+            content["periods"] = [{key: half[key] for key in half if key != "endTime"} for half in halves]
+
+    with tab(server, "#tool=get-forecast&place=Boston,+MA", route=changing(change), timezone_id="Asia/Tokyo") as page:
+        page.page.locator(".chart svg").wait_for()
+        days = page.page.locator(".chart .day").all_text_contents()
+        assert days == ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+        assert page.page.locator(".chart .night").count() == 7
+        page.page.get_by_text("periods as a table").click()
+        rows = page.page.locator("#result tr").all()[1:5]
+        cells = [row.locator("td").all_inner_texts() for row in rows]
+        assert [cell[:2] for cell in cells] == [["50°F", words] for words, _ in said.values()]
+        kinds = page.page.locator(".chart .symbol").evaluate_all("all => all.map(each => each.className.baseVal)")
+        assert kinds[:3] == [f"symbol {kind}" for _, kind in said.values() if kind]
+
+
 def test_the_wind_is_a_range_where_it_is_one(tab, server):
     route = forecast(HALVES, windSpeed=["5 to 10 mph", "0 mph", "15 mph"], windDirection=["NW", "", "S"])
     with tab(server, "#tool=get-forecast&place=Boston,+MA", route=route) as page:

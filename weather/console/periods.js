@@ -7,7 +7,8 @@ export function restored(periods) {
   for (const { ...period } of periods) {
     const [before, words] = [whole.at(-1)?.startTime, period.detailedForecast];
     period.startTime ??= before && later(before, isDaytime === undefined ? 1 : 12);
-    period.shortForecast ??= /^([^.]*?)(?:, with a|\.)/.exec(words)?.[1] ?? words; // the weather is said first
+    // The weather is said first: "Rain likely. Cloudy, with a high near 47."
+    period.shortForecast ??= /^(?:Simulated\. )?([^.]+?)(?:, with a|\.)/.exec(words)?.[1] ?? (words || undefined);
     whole.push({ temperatureUnit, ...period });
   }
   return whole.map((period, index) => ({ endTime: whole[index + 1]?.startTime, ...period }));
