@@ -17,7 +17,7 @@ LAYERS = (
     ("tools",),
     ("answers",),
     ("report",),
-    ("words", "inputs"),
+    ("words", "inputs", "results"),
     ("places",),
     ("gazetteer", "nws"),
     ("responses", "serving", "logs"),

@@ -10,7 +10,8 @@ import pytest
 from weather import inputs, report
 from weather.errors import Outdated
 from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point
-from weather.report import AlertsResult, ForecastResult, Freshness, WeatherResult
+from weather.report import Freshness
+from weather.results import AlertsResult, ForecastResult, WeatherResult
 from weather.words import observation_line, period_line
 
 NOON = datetime(2030, 1, 15, 17, 0, tzinfo=UTC)  # in New York

@@ -22,6 +22,7 @@ from weather.metrics import Metrics
 from weather.nws import NWS, REFRESH_AHEAD, AlertsData, Document, Flight, Flights, Options, Progress, Where, silent
 from weather.places import Places
 from weather.report import Freshness, Rendered
+from weather.results import Source
 
 RETRY_REFRESH_S = 5 * SECONDS
 OBSERVATION_PATIENCE_S = 1 * SECONDS
@@ -217,7 +218,7 @@ class Answers:
         return result
 
     def _freshness(self, document: Document[Any]) -> Freshness:
-        source: report.Source = "simulated" if document.simulated else "live"
+        source: Source = "simulated" if document.simulated else "live"
         return Freshness(source, document.fetched, document.stale, self.nws.now())
 
     def _result(self, tool: str, answer: Rendered, document: Document[Any], *others: Document[Any]) -> CachedResult:

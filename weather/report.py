@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import accumulate, zip_longest
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -22,15 +22,15 @@ from weather import inputs, words
 from weather.areas import AREAS
 from weather.errors import Outdated
 from weather.inputs import MOST_ALERTS
-from weather.nws import Alert, AlertsData, ForecastData, Location, Observation, Period, Point, Severity
+from weather.nws import Alert, AlertsData, ForecastData, Observation, Period, Point
 from weather.nws.shapes import CamelModel
+from weather.results import AlertsResult, ForecastResult, Source, WeatherResult
 from weather.words import facts, labelled, moment
 
 MOST_HOURS = 48
 MOST_NAMED, MOST_OUTLOOK = 10, 250
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
 SEPARATORS = len("\n---\n\n200. ")
-Source = Literal["live", "simulated"]
 
 
 @dataclass(frozen=True)
@@ -73,54 +73,6 @@ class Rendered:
     structured: CamelModel
     words: str
     until: datetime | None
-
-
-class _Dated(CamelModel):
-    issued: datetime | None = None
-    source: Source
-    stale: bool
-    age_seconds: int | None = None
-    place: str | None = None
-    note: str | None = None
-
-
-class WeatherResult(_Dated):
-    """`period` is the half day that runs now, or the next; `ageSeconds` is given when the data is stale."""
-
-    location: Location
-    period: Period
-    observation: Observation | None = None
-
-
-class ForecastResult(_Dated):
-    """`ageSeconds` is given when the data is stale. Left out of `periods` is what follows from the rest: `startTime` 12
-    hours, or of hours 1 hour, after that of the period before; `endTime` where the next period starts then;
-    `temperatureUnit` after the first; and `shortForecast` where `detailedForecast` has its words.
-    """
-
-    location: Location
-    periods: tuple[Period, ...]
-
-
-class AlertsResult(_Dated):
-    """The worst alerts first, `shown` of `total`; `countsBySeverity` is over all of them. `others` are in force there
-    and were not asked for, by their severity or event; `otherEvents` are their names. `zones` were asked for a place:
-    its forecast zone, fire weather zone and county; without them it was asked at the very point.
-    """
-
-    state: str | None = None
-    state_name: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    zones: tuple[str, ...] | None = None
-    severity: Severity | None = None
-    event: str | None = None
-    total: int
-    shown: int
-    others: int
-    other_events: tuple[str, ...] | None = None
-    counts_by_severity: dict[Severity, int]
-    alerts: tuple[Alert, ...]
 
 
 def coming(forecast: ForecastData, now: datetime) -> Sequence[tuple[Period, datetime | None]]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from weather import report
+from weather import results
 from weather.answers import Answers, CachedResult, Key, Query
 from weather.config import Settings
 from weather.errors import BadArgument, NotCovered, WeatherError
@@ -63,14 +63,14 @@ DEFINITIONS = [
         "The weather at a place in the United States now and for the next hours: temperature, conditions and wind"
         " of the current forecast period, and what the nearest station measured. Give place, or latitude and"
         " longitude. For the days or single hours ahead use get-forecast; for warnings use get-alerts.",
-        report.WeatherResult,
+        results.WeatherResult,
     ),
     _tool(
         "get-forecast",
         "Seven-day forecast",
         "The forecast for a place in the United States over the next seven days, in periods of half a day, or over"
         " the next 48 hours by the hour. Give place, or latitude and longitude. For the weather now use get-weather.",
-        report.ForecastResult,
+        results.ForecastResult,
     ),
     _tool(
         "get-alerts",
@@ -78,7 +78,7 @@ DEFINITIONS = [
         "The watches, warnings and advisories in force now, the most severe first, with what to do. Says so when"
         " there are none. Give one of: state, for a US state, territory or marine area; place, for its county and"
         " forecast zone; or latitude and longitude, for what holds at that very point.",
-        report.AlertsResult,
+        results.AlertsResult,
     ),
 ]
 LISTING = json.dumps({"tools": DEFINITIONS}, separators=(",", ":"))
