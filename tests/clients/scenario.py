@@ -126,7 +126,7 @@ async def in_flight(url: str, number: int) -> bool:
     while time.monotonic() < deadline:
         if await asyncio.to_thread(_in_flight, url) == number:
             return True
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # of another process
     return False
 
 

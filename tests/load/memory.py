@@ -67,7 +67,7 @@ async def leave(callers: Sequence[Caller]) -> None:
     """Before the server is stopped, so that nothing of theirs is left to do while the next one is looked at."""
     for caller in callers:
         caller.transport.abort()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # uvloop closes aborted transports a little later
 
 
 class Crowd(NamedTuple):

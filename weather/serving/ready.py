@@ -1,7 +1,7 @@
 """The short way: a request whose response is cached is answered where its bytes come in, without waking a task.
 
-It writes the same bytes as the long way does, but for `Date`, or it passes the bytes on to the long way. Remove this
-file and `Connection.run` without it serves the same; `MCP_FAST_PATH=false` does not use it.
+It writes the same bytes as the long way does, but for `Date`, or it passes the bytes on to the long way. Nothing else
+depends on it: with `MCP_FAST_PATH=false`, or without this file and its callers, the server sends the same.
 """
 
 from __future__ import annotations

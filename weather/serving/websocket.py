@@ -126,27 +126,25 @@ class Stream(WSStream):
             self.task_group.spawn(self._send_pings)
 
     async def _received(self, data: bytes) -> None:
-        messages = self.frames.messages(data)
-        if self.frames.control_frames and self.frames.state is State.OPEN:
-            await self._answer_pings()
+        messages, ended = self.frames.messages(data), "protocol"
+        if self.frames.control_frames and self.frames.state is State.OPEN and not await self._pongs_read():
+            self.frames.fail(CloseCode.POLICY_VIOLATION, "does not read the responses to its control frames")
+            ended = "not_reading"
         for message in messages:
             if self._disconnect_sent or self.state is not ASGIWebsocketState.CONNECTED:
                 break  # Nobody receives any more.
             await self._put(message)
         if self.frames.state is not State.OPEN:
-            await self._closing("protocol")
+            await self._closing(ended)
 
-    async def _answer_pings(self) -> None:
-        """Lets other connections have their turn, since a tiny frame takes as long as a message.
+    async def _pongs_read(self) -> bool:
+        """Writes the pongs. Returns False for a peer that sends nothing but control frames, and does not read them.
 
-        Fails a peer that sends nothing else, and does not read the pongs.
+        Lets other connections have their turn, since a tiny frame takes as long as a message.
         """
         sent = await _bounded(self._write())
         await asyncio.sleep(0)
-        unread = self.frames.control_frames > MOST_CONTROL_FRAMES and self._tcp.unread > MOST_UNREAD
-        if (unread or not sent) and self.frames.state is State.OPEN:
-            self.frames.fail(CloseCode.POLICY_VIOLATION, "does not read the responses to its control frames")
-            await self._closing("not_reading")
+        return sent and (self.frames.control_frames <= MOST_CONTROL_FRAMES or self._tcp.unread <= MOST_UNREAD)
 
     async def _put(self, message: dict[str, Any]) -> None:
         """Waits while the queue of the application is full. Nothing is read meanwhile."""

@@ -50,7 +50,7 @@ class Sessions:
     def __init__(self, settings: Settings, metrics: Metrics, answers: Answers) -> None:
         self.settings, self.metrics, self.answers = settings, metrics, answers
         self._sdk: SDK | None = None
-        self._loading: anyio.Lock | None = None
+        self._loading = anyio.Lock()
         self._drained_at: float | None = None
         self._open: set[Session] = set()
         self._requests: set[asyncio.Timeout] = set()
@@ -100,15 +100,13 @@ class Sessions:
     async def sdk(self) -> SDK:
         """The SDK's server. The first call imports the SDK, which takes half a second."""
         if self._sdk is None:
-            self._loading = self._loading or anyio.Lock()
             async with self._loading:
                 self._sdk = self._sdk or await load(self.settings)
         return self._sdk
 
     def preload(self) -> None:
         """Starts to import the SDK, so that nobody waits for it later."""
-        if self._loading is None:
-            self._loading = anyio.Lock()
+        if self._sdk is None and not self._loading.locked():
             self.start(self.sdk)
 
     def limit_connections(self, state: MutableMapping[str, Any]) -> None:
