@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -128,6 +129,33 @@ def test_the_weather_is_the_first_period():
     assert weather_text() == (
         "Weather forecast for Tonight:\nTemperature: 21°F\nConditions: Light Snow\nWind: 5 to 10 mph NW"
     )
+
+
+def test_day_and_night_are_left_out_of_the_structured_forecast_where_they_alternate():
+    days = True, False, False, True, False, True
+    told = forecast_answer(here(), forecast(*(period(is_daytime=day) for day in days)), LIVE).structured.periods
+    assert [each.is_daytime for each in told] == [True, None, False, None, None, None]
+
+
+def test_the_structured_forecast_of_a_rainy_week_is_short():
+    """Its sentences are as long as in the longest week that was seen, their beginnings as often the short forecast."""
+    rain = "Rain likely. Mostly cloudy, with a high near 49. West southwest wind 5 to 9 mph. Chance is 70%."
+    later = "A chance of rain showers before 4pm. Mostly cloudy, with a high near 56. South wind near 3 mph."
+    texts = {"short_forecast": "Rain Likely", "detailed_forecast": rain}, {"short_forecast": "Chance Rain Showers"}
+    starts = [NOON + timedelta(hours=12 * number) for number in range(15)]
+    week = (
+        period(
+            name="Wednesday Night",
+            start_time=start.isoformat(),
+            end_time=end.isoformat(),
+            is_daytime=number % 2 == 0,
+            probability_of_precipitation=70,
+            **{"detailed_forecast": later} | texts[number % 2],
+        )
+        for number, (start, end) in enumerate(pairwise(starts))
+    )
+    structured = forecast_answer(here(), forecast(*week), LIVE).structured
+    assert 3_000 < len(structured.model_dump_json(exclude_none=True)) <= 4_000
 
 
 @pytest.mark.parametrize(
@@ -280,8 +308,14 @@ EVENING, MORNING, NEXT = (f"2030-01-{day}T{hour}:00:00-05:00" for day, hour in (
         ({"start_time": EVENING, "end_time": MORNING}, {"start_time": MORNING, "end_time": NEXT}, {"endTime"}),
         ({"end_time": EVENING}, {"start_time": MORNING}, set()),
         ({"end_time": EVENING}, {}, set()),
-        ({"short_forecast": "Light Snow", "detailed_forecast": "Some light snow."}, {}, {"shortForecast"}),
-        ({"short_forecast": "Light Snow", "detailed_forecast": "Snow."}, {}, set()),
+        ({"short_forecast": "Light Snow", "detailed_forecast": "Light snow. Cold."}, {}, {"shortForecast"}),
+        (
+            {"short_forecast": "Light Snow", "detailed_forecast": "Light snow, with a low near 9."},
+            {},
+            {"shortForecast"},
+        ),
+        ({"short_forecast": "Light Snow", "detailed_forecast": "Light snow before 8pm."}, {}, set()),
+        ({"short_forecast": "Light Snow", "detailed_forecast": "Some light snow."}, {}, set()),
         ({"short_forecast": "Light Snow", "detailed_forecast": None}, {}, set()),
     ],
 )

@@ -148,16 +148,18 @@ def forecast_answer(
 
 def _unrepeated(periods: Sequence[Period], hours: int) -> Iterator[Period]:
     """The periods, each of so many hours, without what follows from the rest; see ForecastResult."""
-    expected = None
+    expected, was_day = None, None
     for period, following in zip_longest(periods, periods[1:]):
+        short = (period.short_forecast or "").lower()
         repeated = {
             "start_time": period.start_time == expected,
             "end_time": following is not None and period.end_time == following.start_time,
+            "is_daytime": was_day is not None and period.is_daytime is not was_day,
             "temperature_unit": period is not periods[0],
-            "short_forecast": (period.short_forecast or "").lower() in (period.detailed_forecast or "").lower(),
+            "short_forecast": (period.detailed_forecast or "").lower().startswith((f"{short}.", f"{short}, with a")),
         }
         yield period.model_copy(update=dict.fromkeys(name for name, given in repeated.items() if given))
-        expected = period.start_time and period.start_time + timedelta(hours=hours)
+        expected, was_day = period.start_time and period.start_time + timedelta(hours=hours), period.is_daytime
 
 
 def alerts_answer(

@@ -30,8 +30,9 @@ class WeatherResult(_Dated):
 
 class ForecastResult(_Dated):
     """`ageSeconds` is given when the data is stale. Left out of `periods` is what follows from the rest: `startTime` 12
-    hours, or of hours 1 hour, after that of the period before; `endTime` where the next period starts then;
-    `temperatureUnit` after the first; and `shortForecast` where `detailedForecast` has its words.
+    hours, or of hours 1 hour, after that of the period before; `endTime` where the next period starts then; `isDaytime`
+    where it is not that of the period before; `temperatureUnit` after the first; and `shortForecast` where
+    `detailedForecast` begins with it, up to the first full stop or ", with a".
     """
 
     location: Location

@@ -5,10 +5,10 @@ const later = (time, hours) =>
 export function restored(periods) {
   const [{ isDaytime, temperatureUnit } = {}, whole] = [periods[0], []];
   for (const { ...period } of periods) {
-    const [before, words] = [whole.at(-1)?.startTime, period.detailedForecast];
-    period.startTime ??= before && later(before, isDaytime === undefined ? 1 : 12);
-    // The weather is said first: "Rain likely. Cloudy, with a high near 47."
-    period.shortForecast ??= /^(?:Simulated\. )?([^.]+?)(?:, with a|\.)/.exec(words)?.[1] ?? (words || undefined);
+    const [before, words] = [whole.at(-1), period.detailedForecast];
+    period.startTime ??= before?.startTime && later(before.startTime, isDaytime === undefined ? 1 : 12);
+    if (before?.isDaytime !== undefined) period.isDaytime ??= !before.isDaytime;
+    period.shortForecast ??= words?.split(/\.|, with a/)[0] || undefined;
     whole.push({ temperatureUnit, ...period });
   }
   return whole.map((period, index) => ({ endTime: whole[index + 1]?.startTime, ...period }));
