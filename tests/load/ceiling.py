@@ -42,7 +42,7 @@ async def _point(transport: str, callers: Sequence[Caller], request: bytes) -> P
 
 async def crowds(bench: Bench) -> None:
     """All of them ask all the time."""
-    request, most = frame(GET_WEATHER), allowed(CROWDS[-1])
+    request, most = frame(GET_WEATHER), allowed(CROWDS[-1], servers=len(bench.applications) + 1)
     with bench.servers(**ROOM) as servers:
         callers = {name: await opened(server, 1) for name, server in servers.items()}
         for some in callers.values():

@@ -32,6 +32,7 @@ WATCH_S = 0.05
 CLOSE_TIMEOUT_S, GONE_TIMEOUT_S = 10, 60
 SETTLE_S = 1.0
 KIB, MIB = 1024, 1024 * 1024
+SPARE_FILES = 1000
 
 
 def resident(server: Server) -> int:
@@ -39,13 +40,16 @@ def resident(server: Server) -> int:
     return int(psutil.Process(server.process.pid).memory_info().rss)
 
 
-def allowed(most: int) -> int:
-    """So many connections, or as many as the limit on file descriptors leaves (`ulimit -Hn`), which is raised to it."""
+def allowed(most: int, servers: int = 1) -> int:
+    """So many connections to each of the servers at once, or as many as the limit on file descriptors leaves
+    (`ulimit -Hn`), which is raised to it.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         hard = 4 * most
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # The servers inherit it.
-    return min(most, hard // 2)  # of which this server gives half to those over HTTP
+    # A server gives half of them to connections over HTTP. This process needs some for other files.
+    return min(most, hard // 2, (hard - SPARE_FILES) // servers)
 
 
 async def opened(server: Server, number: int, **options: Any) -> list[Caller]:
