@@ -165,6 +165,14 @@ def test_a_peer_may_vanish_amid(server, raw, row, end):
     raw.reset() if end == "reset" else raw.socket.close()
 
 
+@table({name: row for name, row in BROKEN.items() if "within" not in name})
+def test_what_comes_together_with_a_violation_is_answered_before_the_close(raw, row):
+    sent, code = row
+    raw.socket.sendall(text(request(1, "ping")) + text(request(2, "ping")) + sent)
+    assert [json.loads(raw.frame()[1])["id"] for _ in range(2)] == [1, 2]
+    assert raw.closed().code == code
+
+
 def test_a_peer_may_break_the_protocol_and_vanish(server):
     """The close frame that it gets is answered with a reset, before the server has half-closed."""
     for _ in range(50):

@@ -35,6 +35,8 @@ class Protocol(ServerProtocol):
         self._unparsed = 0
         self.control_frames = 0
         """So many have come since the last frame of a message."""
+        self.failure: tuple[CloseCode | int, str] | None = None
+        """Code and reason of a violation that came together with messages: `fail_now` sends them."""
 
     def response(self, request: Iterable[Header], key: bytes, subprotocol: str | None) -> list[Header]:
         """The headers of the response to a handshake. Declines an offer of compression that is malformed."""
@@ -92,7 +94,15 @@ class Protocol(ServerProtocol):
         elif self.close_rcvd:
             empty = self.close_rcvd.code == CloseCode.NO_STATUS_RCVD
             code, reason = CloseCode.NORMAL_CLOSURE if empty else self.close_rcvd.code, ""
-        super().fail(code, reason)
+        if any(frame.opcode in DATA for frame in cast(list[Frame], self.events)):
+            self.failure = code, reason
+        else:
+            super().fail(code, reason)
+
+    def fail_now(self) -> None:
+        if self.failure:
+            super().fail(*self.failure)
+            self.failure = None
 
 
 def _size(frame: Frame) -> int:

@@ -134,6 +134,9 @@ class Stream(WSStream):
             if self._disconnect_sent or self.state is not ASGIWebsocketState.CONNECTED:
                 break  # Nobody receives any more.
             await self._put(message)
+        if self.frames.failure:
+            await asyncio.sleep(0)  # The application gives its immediate responses.
+            self.frames.fail_now()
         if self.frames.state is not State.OPEN:
             await self._closing(ended)
 
