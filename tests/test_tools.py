@@ -96,7 +96,7 @@ class World(httpx.AsyncBaseTransport):
         try:
             return self.answers.parse(name, arguments)
         except BadArgument as error:
-            return error
+            return str(error)
 
     async def call(self, name="get-forecast", arguments=SEATTLE, **options):
         result = await call(self.answers, name, self.parsed(name, arguments), **options)
@@ -106,7 +106,7 @@ class World(httpx.AsyncBaseTransport):
 
     def ready(self, name="get-forecast", arguments=SEATTLE):
         asked = self.parsed(name, arguments)
-        return None if isinstance(asked, BadArgument) else self.answers.lookup(asked)
+        return None if isinstance(asked, str) else self.answers.lookup(asked)
 
 
 @asynccontextmanager

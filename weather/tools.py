@@ -99,23 +99,27 @@ def prepare(
     try:
         query = answers.parse(name, arguments, key)
     except BadArgument as error:
-        return partial(call, answers, name, error, transport=transport)
+        return partial(call, answers, name, str(error), transport=transport)
     return answers.lookup(query) or partial(call, answers, name, query, transport=transport)
 
 
 async def call(
-    answers: Answers, name: str, query: Query | BadArgument, progress: Progress = silent, transport: str = "websocket"
+    answers: Answers, name: str, query: Query | str, progress: Progress = silent, transport: str = "websocket"
 ) -> Result:
-    """Every error, including an invalid `query`, becomes a result with `isError`; only cancellation is raised."""
+    """`query` may be what is wrong with the arguments: an exception kept here would be in a reference cycle.
+
+    Every error becomes a result with `isError`; only cancellation is raised.
+    """
     started, outcome = time.perf_counter(), "cancelled"
     try:
-        if isinstance(query, BadArgument):
-            raise query
+        if isinstance(query, str):
+            outcome = "argument_error"
+            return _error(query)
         result = await answers.answer(query, progress)
         outcome = result.outcome
         return Result(result.json)
     except WeatherError as error:
-        outcome = "argument_error" if isinstance(error, BadArgument | NotCovered) else "upstream_error"
+        outcome = "argument_error" if isinstance(error, NotCovered) else "upstream_error"
         return _error(str(error))
     except Exception:  # a bug must not end the session
         outcome = "error"

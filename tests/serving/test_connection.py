@@ -61,6 +61,13 @@ def session(end):
     return run
 
 
+def invalid(port):
+    with Raw(port) as raw:
+        assert raw.initialize().ask("tools/call", call(1, state="Nowhere")["params"])["result"]["isError"]
+        raw.socket.sendall(CLOSING)
+        raw.closed(answer=False)
+
+
 def vanished(port):
     with Raw(port) as raw:
         raw.initialize().send(request(1, "ping"))
@@ -81,6 +88,7 @@ ENDS = {
     "closed by the server": session(frame(BINARY, b"x")),
     "failed": session(bytes(10)),
     "left": session(b""),
+    "closed after an invalid call": invalid,
     "vanished": vanished,
     "a request over HTTP": exchange(posted(request(1, "ping"))),
     "a handshake that is refused": exchange(handshake(0, Host="elsewhere")),
