@@ -13,6 +13,7 @@ from collections.abc import MutableMapping
 from importlib.metadata import version
 from typing import Any
 
+from weather.serving import collector
 from weather.serving.interface import get_configuration, get_connection, limits
 
 __all__ = ["get_connection", "hosts", "install", "limits", "tune_interpreter", "unsupported_reason"]
@@ -28,13 +29,13 @@ def install() -> None:
 
 
 def tune_interpreter() -> None:
-    """Keeps what exists at the end of the start out of garbage collections, each of which stops the loop.
+    """Keeps what exists at the end of the start out of garbage collections.
 
     A thread that imports or builds a long answer lets the loop run after a millisecond.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 2)
+    collector.tune(0)
     sys.setswitchinterval(0.001)
 
 

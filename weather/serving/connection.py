@@ -16,6 +16,7 @@ from hypercorn.events import Event, RawData, Updated
 from typing_extensions import override
 
 from weather.config import KIB, SECONDS
+from weather.serving import collector
 from weather.serving.interface import CONFIGURATION, CONNECTION, limits
 from weather.serving.ready import ShortWay
 
@@ -50,6 +51,7 @@ class Connection(TCPServer):
     _touched_at = 0.0
     protocol: Any
     _eof = False
+    _open: ClassVar[set[Connection]] = set()
     _http: ClassVar[set[Connection]] = set()
     """All connections without a session."""
     _idle: ClassVar[dict[Connection, None]] = {}
@@ -77,9 +79,13 @@ class Connection(TCPServer):
             next(iter(self._idle), self).abort()
         self._http.add(self)
         self._idle[self] = None
+        self._open.add(self)
+        collector.tune(len(self._open))
         try:
             await super().run()
         finally:
+            self._open.discard(self)
+            collector.tune(len(self._open))
             self.leave_limit()
             if self.short_way:
                 self.short_way.remove()

@@ -1,0 +1,49 @@
+"""A garbage collection stops the loop while it examines objects: it must not examine those of every session."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import ExitStack
+from urllib.request import urlopen
+
+import pytest
+
+from tests.conftest import ROOT, serving
+from tests.raw import TIMEOUT_S, Raw, call
+from weather.serving import collector
+
+SESSIONS, MOST_EXAMINED = 500, 60_000  # of about 470 objects each
+
+
+def examined(server):
+    with urlopen(f"{server.http}/examined", timeout=TIMEOUT_S) as answer:
+        return int(answer.read())
+
+
+def test_no_collection_examines_the_sessions_of_a_crowd(tmp_path):
+    application = "tests.serving.examined:app"
+    with serving(tmp_path, application=application, PYTHONPATH=str(ROOT)) as server:
+        with Raw(server.port) as raw:  # waits until the SDK is imported
+            raw.initialize().ask("tools/call", call(1, state="Nowhere")["params"])
+        examined(server)
+        with ExitStack() as stack:
+            for _ in range(SESSIONS):
+                raw = stack.enter_context(Raw(server.port)).initialize()
+                assert raw.ask("tools/call", call(1, state="Nowhere")["params"])["result"]["isError"]
+            assert 0 < examined(server) < MOST_EXAMINED
+        assert examined(server) < MOST_EXAMINED
+
+
+@pytest.fixture
+def thresholds():
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+
+
+def test_a_full_collection_is_due_again_once_few_of_a_crowd_are_left(thresholds):
+    found = []
+    for connections in (0, 10, 2000, 1000, 51, 50, 51):
+        collector.tune(connections)
+        found.append(gc.get_threshold()[2])
+    assert found == [3, 3, 125, 125, 125, 3, 3]
