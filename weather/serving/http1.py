@@ -9,6 +9,7 @@ from typing import Any, cast
 import h11
 from hypercorn.asyncio.tcp_server import MAX_RECV
 from hypercorn.events import Closed, Updated
+from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Data, EndBody, Event, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from weather.config import KIB
 from weather.serving.connection import CLOSE_TIMEOUT_S, Application
+from weather.serving.turns import turns
 
 AHEAD = 256 * KIB
 ABSOLUTE_FORM = re.compile(rb"(?:http|ws)s?://([^/?#]*)/?(.*)", re.IGNORECASE)
@@ -63,10 +65,18 @@ class HTTP1(H11Protocol):
     """
 
     _abort_timer: asyncio.TimerHandle | None = None
+    _begun = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._tcp = cast(Application, self.app).connection
+
+    @override
+    async def handle(self, event: ConnectionEvent) -> None:
+        if not self._begun:
+            self._begun = True
+            await turns.wait()
+        await super().handle(event)
 
     @override
     async def _check_protocol(self, event: h11.Request) -> None:

@@ -19,6 +19,7 @@ from weather.config import KIB, SECONDS
 from weather.serving.connection import CLOSE_TIMEOUT_S, Application
 from weather.serving.frames import Protocol
 from weather.serving.interface import CachedReply
+from weather.serving.turns import turns
 
 CHECK_PEER_S = 0.5 * SECONDS
 PARSED_AT_ONCE = 1 * KIB  # Frames are parsed before the application takes them, and a small one is 60 times its size.
@@ -172,6 +173,7 @@ class Stream(WSStream):
         received, sent = self.frames.close_rcvd, self.frames.close_sent
         if received:
             self._code = received.code
+            await turns.wait()
         elif sent and self.state is ASGIWebsocketState.CONNECTED:
             self._disconnect(sent.code, sent.reason, "too_big" if sent.code == CloseCode.MESSAGE_TOO_BIG else ended)
         self.state = ASGIWebsocketState.CLOSED
