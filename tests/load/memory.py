@@ -201,7 +201,9 @@ async def growth(bench: Bench) -> None:
     stays, waits = dict[str, float](), dict[str, float]()
     with bench.servers(**ROOM) as servers:
         for name, server in servers.items():
-            await leave(await opened(server, BUSY))
+            some = await opened(server, BUSY)
+            await asyncio.gather(*(session.ask(UNREADY) for session in some))  # The server imports the SDK once.
+            await leave(some)
             async with residents(server.port) as latencies:
                 before = resident(server)
                 await come_and_go(server, FEW)

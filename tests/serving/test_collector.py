@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from contextlib import ExitStack
 from urllib.request import urlopen
 
@@ -37,7 +38,9 @@ def test_no_collection_examines_the_sessions_of_a_crowd(tmp_path):
 @pytest.fixture
 def thresholds():
     before = gc.get_threshold()
+    gc.disable()
     yield
+    gc.enable()
     gc.set_threshold(*before)
 
 
@@ -47,3 +50,17 @@ def test_a_full_collection_is_due_again_once_few_of_a_crowd_are_left(thresholds)
         collector.tune(connections)
         found.append(gc.get_threshold()[2])
     assert found == [3, 3, 125, 125, 125, 3, 3]
+
+
+def test_what_a_crowd_has_left_in_cycles_is_freed_once_few_of_it_are_left(thresholds):
+    class Left:
+        pass
+
+    collector.tune(2000)
+    left = Left()
+    left.itself, freed = left, weakref.ref(left)
+    del left
+    collector.tune(51)
+    assert freed()
+    collector.tune(50)
+    assert not freed()

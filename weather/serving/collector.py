@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
+_libc = ctypes.CDLL(None)
 YOUNG, YOUNG_RUNS = 5_000, 2  # The runs over what is new examine at most 20,000 objects.
 FEW, FULL_RUN = 50, 3
 CONNECTIONS_PER_RUN = 16  # What 32 sessions of the SDK have makes one more run over what is new.
@@ -13,9 +15,14 @@ def tune(connections: int) -> None:
     """Delays full collections, which examine everything, by as much as twice the sessions of a crowd can take.
 
     They would find next to nothing, since what belongs to a connection is freed when it ends. Once only FEW of a crowd
-    are left, a full collection takes 50 ms at most, and is due soon.
+    are left, one takes 20 ms at most. It also empties Python's free lists, whose few objects keep much memory occupied;
+    what the C library keeps goes back by malloc_trim(3), which is glibc's alone.
     """
-    full_run = FULL_RUN
+    delayed = gc.get_threshold()[2]
     if connections > FEW:
-        full_run = max(gc.get_threshold()[2], connections // CONNECTIONS_PER_RUN)
-    gc.set_threshold(YOUNG, YOUNG_RUNS, full_run)
+        gc.set_threshold(YOUNG, YOUNG_RUNS, max(delayed, connections // CONNECTIONS_PER_RUN))
+    elif delayed != FULL_RUN:
+        gc.set_threshold(YOUNG, YOUNG_RUNS, FULL_RUN)
+        gc.collect()
+        if hasattr(_libc, "malloc_trim"):
+            _libc.malloc_trim(0)
