@@ -1083,7 +1083,7 @@ async def test_an_unforeseen_error_is_logged_and_answered_without_internals(worl
         async def handle_async_request(self, request):
             raise KeyError("secret")
 
-    world.nws.host.http._transport = Broken()
+    world.nws.host.transport = Broken()
     result = await world.call()
     assert result.isError
     assert text(result) == "Something went wrong in this server; its log has the details. Trying again may help."

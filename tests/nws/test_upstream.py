@@ -798,6 +798,40 @@ async def test_redirects_are_followed_relative_ones_too(clock):
     assert [request.url.path for request in host.requests] == ["/item", "/moved"]
 
 
+@pytest.mark.parametrize(
+    ("location", "known"),
+    [
+        ("/moved", True),
+        ("http://host.invalid/moved", True),
+        ("https://host.invalid/moved", True),
+        ("http://host.invalid:8080/moved", False),
+    ],
+)
+async def test_the_password_of_a_url_goes_where_it_was_given_for(clock, location, known):
+    host = Scripted((301, {"headers": {"Location": location}}), ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream, item("http://me:p%40ss@host.invalid/item")) == 1
+    sent = [request.headers.get("Authorization") for request in host.requests]
+    assert sent == ["Basic bWU6cEBzcw==", "Basic bWU6cEBzcw==" if known else None]
+
+
+async def test_a_password_is_not_sent_in_the_clear_after_tls(clock):
+    host = Scripted((301, {"headers": {"Location": "http://host.invalid/moved"}}), ok())
+    async with asking(host, clock) as upstream:
+        assert await outcome(upstream, item("https://me:p%40ss@host.invalid/item")) == 1
+    assert ["Authorization" in request.headers for request in host.requests] == [True, False]
+
+
+async def test_a_request_says_who_asks_for_what_and_how_long_it_may_take(clock):
+    host = Scripted(ok())
+    async with asking(host, clock, user_agent="me (me@example.com)", connect_timeout_seconds=2) as upstream:
+        await upstream.get(item())
+    [request] = host.requests
+    asked = {"host": "host.invalid", "user-agent": "me (me@example.com)", "accept": "application/geo+json"}
+    assert dict(request.headers) == {**asked, "accept-encoding": "identity"}
+    assert request.extensions["timeout"] == {"connect": 2, "read": 5, "write": 5, "pool": 5}
+
+
 @pytest.mark.parametrize("location", [URL, "https://evil.invalid/item", "//evil.invalid/item"])
 async def test_a_circle_of_redirects_and_one_to_another_host_are_errors(clock, location):
     host = Scripted((301, {"headers": {"Location": location}}))

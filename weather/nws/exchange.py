@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from weather.errors import WeatherError
 from weather.nws.worker import Worker
 
 T = TypeVar("T")
+Send = Callable[[httpx.URL], Awaitable[httpx.Response]]
 
 MOST_BYTES = 8 * MIB
 # The longest seen: 5 KB, 130 KB, and 1.7 MB for the alerts of the whole country, which nobody requests here.
@@ -74,20 +75,22 @@ class Reply:
         return float(match[1]) if match else 0.0
 
 
-async def fetch(http: httpx.AsyncClient, asked: UpstreamRequest[Any], worker: Worker, held: AsyncExitStack) -> Reply:
+async def fetch(send: Send, asked: UpstreamRequest[Any], worker: Worker, held: AsyncExitStack) -> Reply:
     """Follows redirects on the same host only. Raises httpx.HTTPError and httpx.InvalidURL.
 
     A large body has one of few places in memory, until `held` is closed.
     """
-    request = http.build_request("GET", asked.url)
+    url = httpx.URL(asked.url)
     for _ in range(MOST_REDIRECTS + 1):
-        async with aclosing(await http.send(request, stream=True)) as response:
-            if response.next_request is None:
+        async with aclosing(await send(url)) as response:
+            if not response.has_redirect_location:
                 return await _read(response, asked, worker, held)
-            if response.next_request.url.host != request.url.host:
-                raise httpx.TooManyRedirects("to another host", request=request)
-            request = response.next_request
-    raise httpx.TooManyRedirects("in circles", request=request)
+        url, before = url.join(response.headers["Location"]), url
+        if url.host != before.host:
+            raise httpx.TooManyRedirects("to another host")
+        if url.port == before.port and url.scheme in (before.scheme, "https"):
+            url = url.copy_with(userinfo=before.userinfo)
+    raise httpx.TooManyRedirects("in circles")
 
 
 async def _read(response: httpx.Response, asked: UpstreamRequest[Any], worker: Worker, held: AsyncExitStack) -> Reply:

@@ -143,11 +143,10 @@ class Host:
         self.worker = Worker()
         most = settings.nws_max_concurrency
         self._limiters = anyio.CapacityLimiter(most), anyio.CapacityLimiter(max(1, most // OPTIONAL_SHARE))
-        self.http = httpx.AsyncClient(
-            transport=transport or Transport(None if settings.simulated else _proxy_of(settings.nws_api_base)),
-            headers={"User-Agent": settings.nws_user_agent, **ACCEPTED},
-            timeout=httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds),
-        )
+        self.transport = transport or Transport(None if settings.simulated else _proxy_of(settings.nws_api_base))
+        self._headers = httpx.Headers({"User-Agent": settings.nws_user_agent, **ACCEPTED})
+        timeout = httpx.Timeout(settings.nws_read_timeout_seconds, connect=settings.nws_connect_timeout_seconds)
+        self._extensions = {"timeout": timeout.as_dict()}
 
     def now(self) -> datetime:
         return self.epoch + timedelta(seconds=self.clock())
@@ -217,7 +216,7 @@ class Host:
         status, started = "error", time.perf_counter()
         try:
             with anyio.fail_after(min(longest_s, OPTIONAL_TIMEOUT_S) if request.optional else longest_s):
-                reply = await fetch(self.http, request, self.worker, held)
+                reply = await fetch(self._send, request, self.worker, held)
             status = str(reply.status)
             return reply
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:
@@ -235,6 +234,13 @@ class Host:
             # The duration of a cancelled request says nothing about NWS.
             took_s = None if status == "cancelled" else time.perf_counter() - started
             self.metrics.upstream(request.name, status, took_s)
+
+    async def _send(self, url: httpx.URL) -> httpx.Response:
+        """Without an httpx client, which takes a quarter as long as the transport, and keeps cookies."""
+        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
+        if url.userinfo:
+            next(httpx.BasicAuth(url.username, url.password).auth_flow(request))
+        return await self.transport.handle_async_request(request)
 
     def _check(self, reply: Reply) -> None:
         """Raises _AttemptError for a response that is a failure of the host, whatever the request."""

@@ -89,7 +89,7 @@ class Upstream:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        async with self.host.http, anyio.create_task_group() as self._tasks:
+        async with self.host.transport, anyio.create_task_group() as self._tasks:
             yield
             self._tasks.cancel_scope.cancel()
 
