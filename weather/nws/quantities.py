@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from pydantic import BeforeValidator
 Units = Literal["us", "si"]
 Scale = tuple[float, float]  # factor and offset
 Scales = Mapping[str, Scale]
+Conversion = Callable[[str, float], float]  # takes the unit and the value
 
 AS_IS, FAHRENHEIT, MILES, INCHES = (1.0, 0.0), (1.8, 32.0), (1 / 1.609344, 0.0), (1 / 33.86389, 0.0)
 # To °C, km/h, hPa, km.
@@ -33,7 +34,19 @@ def _whole(number: float) -> int:
     return math.floor(round(number, 6) + 0.5)
 
 
-def _measured(units: Scales, quantity: Any, *, key: str = "value", digits: int = 0) -> float | None:
+def _conversion(units: Scales, to: Scale = AS_IS, digits: int = 0) -> Conversion:
+    @lru_cache(1000)  # Hours repeat their values.
+    def convert(unit: str, value: float) -> float:
+        if unit not in units:
+            raise ValueError("not of a known unit")
+        factor, offset = units[unit]
+        number = value * (factor * to[0]) + (offset * to[0] + to[1])
+        return _whole(number * 10**digits) / 10**digits if digits else _whole(number)
+
+    return convert
+
+
+def _measured(convert: Conversion, quantity: Any, key: str = "value") -> float | None:
     """None for null, and for values that quality control rejects (X and B). Raises ValueError.
 
     The bounds also reject NaN, infinity, and integers that no float can hold.
@@ -45,19 +58,17 @@ def _measured(units: Scales, quantity: Any, *, key: str = "value", digits: int =
     value = quantity.get(key)
     if value is None or quantity.get("qualityControl") in ("X", "B"):
         return None
-    scale = units.get(str(quantity.get("unitCode")).rpartition(":")[2])
-    if scale is None or type(value) not in (int, float) or not -1e9 < value < 1e9:
-        raise ValueError("not a number of a known unit")
-    number = value * scale[0] + scale[1]
-    return _whole(number * 10**digits) / 10**digits if digits else _whole(number)
+    if type(value) not in (int, float) or not -1e9 < value < 1e9:
+        raise ValueError("not a number")
+    return convert(str(quantity.get("unitCode")).rpartition(":")[2], value)
 
 
-def _compass(direction: Any) -> str | None:
-    degrees = _measured(ANGLE, direction)
+def _compass(convert: Conversion, direction: Any) -> str | None:
+    degrees = _measured(convert, direction)
     return None if degrees is None else _WINDS[_whole(degrees / 22.5) % 16]
 
 
-def _words(unit: str, units: Scales, wind: Any) -> Any:
+def _words(unit: str, convert: Conversion, wind: Any) -> Any:
     """`{value}` or `{minValue, maxValue}` in the older string form, "5 to 10 mph". Raises ValueError."""
     if isinstance(wind, str):
         if len(wind) > MOST_WIND:
@@ -65,7 +76,7 @@ def _words(unit: str, units: Scales, wind: Any) -> Any:
         return _in_kmh(wind) if unit != "mph" and wind.endswith(" mph") else wind or None
     if not isinstance(wind, dict):
         return wind
-    values = [_measured(units, wind, key=key) for key in ("minValue", "value", "maxValue")]
+    values = [_measured(convert, wind, key) for key in ("minValue", "value", "maxValue")]
     speeds = sorted({speed for speed in values if speed is not None})
     if not speeds:
         return None
@@ -77,16 +88,12 @@ def _in_kmh(wind: str) -> str:
     return re.sub(r"\d+", lambda mph: f"{_whole(int(mph[0]) * 1.609344)}", wind.replace("mph", "km/h"))
 
 
-def _scales(units: Scales, to: Scale) -> Scales:
-    return {unit: (factor * to[0], offset * to[0] + to[1]) for unit, (factor, offset) in units.items()}
-
-
 def _read(units: Scales, to: Scale = AS_IS, digits: int = 0) -> BeforeValidator:
-    return BeforeValidator(partial(_measured, _scales(units, to), digits=digits))
+    return BeforeValidator(partial(_measured, _conversion(units, to, digits)))
 
 
 def _wind(unit: str, to: Scale) -> BeforeValidator:
-    return BeforeValidator(partial(_words, unit, _scales(SPEED, to)))
+    return BeforeValidator(partial(_words, unit, _conversion(SPEED, to)))
 
 
 Fahrenheit = Annotated[int | None, _read(TEMPERATURE, FAHRENHEIT)]
@@ -98,6 +105,6 @@ HPa = Annotated[int | None, _read(PRESSURE)]
 Miles = Annotated[float | None, _read(DISTANCE, MILES, 1)]
 Km = Annotated[float | None, _read(DISTANCE, digits=1)]
 Percent = Annotated[int | None, _read(PERCENT)]
-Compass = Annotated[str | None, BeforeValidator(_compass)]
+Compass = Annotated[str | None, BeforeValidator(partial(_compass, _conversion(ANGLE)))]
 WindWords = Annotated[str | None, _wind("mph", MILES)]
 WindWordsKmh = Annotated[str | None, _wind("km/h", AS_IS)]
