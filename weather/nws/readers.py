@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from functools import partial
+from itertools import dropwhile, islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -56,7 +57,7 @@ def read_hourly(now: datetime, body: object) -> ForecastData:
     """The hours that are not over, or the last one. `is_daytime` is None: an hour's temperature is no high or low."""
 
     def coming(hours: list[Any]) -> Iterable[Period]:
-        left = list(islice((hour for hour in hours if not _over(hour, now)), MOST_HOURS))
+        left = list(islice(dropwhile(partial(_over, now), hours), MOST_HOURS))
         return (_period(hour, isDaytime=None) for hour in left or hours[-1:])
 
     return _forecast(body, coming)
@@ -70,7 +71,7 @@ def _forecast(body: object, read: Callable[[list[Any]], Iterable[Period]]) -> Fo
     return ForecastData(issued=raw.get("updateTime") or raw.get("generatedAt"), periods=periods)
 
 
-def _over(period: object, now: datetime) -> bool:
+def _over(now: datetime, period: object) -> bool:
     """True if the period has ended. False for an unreadable end, which `_period` handles."""
     with suppress(TypeError, ValueError):
         return datetime.fromisoformat(_object(period, "a forecast period").get("endTime", "")) <= now
