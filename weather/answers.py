@@ -224,10 +224,9 @@ class Answers:
     def _result(self, tool: str, answer: Rendered, document: Document[Any], *others: Document[Any]) -> CachedResult:
         """Expires with the first of the documents, or at `answer.until`. `document` says whether it is stale."""
         content = [{"type": "text", "text": text} for text in (answer.text, answer.words)]
-        structured = answer.structured.model_dump_json(exclude_none=True, ensure_ascii=True)
         until_s = (answer.until - self.nws.now()).total_seconds() if answer.until else math.inf
         return CachedResult(
-            f'{{"content":{json.dumps(content)},"structuredContent":{structured},"isError":false}}',
+            f'{{"content":{json.dumps(content)},"structuredContent":{answer.json()},"isError":false}}',
             tool,
             "stale" if document.stale else "ok",
             refresh_at=min(used.refresh_at for used in (document, *others)),

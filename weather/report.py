@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import accumulate, zip_longest
@@ -67,12 +67,20 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Rendered:
-    """`text` is the first text, `words` the second. At `until` a period or an alert in them ends; None: never."""
+    """`text` is the first text, `words` the second. At `until` a period or an alert in them ends; None: never.
+
+    `repeated` is what the structured content leaves out, by field and index.
+    """
 
     text: str
     structured: CamelModel
     words: str
     until: datetime | None
+    repeated: Mapping[str, Any] | None = None
+
+    def json(self) -> str:
+        """The structured content."""
+        return self.structured.model_dump_json(exclude=self.repeated, exclude_none=True, ensure_ascii=True)
 
 
 def coming(forecast: ForecastData, now: datetime) -> Sequence[tuple[Period, datetime | None]]:
@@ -141,13 +149,14 @@ def forecast_answer(
         *filter(None, (note,)),
         *(words.period_line(period, zone) for period in periods),
     ]
-    brief = tuple(_unrepeated(periods, 1 if args.hourly else 12))
-    structured = ForecastResult(location=location, periods=brief, **freshness.stamp(forecast.issued, args.place, note))
-    return Rendered(text, structured, "\n".join(more), left[0][1])
+    stamp = freshness.stamp(forecast.issued, args.place, note)
+    structured = ForecastResult(location=location, periods=periods, **stamp)
+    repeated = dict(enumerate(_repeated(periods, timedelta(hours=1 if args.hourly else 12))))
+    return Rendered(text, structured, "\n".join(more), left[0][1], {"periods": repeated})
 
 
-def _unrepeated(periods: Sequence[Period], hours: int) -> Iterator[Period]:
-    """The periods, each of so many hours, without what follows from the rest; see ForecastResult."""
+def _repeated(periods: Sequence[Period], each: timedelta) -> Iterator[set[str]]:
+    """The fields of each period, which lasts so long, that follow from the rest; see ForecastResult."""
     expected, was_day = None, None
     for period, following in zip_longest(periods, periods[1:]):
         short = (period.short_forecast or "").lower()
@@ -158,8 +167,8 @@ def _unrepeated(periods: Sequence[Period], hours: int) -> Iterator[Period]:
             "temperature_unit": period is not periods[0],
             "short_forecast": (period.detailed_forecast or "").lower().startswith((f"{short}.", f"{short}, with a")),
         }
-        yield period.model_copy(update=dict.fromkeys(name for name, given in repeated.items() if given))
-        expected, was_day = period.start_time and period.start_time + timedelta(hours=hours), period.is_daytime
+        yield {name for name, given in repeated.items() if given}
+        expected, was_day = period.start_time and period.start_time + each, period.is_daytime
 
 
 def alerts_answer(
