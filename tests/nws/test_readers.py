@@ -13,6 +13,7 @@ from weather.errors import BadAnswer, NoForecast
 from weather.nws import Location
 from weather.nws.readers import (
     decode_features,
+    decode_hours,
     read_alerts,
     read_forecast,
     read_hourly,
@@ -287,6 +288,38 @@ def test_of_hours_that_are_all_over_the_last_is_kept():
     ends = [NOON - timedelta(hours=number) for number in (3, 2, 1)]
     data = read_hourly(NOON, forecast(*(period(endTime=end.isoformat()) for end in ends)))
     assert [hour.end_time for hour in data.periods] == ends[-1:]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        forecast(period(), period(endTime=NOON.isoformat()), generatedAt="2030-01-15T15:40:00+00:00"),
+        forecast(period(shortForecast="é\u2028"), period(detailedForecast='"[{,'), updateTime=None),
+        forecast(period(temperature=float("nan"))),
+        forecast(None, 5, [], "text"),
+        forecast(),
+        {"properties": {"periods": None}},
+        {"properties": None},
+        {},
+        {"type": "https://api.weather.gov/problems/Odd"},
+        *NOT_OBJECTS,
+    ],
+    ids=lambda body: repr(body)[:40],
+)
+def test_hours_that_are_decoded_one_by_one_are_read_as_those_decoded_at_once(body):
+    def outcome(decoded):
+        try:
+            return read_hourly(NOON, decoded)
+        except BadAnswer as error:
+            return str(error)
+
+    content = json.dumps(body)
+    assert outcome(decode_hours(content.encode())) == outcome(json.loads(content))
+
+
+def test_hours_beyond_those_that_are_kept_are_not_decoded():
+    odd = json.dumps(forecast(*(period() for _ in range(60)), "odd")).encode().replace(b'"odd"', b"9" * 5000)
+    assert len(read_hourly(NOON, decode_hours(odd)).periods) == 60
 
 
 @pytest.mark.parametrize(

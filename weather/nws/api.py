@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from anyio import AsyncContextManagerMixin
 from cachetools import TTLCache
+from pydantic_core import from_json
 
 from weather.config import HOURS, MINUTES, Settings
 from weather.errors import BadAnswer, NoForecast, NotCovered, Unavailable, WeatherError, Withdrawn
@@ -22,6 +23,7 @@ from weather.nws.exchange import UpstreamRequest
 from weather.nws.host import Clock, Host
 from weather.nws.readers import (
     decode_features,
+    decode_hours,
     read_alerts,
     read_forecast,
     read_hourly,
@@ -146,9 +148,10 @@ class NWS(AsyncContextManagerMixin):
         link = point.data.hourly if hourly else point.data.forecast
         if link is None:
             raise NoForecast("NWS gives no link to one by the hour; ask without hourly")
-        read = partial(read_hourly, self.now()) if hourly else read_forecast
+        read, decode = (partial(read_hourly, self.now()), decode_hours) if hourly else (read_forecast, from_json)
         stale_s = self.settings.nws_forecast_stale_seconds
-        return UpstreamRequest(self._here(link), "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast)
+        link = self._here(link)
+        return UpstreamRequest(link, "forecast", read, (MINUTES, HOURS), stale_s, _no_forecast, decode=decode)
 
     def _here(self, link: str) -> str:
         """The link on the configured host: a mirror or a caching proxy does not rewrite the links of NWS."""

@@ -27,7 +27,7 @@ NOT_MEANT = ("exercise", "system", "test", "draft")
 NEAREST_STATIONS = 3
 MOST_PERIODS = 30  # 5 to 16 have been seen
 MOST_FEATURES, MOST_FEATURE_BYTES = 5_000, 256 * KIB  # 529 in the whole country have been seen, of 4 KB each
-PARTS = {"updated", "pagination"}
+PARTS, ISSUED = {"updated", "pagination"}, {"updateTime", "generatedAt"}
 MOST_HOURS = 60  # 48 are shown; the others replace those that end while the forecast is cached.
 ZONE = re.compile(r"[A-Z]{2}[CZ]\d{3}", re.ASCII)
 
@@ -104,6 +104,17 @@ def decode_features(content: bytearray) -> object:
     except (KeyError, msgspec.MsgspecError, RecursionError):
         return from_json(content[: MOST_FEATURE_BYTES + 1])  # what is longer is no JSON then
     return {name: _decoded(parts[name]) for name in PARTS & parts.keys()} | {"features": features}
+
+
+def decode_hours(content: bytearray) -> object:
+    """A forecast whose periods are still bytes: of 156 hours, MOST_HOURS are read. Raises ValueError."""
+    try:
+        properties = msgspec.json.decode(content, type=dict[str, Raw])["properties"]
+        parts = msgspec.json.decode(properties, type=dict[str, Raw])
+        periods = msgspec.json.decode(parts["periods"], type=list[Raw])
+    except (KeyError, msgspec.MsgspecError, RecursionError):
+        return from_json(content)
+    return {"properties": {name: _decoded(parts[name]) for name in ISSUED & parts.keys()} | {"periods": periods}}
 
 
 def _decoded(part: Raw) -> object:
