@@ -1,4 +1,4 @@
-"""The SDK's `Server.run` behind its `websocket_server`, and for each HTTP request behind a transport of its own.
+"""The SDK's `Server.run` behind its `websocket_server`.
 
 No other file of the server imports `mcp`. That takes half a second and 50 MB, so `protocol.load` imports this one late.
 """
@@ -11,14 +11,12 @@ import warnings
 from collections.abc import Awaitable, Mapping
 from contextlib import nullcontext, suppress
 from copy import copy
-from functools import partial
 from itertools import count
 from typing import Any
 
 import anyio
 from mcp import McpError, types
 from mcp.server.lowlevel import Server
-from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.websocket import websocket_server
 
 from weather import __version__
@@ -62,43 +60,20 @@ class SDK:
                 await send(event)
             initialized = initialized or event["type"] == "websocket.send"
 
+        server = copy(self._server)
+        server.lifespan = lambda _: nullcontext(pending)  # the SDK's `lifespan_context` of its handlers
         with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
             warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
             transport = websocket_server(scope, received, sent)
         try:
             async with transport as (read, write):
-                await self._with(pending).run(read, write, self._options)
+                await server.run(read, write, self._options)
         except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass  # The peer went away while something was being written.
         except* Exception:
             log.exception("a session failed")
             failed = True
         return not failed
-
-    async def over_http(self, pending: Pending, version: str, body: bytes) -> str:
-        """Returns the response to `body`, the one request of `pending`."""
-        sent: list[Any] = []
-        headers = [(b"accept", b"application/json"), (b"content-type", b"application/json")]
-        headers += [(b"mcp-protocol-version", version.encode())] if version else []
-        scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
-        request = {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(event: Any) -> None:
-            sent.append(event)
-
-        transport = StreamableHTTPServerTransport(None, is_json_response_enabled=True)
-        run = partial(self._with(pending).run, initialization_options=self._options, stateless=True)
-        async with transport.connect() as (read, write), anyio.create_task_group() as tasks:
-            tasks.start_soon(run, read, write)
-            await transport.handle_request(scope, lambda: _immediately(request), send)
-            tasks.cancel_scope.cancel()
-        return b"".join(event.get("body", b"") for event in sent).decode()
-
-    def _with(self, pending: Pending) -> Server[Any, Any]:
-        """The server for one session: its handlers find `pending` in the SDK's `lifespan_context`."""
-        server = copy(self._server)
-        server.lifespan = lambda _: nullcontext(pending)
-        return server
 
     async def _call_tool(self, _: types.CallToolRequest) -> types.ServerResult:
         return types.ServerResult(types.CallToolResult.model_validate_json(await self._work('{"content":[]}')))

@@ -31,7 +31,6 @@ from weather.protocol.messages import (
     Handler,
     Notification,
     Notify,
-    PendingRequest,
     Request,
     RequestId,
 )
@@ -144,30 +143,22 @@ class StreamableHTTP:
                 _log_client(scope, request)
             if isinstance(found, str):
                 return Response(found.encode())
-            return await self._worked(scope, receive, version, body, request, found, era)
+            return await self._worked(scope, receive, request, found, era)
         except InvalidMessage as invalid:
             return Response(messages.error(invalid).encode(), _status(invalid, era))
 
     async def _worked(
-        self, scope: Scope, receive: Receive, version: str, body: bytes, request: Request, found: Handler, era: Era
+        self, scope: Scope, receive: Receive, request: Request, found: Handler, era: Era
     ) -> Response | None:
         """Returns None if the client has disconnected. Raises InvalidMessage."""
         listens = isinstance(found, modern.Listen)
-        if era is eras.LEGACY:
-            work = partial(self._run_sdk, request, found, version, body)
-        elif listens or "progressToken" in request.meta:
+        if listens or (era is eras.MODERN and "progressToken" in request.meta):
             return Response(b"", events=partial(self._events, scope, request, found), lasting=listens)
-        else:
-            work = partial(_result, request, found, silent)
         with self._cancellable(scope, request.id) as cancelled:
-            text = await event_stream.unless_gone(receive, work)
+            text = await event_stream.unless_gone(receive, partial(_result, request, found, silent))
         if cancelled.cancelled_caught:
             return Response(b"", 202)
         return None if text is None else Response(text.encode())
-
-    async def _run_sdk(self, request: Request, work: Handler, version: str, body: bytes) -> str:
-        sdk = await self._sessions.sdk()
-        return await sdk.over_http({request.id: PendingRequest(work)}, version, body)
 
     async def _events(self, scope: Scope, request: Request, work: Handler, notify: Notify) -> None:
         with self._cancellable(scope, request.id):
