@@ -548,7 +548,7 @@ async def test_a_send_that_fails_harms_no_one_else():
     sessions = SimpleNamespace(answers=None, start=None, settings=settings, subscriptions=None)
     activity = Activity()
     dispatcher = Dispatcher(sessions, activity, None, gone, None)
-    activity.in_flight[1] = pending = PendingRequest(work)
+    activity.in_flight[1] = pending = PendingRequest(work, gone)
     with anyio.fail_after(TIMEOUT_S):
         await dispatcher._work(1, pending)
     assert not activity.in_flight

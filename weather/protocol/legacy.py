@@ -114,7 +114,9 @@ def answered(
                 why = f"Unknown tool '{shortened(read.name)}'; the tools are {KNOWN}."
                 raise InvalidMessage(INVALID_PARAMS, why, request.id)
             found = prepare(answers, read.name, read.arguments or {}, key, transport)
-            return reply(answers, request.id, found, transport, started) if isinstance(found, CachedResult) else found
+            if isinstance(found, CachedResult):
+                return reply(answers, request.id, found, transport, started)
+            return partial(messages.with_progress, found, request)
         case _:
             why = "Subscribing needs a WebSocket, or a newer revision."
             raise InvalidMessage(METHOD_NOT_FOUND, why, request.id)

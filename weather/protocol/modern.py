@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +19,6 @@ from weather.answers import Answers, CachedResult, Key, Query
 from weather.config import MINUTES
 from weather.errors import InvalidMessage, shortened
 from weather.inputs import TAKES
-from weather.nws import silent
 from weather.protocol import messages, resources
 from weather.protocol.messages import (
     INTERNAL_ERROR,
@@ -82,7 +80,7 @@ def answered(
             found = prepare(answers, name, arguments, key, transport)
             if isinstance(found, CachedResult):
                 return reply(answers, request.id, found, transport, started)
-            return partial(_call, found, request.meta.get("progressToken"))
+            return partial(_call, found, request)
         case "resources/list" | "resources/templates/list":
             return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
         case "completion/complete":
@@ -109,15 +107,8 @@ def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transpor
     return messages.result(request_id, _complete(ready.json))
 
 
-async def _call(build: Handler, token: RequestId | None, notify: Notify) -> Result:
-    """With `notifications/progress` for a request that has a token (basic/utilities/progress)."""
-    steps = count(1)
-
-    async def progress(note: str) -> None:
-        params = {"progressToken": token, "progress": next(steps), "message": note}
-        await notify(messages.notification("progress", params))
-
-    result = await build(silent if token is None else progress)
+async def _call(build: Handler, request: Request, notify: Notify) -> Result:
+    result = await messages.with_progress(build, request, notify)
     return Result(_complete(result.json), result.failed)
 
 

@@ -1,6 +1,6 @@
 """The SDK's `Server.run` behind its `websocket_server`.
 
-No other file of the server imports `mcp`. That takes half a second and 50 MB, so `protocol.load` imports this one late.
+No other file of the server imports `mcp`. That takes half a second and 50 MB, so `load_sdk` imports this one late.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import json
 import logging
 import warnings
 from collections.abc import Awaitable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from copy import copy
-from itertools import count
+from functools import partial
 from typing import Any
 
 import anyio
@@ -20,90 +20,46 @@ from mcp.server.lowlevel import Server
 from mcp.server.websocket import websocket_server
 
 from weather import __version__
-from weather.config import Settings
 from weather.errors import InvalidMessage
-from weather.nws import Progress, silent
 from weather.protocol.messages import PendingRequest, RequestId
-from weather.tools import NAME, instructions
-
-Pending = Mapping[RequestId, PendingRequest]
+from weather.tools import NAME
 
 log = logging.getLogger("weather.session")
 
 
-class SDK:
-    """The handlers do the work of the pending request. The SDK's decorators would validate every call again."""
+async def over_websocket(
+    pending: Mapping[RequestId, PendingRequest], scope: Any, receive: Any, send: Any, version: str, first: Any
+) -> bool:
+    """Runs an accepted and initialized session from its message `first` on. Returns False if it failed.
 
-    def __init__(self, settings: Settings) -> None:
-        self._server: Server[Any, Any] = Server(NAME, __version__, instructions(settings))
-        self._server.request_handlers[types.CallToolRequest] = self._call_tool
-        self._server.request_handlers[types.ReadResourceRequest] = self._read_resource
-        self._options = self._server.create_initialization_options()
+    The client has its response to `initialize` already: the SDK gets another such request, and its response is dropped.
+    """
+    to_come = [first, _initialize(version), {"type": "websocket.connect"}]
+    initialized, failed = False, False
 
-    async def over_websocket(
-        self, pending: Pending, scope: Any, receive: Any, send: Any, version: str, first: Any
-    ) -> bool:
-        """Runs an accepted and initialized session from its message `first` on. Returns False if it failed.
+    def received() -> Awaitable[Any]:
+        return _immediately(to_come.pop()) if to_come else receive()
 
-        The client has its response to `initialize` already: the SDK gets another such request, and its response is
-        dropped.
-        """
-        to_come = [first, _initialize(version), {"type": "websocket.connect"}]
-        initialized, failed = False, False
+    async def sent(event: Any) -> None:
+        nonlocal initialized
+        if initialized:
+            await send(event)
+        initialized = initialized or event["type"] == "websocket.send"
 
-        def received() -> Awaitable[Any]:
-            return _immediately(to_come.pop()) if to_come else receive()
-
-        async def sent(event: Any) -> None:
-            nonlocal initialized
-            if initialized:
-                await send(event)
-            initialized = initialized or event["type"] == "websocket.send"
-
-        server = copy(self._server)
-        server.lifespan = lambda _: nullcontext(pending)  # the SDK's `lifespan_context` of its handlers
-        with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
-            warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
-            transport = websocket_server(scope, received, sent)
-        try:
-            async with transport as (read, write):
-                await server.run(read, write, self._options)
-        except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # The peer went away while something was being written.
-        except* Exception:
-            log.exception("a session failed")
-            failed = True
-        return not failed
-
-    async def _call_tool(self, _: types.CallToolRequest) -> types.ServerResult:
-        return types.ServerResult(types.CallToolResult.model_validate_json(await self._work('{"content":[]}')))
-
-    async def _read_resource(self, _: types.ReadResourceRequest) -> types.ServerResult:
-        return types.ServerResult(types.ReadResourceResult.model_validate_json(await self._work('{"contents":[]}')))
-
-    async def _work(self, cancelled: str) -> str:
-        """A cancelled request gets the result `cancelled`, which the dispatcher drops. Raises McpError."""
-        context = self._server.request_context
-        pending: PendingRequest = context.lifespan_context[context.request_id]
-        with pending.scope:
-            try:
-                return (await pending.handler(self._progress())).json
-            except InvalidMessage as invalid:
-                raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
-        return cancelled
-
-    def _progress(self) -> Progress:
-        """Sends `notifications/progress` if the request asked for it (MCP 2025-11-25, basic/utilities/progress)."""
-        context, steps = self._server.request_context, count(1)
-        token = context.meta.progressToken if context.meta else None
-        if token is None:
-            return silent
-
-        async def progress(note: str) -> None:
-            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # The client has left.
-                await context.session.send_progress_notification(token, next(steps), message=note)
-
-        return progress
+    server = copy(_server)
+    server.lifespan = lambda _: nullcontext(pending)
+    with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
+        warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
+        transport = websocket_server(scope, received, sent)
+    try:
+        async with transport as (read, write):
+            await server.run(read, write, _options)
+    except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # The peer went away while something was being written.
+    except* Exception:
+        log.exception("a session failed")
+        failed = True
+    return not failed
 
 
 async def _immediately(event: Any) -> Any:
@@ -114,3 +70,25 @@ def _initialize(version: str) -> dict[str, str]:
     params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": NAME, "version": __version__}}
     message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
     return {"type": "websocket.receive", "text": json.dumps(message)}
+
+
+async def _handle(kind: type[types.CallToolResult | types.ReadResourceResult], _: Any) -> types.ServerResult:
+    """Does the work of a pending request. The dispatcher drops the empty result of a cancelled one.
+
+    Raises McpError. The SDK's decorators for such functions would validate every call again.
+    """
+    context = _server.request_context
+    pending: PendingRequest = context.lifespan_context[context.request_id]
+    with pending.scope:
+        try:
+            result = await pending.handler(pending.notify)
+        except InvalidMessage as invalid:
+            raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
+        return types.ServerResult(kind.model_validate_json(result.json))
+    return types.ServerResult(types.EmptyResult())
+
+
+_server: Server[Any, Any] = Server(NAME, __version__)
+_server.request_handlers[types.CallToolRequest] = partial(_handle, types.CallToolResult)
+_server.request_handlers[types.ReadResourceRequest] = partial(_handle, types.ReadResourceResult)
+_options = _server.create_initialization_options()

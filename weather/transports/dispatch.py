@@ -144,7 +144,7 @@ class Dispatcher:
         if isinstance(found, str):
             await self._write(found)
             return False
-        pending = PendingRequest(found)
+        pending = PendingRequest(found, self._write)
         if isinstance(found, modern.Listen):
             self._check_streams(request.id, found)
             activity.streams[request.id] = pending
@@ -168,7 +168,7 @@ class Dispatcher:
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
             with pending.scope as scope:
                 try:
-                    result = await pending.handler(self._write)
+                    result = await pending.handler(pending.notify)
                     failed, reply = result.failed, messages.result(request_id, result.json)
                 except InvalidMessage as invalid:
                     failed, reply = True, messages.error(invalid)

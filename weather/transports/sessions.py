@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 from websockets.frames import CloseCode
 
@@ -20,11 +21,10 @@ from weather.answers import Answers
 from weather.config import SECONDS, Settings
 from weather.errors import Refusal, counted
 from weather.metrics import Metrics
-from weather.protocol import load
+from weather.protocol import load_sdk
 from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from weather.protocol.sdk import SDK
     from weather.serving.connection import Connection
 
 TICK_S = 0.25 * SECONDS
@@ -49,8 +49,7 @@ class Sessions:
 
     def __init__(self, settings: Settings, metrics: Metrics, answers: Answers) -> None:
         self.settings, self.metrics, self.answers = settings, metrics, answers
-        self._sdk: SDK | None = None
-        self._loading = anyio.Lock()
+        self._sdk_loading, self._sdk_loaded = anyio.Lock(), False
         self._drained_at: float | None = None
         self._open: set[Session] = set()
         self._requests: set[asyncio.Timeout] = set()
@@ -97,17 +96,17 @@ class Sessions:
         """Runs `work` in a task of its own. Logs an exception, which would end the tasks of everybody else."""
         self._tasks.start_soon(_guarded, work, *args)
 
-    async def sdk(self) -> SDK:
-        """The SDK's server. The first call imports the SDK, which takes half a second."""
-        if self._sdk is None:
-            async with self._loading:
-                self._sdk = self._sdk or await load(self.settings)
-        return self._sdk
+    async def load_sdk(self) -> None:
+        """Returns once the SDK is imported."""
+        async with self._sdk_loading:
+            if not self._sdk_loaded:
+                await anyio.to_thread.run_sync(load_sdk)
+                self._sdk_loaded = True
 
     def preload(self) -> None:
         """Starts to import the SDK, so that nobody waits for it later."""
-        if self._sdk is None and not self._loading.locked():
-            self.start(self.sdk)
+        if not (self._sdk_loaded or self._sdk_loading.locked()):
+            self.start(self.load_sdk)
 
     def limit_connections(self, state: MutableMapping[str, Any]) -> None:
         """Sets the limits of connections, in the lifespan. Logs what the operator should know about the server.

@@ -77,7 +77,9 @@ class Session:
         first = await dispatcher.receive()
         if first["type"] != "websocket.receive":
             return
-        sdk = await self._sessions.sdk()
+        await self._sessions.load_sdk()
+        from weather.protocol import sdk
+
         if not await sdk.over_websocket(
             activity.in_flight, self._scope, dispatcher.receive, dispatcher.send, activity.version, first
         ):
