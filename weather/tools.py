@@ -93,14 +93,20 @@ class Result(NamedTuple):
 
 
 def prepare(
-    answers: Answers, name: str, arguments: Mapping[str, Any], key: Key | None, transport: str
+    answers: Answers, name: str, arguments: Mapping[str, Any], key: Key | None, transport: str, started: float
 ) -> CachedResult | Callable[[Progress], Awaitable[Result]]:
-    """Validates a call of one of TOOLS: returns its cached result, or the function that builds it."""
+    """Validates a call of one of TOOLS: returns its cached result, or the function that builds it.
+
+    `started` is a time of `perf_counter`.
+    """
     try:
         query = answers.parse(name, arguments, key)
     except BadArgument as error:
         return partial(call, answers, name, str(error), transport=transport)
-    return answers.lookup(query) or partial(call, answers, name, query, transport=transport)
+    if result := answers.lookup(query):
+        answers.metrics.called(name, result.outcome, transport, time.perf_counter() - started)
+        return result
+    return partial(call, answers, name, query, transport=transport)
 
 
 async def call(

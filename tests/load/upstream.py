@@ -79,7 +79,7 @@ class Run:
     async def call(self, name: str, arguments: dict[str, Any]) -> None:
         """As a session does: an answer that is ready at once, any other by way of a call."""
         started = time.perf_counter()
-        found = prepare(self.answers, name, arguments, None, "websocket")
+        found = prepare(self.answers, name, arguments, None, "websocket", started)
         if isinstance(found, CachedResult):
             outcome = found.outcome
         else:

@@ -67,7 +67,7 @@ async def test_initialize_is_answered_as_the_sdk_does(version):
     theirs = theirs.replace(f'"name":"{NAME}"', f'"name":"{NAME}","title":"US weather"')
     request = Request(1, "initialize", params)
     answers = type("Answers", (), {"settings": configured})
-    assert legacy.answered(answers, None, request, None, "websocket", 0.0) == theirs
+    assert legacy.answered(answers, request, "websocket", 0.0) == theirs
 
 
 @pytest.mark.parametrize("method", HANDLED_BY_SDK)

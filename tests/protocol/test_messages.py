@@ -104,7 +104,7 @@ def test_a_plain_call_is_the_request_that_it_would_be_parsed_to(request_id, para
     message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
     call = messages.parse(json.dumps(message))
     assert isinstance(call, messages.Call)
-    assert call.request() == messages.Request(request_id, "tools/call", {"arguments": {}} | params)
+    assert call.request() == messages.Request(request_id, "tools/call", {"arguments": {}} | params, call.key)
 
 
 def test_arguments_beyond_the_bounds_are_no_json():

@@ -779,13 +779,13 @@ def test_answered(row, key):
         parse=lambda _, arguments, *__: arguments.get("state"),
         lookup=lambda state: READY if state == "CA" else None,
     )
-    asked = Request(message["id"], message["method"], message["params"])
+    asked = Request(message["id"], message["method"], message["params"], key)
     if isinstance(expected, int):
         with pytest.raises(InvalidMessage) as invalid:
-            modern.answered(answers, None, asked, key, "http", 0)
+            modern.answered(answers, None, asked, "http", 0)
         assert (invalid.value.code, invalid.value.request_id) == (expected, 1)
         return
-    answer = modern.answered(answers, None, asked, key, "http", 0)
+    answer = modern.answered(answers, None, asked, "http", 0)
     assert expected in json.loads(answer)["result"] if expected else callable(answer)
 
 

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from time import perf_counter
 
 from msgspec import UNSET
 
-from weather.answers import Answers, CachedResult, Key
-from weather.protocol import legacy, messages, modern
-from weather.protocol.messages import Call, Handler, Request, RequestId
-from weather.protocol.subscriptions import Subscriptions
-
-
-class Era(Protocol):
-    def answered(
-        self,
-        answers: Answers,
-        subscriptions: Subscriptions,
-        request: Request,
-        key: Key | None,
-        transport: str,
-        started: float,
-        /,
-    ) -> str | Handler: ...
-
-    def reply(
-        self, answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float, /
-    ) -> str: ...
-
-
-LEGACY: Era = legacy
-MODERN: Era = modern
+from weather.answers import Answers
+from weather.protocol import messages, modern
+from weather.protocol.messages import Call
 
 
 def cached_reply(answers: Answers, call: Call, transport: str, started: float, *, in_task: bool = True) -> str | None:
@@ -38,8 +16,10 @@ def cached_reply(answers: Answers, call: Call, transport: str, started: float, *
     ready = answers.lookup_key(call.key, in_task=in_task)
     if ready is None:
         return None
-    if not call.modern:
-        return legacy.reply(answers, call.id, ready, transport, started)
-    meta = call.params.meta
-    spoken = meta is not UNSET and meta.version == messages.VERSION and meta.capabilities is not UNSET
-    return modern.reply(answers, call.id, ready, transport, started) if spoken else None
+    result, meta = ready.json, call.params.meta
+    if meta is not UNSET and meta.modern:
+        if meta.version != messages.VERSION or meta.capabilities is UNSET:
+            return None
+        result = modern.complete(result)
+    answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
+    return messages.result(call.id, result)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from weather import __version__
-from weather.answers import Answers, CachedResult, Key, Query
+from weather.answers import Answers, CachedResult, Query
 from weather.errors import InvalidMessage, shortened
 from weather.inputs import TAKES
 from weather.protocol import messages, resources
@@ -81,12 +80,10 @@ PARAMS: dict[str, type[Params]] = {
 }
 
 
-def answered(
-    answers: Answers, subscriptions: Subscriptions, request: Request, key: Key | None, transport: str, started: float
-) -> str | Handler:
-    """Returns the response if it needs no waiting, else the work that the SDK's handler does.
+def answered(answers: Answers, request: Request, transport: str, started: float) -> str | Handler:
+    """Returns the response if it needs no waiting, else the work that builds its result.
 
-    `key` is that of a plain call; `started` is a time of `perf_counter`. The work sends notes of progress first.
+    `started` is a time of `perf_counter`. The work sends notes of progress first.
     `subscribed` answers SUBSCRIBING, which over HTTP there is none of. Raises InvalidMessage.
     """
     read = params(request)
@@ -113,10 +110,10 @@ def answered(
             if read.name not in TAKES:
                 why = f"Unknown tool '{shortened(read.name)}'; the tools are {KNOWN}."
                 raise InvalidMessage(INVALID_PARAMS, why, request.id)
-            found = prepare(answers, read.name, read.arguments or {}, key, transport)
-            if isinstance(found, CachedResult):
-                return reply(answers, request.id, found, transport, started)
-            return partial(messages.with_progress, found, request)
+            found = prepare(answers, read.name, read.arguments or {}, request.key, transport, started)
+            if not isinstance(found, CachedResult):
+                return partial(messages.with_progress, found, request)
+            result = found.json
         case _:
             why = "Subscribing needs a WebSocket, or a newer revision."
             raise InvalidMessage(METHOD_NOT_FOUND, why, request.id)
@@ -179,8 +176,3 @@ def subscribed(
         own[uri] = Subscription(area, message, send)
         subscriptions.add(own[uri])
     return messages.result(request.id, "{}")
-
-
-def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float) -> str:
-    answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
-    return messages.result(request_id, ready.json)

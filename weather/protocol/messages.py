@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError
 from pydantic_core import from_json
 
+from weather.answers import Key
 from weather.errors import InvalidMessage, shortened
 from weather.nws import Progress, silent
 from weather.tools import Result
@@ -36,9 +37,12 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR =
 
 
 class Request(Struct):
+    """`key` is that of the `Call` that it was."""
+
     id: RequestId
     method: str
     params: dict[str, Any]
+    key: Key | None = None
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -58,10 +62,6 @@ class PendingRequest:
     handler: Handler
     notify: Notify
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-
-class Response(Struct):
-    """A response or error from the client. The server sends no requests, so these are ignored."""
 
 
 class _Message(Struct):
@@ -119,7 +119,7 @@ class Call(Struct, forbid_unknown_fields=True):
         return self.params.meta is not UNSET and self.params.meta.modern
 
     @property
-    def key(self) -> tuple[str, bytes]:
+    def key(self) -> Key:
         """Equal for calls of one tool with the same bytes of arguments."""
         return self.params.name, bytes(self.params.arguments)
 
@@ -128,7 +128,7 @@ class Call(Struct, forbid_unknown_fields=True):
         params = {"name": self.params.name, "arguments": _json(bytes(self.params.arguments))}
         if self.params.meta is not UNSET:
             params["_meta"] = msgspec.to_builtins(self.params.meta)
-        return Request(self.id, self.method, params)
+        return Request(self.id, self.method, params, self.key)
 
 
 class Outcome(Struct):
@@ -158,8 +158,10 @@ def plain_call(data: str | bytes) -> Call | None:
         return None
 
 
-def parse(data: str | bytes) -> Call | Request | Notification | Response:
-    """Raises InvalidMessage, also for NaN, a lone surrogate and more than 200 brackets in brackets."""
+def parse(data: str | bytes) -> Call | Request | Notification | None:
+    """None for a response: the server sends no requests. Raises InvalidMessage, also for NaN, a lone surrogate and more
+    than 200 brackets in brackets.
+    """
     if call := plain_call(data):
         return call
     whole = _json(data)
@@ -173,7 +175,7 @@ def parse(data: str | bytes) -> Call | Request | Notification | Response:
         why = "A message has a method, or a result, or an error: one of them."
         raise InvalidMessage(INVALID_REQUEST, why, None if read.id is UNSET else read.id)
     if read.method is UNSET:
-        return Response()
+        return None
     if read.id is UNSET:
         return Notification(read.method, read.params or {})
     if read.id is None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from weather import __version__
-from weather.answers import Answers, CachedResult, Key, Query
+from weather.answers import Answers, CachedResult, Query
 from weather.config import MINUTES
 from weather.errors import InvalidMessage, shortened
 from weather.inputs import TAKES
@@ -52,11 +51,11 @@ def speaks(request: Request) -> bool:
 
 
 def answered(
-    answers: Answers, subscriptions: Subscriptions, request: Request, key: Key | None, transport: str, started: float
+    answers: Answers, subscriptions: Subscriptions, request: Request, transport: str, started: float
 ) -> str | Handler:
     """Returns the response if it needs no waiting, else the work that builds its result; raises InvalidMessage.
 
-    `key` is that of a plain call; `started` is a time of `perf_counter`. The work sends its notifications first.
+    `started` is a time of `perf_counter`. The work sends its notifications first.
     """
     _check_meta(request)
     match request.method:
@@ -66,25 +65,25 @@ def answered(
                 "capabilities": {"tools": {}, "resources": {"subscribe": True}, "completions": {}},
                 "instructions": instructions(answers.settings),
             }
-            return messages.result(request.id, _complete(json.dumps(server), _cached(LISTING_LIFE_S)))
+            return messages.result(request.id, complete(json.dumps(server), _cached(LISTING_LIFE_S)))
         case "tools/list":
             if request.params.get("cursor") is not None:
                 raise _invalid(request, "There is one page of tools: send no cursor.")
-            return messages.result(request.id, _complete(LISTING, _cached(LISTING_LIFE_S)))
+            return messages.result(request.id, complete(LISTING, _cached(LISTING_LIFE_S)))
         case "tools/call":
             name, arguments = str(request.params.get("name")), _arguments(request)
             if name not in TAKES:
                 raise _invalid(request, f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
             if not isinstance(arguments, dict):
                 raise _invalid(request, "arguments: should be an object")
-            found = prepare(answers, name, arguments, key, transport)
+            found = prepare(answers, name, arguments, request.key, transport, started)
             if isinstance(found, CachedResult):
-                return reply(answers, request.id, found, transport, started)
+                return messages.result(request.id, complete(found.json))
             return partial(_call, found, request)
         case "resources/list" | "resources/templates/list":
-            return messages.result(request.id, _complete(resources.listed(request), _cached(LISTING_LIFE_S)))
+            return messages.result(request.id, complete(resources.listed(request), _cached(LISTING_LIFE_S)))
         case "completion/complete":
-            return messages.result(request.id, _complete(resources.completed(request, answers.places)))
+            return messages.result(request.id, complete(resources.completed(request, answers.places)))
         case "resources/read":
             query = resources.parse(answers, request, INVALID_PARAMS)
             if ready := answers.lookup(query):
@@ -102,14 +101,9 @@ def _arguments(request: Request) -> Any:
     return {} if found is None else found
 
 
-def reply(answers: Answers, request_id: RequestId, ready: CachedResult, transport: str, started: float) -> str:
-    answers.metrics.called(ready.tool, ready.outcome, transport, perf_counter() - started)
-    return messages.result(request_id, _complete(ready.json))
-
-
 async def _call(build: Handler, request: Request, notify: Notify) -> Result:
     result = await messages.with_progress(build, request, notify)
-    return Result(_complete(result.json), result.failed)
+    return Result(complete(result.json), result.failed)
 
 
 async def _read(answers: Answers, request: Request, query: Query, _: Notify) -> Result:
@@ -165,14 +159,14 @@ def _wanted(request: Request) -> dict[str, str]:
 
 def _contents(answers: Answers, request: Request, ready: CachedResult) -> str:
     life_s = max(0.0, ready.expires_at - answers.clock())
-    return _complete(resources.contents(request, ready), _cached(life_s))
+    return complete(resources.contents(request, ready), _cached(life_s))
 
 
 def _cached(life_s: float) -> str:
     return f'"ttlMs":{life_s * 1000:.0f},"cacheScope":"public",'
 
 
-def _complete(result: str, cached: str = "") -> str:
+def complete(result: str, cached: str = "") -> str:
     """The result in the envelope of this era: a few bytes around the same JSON."""
     return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
 

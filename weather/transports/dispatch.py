@@ -15,11 +15,9 @@ import anyio
 from msgspec import UNSET
 from websockets.frames import CloseCode
 
-from weather.answers import Key
 from weather.asgi import Message, Receive
 from weather.errors import InvalidMessage
 from weather.protocol import eras, legacy, messages, modern
-from weather.protocol.eras import Era
 from weather.protocol.messages import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -97,9 +95,9 @@ class Dispatcher:
                         self._activity.calls += 1
                         await self._write(reply)
                         return False
-                    return await self._requested(call.request(), call.key, started)
+                    return await self._requested(call.request(), started)
                 case Request() as request:
-                    return await self._requested(request, None, started)
+                    return await self._requested(request, started)
                 case Notification() as notification:
                     self._notified(notification)
         except InvalidMessage as invalid:
@@ -122,20 +120,22 @@ class Dispatcher:
             return None
         return eras.cached_reply(self._answers, call, "websocket", started, in_task=in_task)
 
-    async def _requested(self, request: Request, key: Key | None, started: float) -> bool:
+    async def _requested(self, request: Request, started: float) -> bool:
         """Drops requests during shutdown, since a session ends once none is pending."""
         if self._subscriptions.shutting_down.is_set():
             return False
-        activity, era = self._activity, eras.MODERN if modern.speaks(request) else eras.LEGACY
-        if problem := self._problem(request, era):
+        activity, stateless = self._activity, modern.speaks(request)
+        if problem := self._problem(request, stateless=stateless):
             raise InvalidMessage(INVALID_REQUEST, problem, request.id)
         activity.calls += request.method == "tools/call"
         found: str | Handler
-        if era is eras.LEGACY and request.method in legacy.SUBSCRIBING:
+        if stateless:
+            found = modern.answered(self._answers, self._subscriptions, request, "websocket", started)
+        elif request.method in legacy.SUBSCRIBING:
             found = legacy.subscribed(self._subscriptions, activity.subscriptions, request, self._write)
         else:
-            found = era.answered(self._answers, self._subscriptions, request, key, "websocket", started)
-        if era is eras.MODERN and not activity.stateless:
+            found = legacy.answered(self._answers, request, "websocket", started)
+        if stateless and not activity.stateless:
             activity.stateless, info = True, request.meta.get(messages.META["client"])
             activity.client = activity.client or (messages.named(info) if info else "")
         elif request.method == "initialize":
@@ -150,9 +150,9 @@ class Dispatcher:
             activity.streams[request.id] = pending
         else:
             activity.in_flight[request.id] = pending
-        if era is eras.MODERN:
+        if stateless:
             self._start(self._work, request.id, pending)
-        return era is eras.LEGACY
+        return not stateless
 
     def _check_streams(self, request_id: RequestId, listen: modern.Listen) -> None:
         """Raises InvalidMessage where the connection would listen for too much."""
@@ -189,10 +189,10 @@ class Dispatcher:
         for subscription in self._activity.subscriptions.values():
             self._subscriptions.remove(subscription)
 
-    def _problem(self, request: Request, era: Era) -> str | None:
+    def _problem(self, request: Request, *, stateless: bool) -> str | None:
         if request.id in self._activity.in_flight or request.id in self._activity.streams:
             return "A request with this id is still at work: ids must differ."
-        if era is eras.MODERN:
+        if stateless:
             return None
         if not self._activity.version and request.method not in ("initialize", "ping"):
             return "The session is not initialized: send 'initialize' first."

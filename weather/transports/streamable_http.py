@@ -15,13 +15,11 @@ from functools import partial
 import anyio
 
 from weather.access import Access, check_host_and_origin
-from weather.answers import Key
 from weather.asgi import HTTP_PATH, Receive, Scope, Send, header, sent_path
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
-from weather.protocol import eras, messages, modern
-from weather.protocol.eras import Era
+from weather.protocol import eras, legacy, messages, modern
 from weather.protocol.messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -114,7 +112,6 @@ class StreamableHTTP:
     async def _posted(self, scope: Scope, receive: Receive, version: str, body: bytes) -> Response | None:
         """Returns None if the client has disconnected. Raises Refusal."""
         started = time.perf_counter()
-        key: Key | None = None
         try:
             match messages.parse(body):
                 case Call() as call:
@@ -122,37 +119,40 @@ class StreamableHTTP:
                         reply := eras.cached_reply(self._sessions.answers, call, "http", started)
                     ):
                         return Response(reply.encode())
-                    key, request = call.key, call.request()
+                    request = call.request()
                 case Request() as request:
                     pass
                 case notification:
-                    if isinstance(notification, Notification):
+                    if notification:
                         self._cancel(scope, notification)
                     return Response(b"", 202)
         except InvalidMessage as invalid:
-            return Response(messages.error(invalid).encode(), _status(invalid, eras.LEGACY))
-        era = eras.MODERN if modern.speaks(request) or version == messages.VERSION else eras.LEGACY
-        if era is eras.LEGACY and version not in ("", *SESSION_VERSIONS):
+            return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
+        stateless = modern.speaks(request) or version == messages.VERSION
+        if not stateless and version not in ("", *SESSION_VERSIONS):
             spoken = ", ".join((*SESSION_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
         try:
-            if era is eras.MODERN:
+            answers, subscriptions = self._sessions.answers, self._sessions.subscriptions
+            if stateless:
                 request_metadata.check(scope, version, request)
-            found = era.answered(self._sessions.answers, self._sessions.subscriptions, request, key, "http", started)
+                found = modern.answered(answers, subscriptions, request, "http", started)
+            else:
+                found = legacy.answered(answers, request, "http", started)
             if request.method == "initialize":
                 _log_client(scope, request)
             if isinstance(found, str):
                 return Response(found.encode())
-            return await self._worked(scope, receive, request, found, era)
+            return await self._worked(scope, receive, request, found, stateless=stateless)
         except InvalidMessage as invalid:
-            return Response(messages.error(invalid).encode(), _status(invalid, era))
+            return Response(messages.error(invalid).encode(), _status(invalid, stateless=stateless))
 
     async def _worked(
-        self, scope: Scope, receive: Receive, request: Request, found: Handler, era: Era
+        self, scope: Scope, receive: Receive, request: Request, found: Handler, *, stateless: bool
     ) -> Response | None:
         """Returns None if the client has disconnected. Raises InvalidMessage."""
         listens = isinstance(found, modern.Listen)
-        if listens or (era is eras.MODERN and "progressToken" in request.meta):
+        if listens or (stateless and "progressToken" in request.meta):
             return Response(b"", events=partial(self._events, scope, request, found), lasting=listens)
         with self._cancellable(scope, request.id) as cancelled:
             text = await event_stream.unless_gone(receive, partial(_result, request, found, silent))
@@ -202,8 +202,8 @@ def _log_client(scope: Scope, request: Request) -> None:
     log.info("client initialized over HTTP", extra={"fields": fields})
 
 
-def _status(invalid: InvalidMessage, era: Era) -> int:
-    if era is eras.MODERN:
+def _status(invalid: InvalidMessage, *, stateless: bool) -> int:
+    if stateless:
         return 404 if invalid.code == METHOD_NOT_FOUND else 400
     return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
 
