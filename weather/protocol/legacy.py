@@ -12,19 +12,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from weather import __version__
 from weather.answers import Answers, CachedResult, Query
-from weather.errors import InvalidMessage, shortened
+from weather.errors import shortened
 from weather.inputs import TAKES
 from weather.protocol import messages, resources
-from weather.protocol.messages import (
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    SESSION_VERSIONS,
-    Handler,
-    Implementation,
-    Notify,
-    Request,
-    RequestId,
-)
+from weather.protocol.messages import Handler, Implementation, Notify, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
 
@@ -98,7 +89,7 @@ def answered(answers: Answers, request: Request, transport: str, started: float)
             result = resources.completed(request, answers.places)
         case "tools/list":
             if read.cursor is not None:
-                raise InvalidMessage(INVALID_PARAMS, "There is one page of tools: send no cursor.", request.id)
+                raise request.invalid("There is one page of tools: send no cursor.")
             result = LISTING
         case "resources/read":
             query = resources.parse(answers, request, NOT_FOUND)
@@ -108,15 +99,13 @@ def answered(answers: Answers, request: Request, transport: str, started: float)
             result = resources.contents(request, ready)
         case "tools/call":
             if read.name not in TAKES:
-                why = f"Unknown tool '{shortened(read.name)}'; the tools are {KNOWN}."
-                raise InvalidMessage(INVALID_PARAMS, why, request.id)
+                raise request.invalid(f"Unknown tool '{shortened(read.name)}'; the tools are {KNOWN}.")
             found = prepare(answers, read.name, read.arguments or {}, request.key, transport, started)
             if not isinstance(found, CachedResult):
                 return partial(messages.with_progress, found, request)
             result = found.json
         case _:
-            why = "Subscribing needs a WebSocket, or a newer revision."
-            raise InvalidMessage(METHOD_NOT_FOUND, why, request.id)
+            raise request.invalid("Subscribing needs a WebSocket, or a newer revision.", messages.METHOD_NOT_FOUND)
     return messages.result(request.id, result)
 
 
@@ -124,17 +113,17 @@ def params(request: Request) -> Any:
     """Raises InvalidMessage."""
     if request.method not in PARAMS:
         problem = f"Unknown method '{shortened(request.method)}'; there are {', '.join(PARAMS)}."
-        raise InvalidMessage(METHOD_NOT_FOUND, problem, request.id)
+        raise request.invalid(problem, messages.METHOD_NOT_FOUND)
     try:
         return msgspec.convert(request.params, PARAMS[request.method])
     except msgspec.ValidationError as error:
-        raise InvalidMessage(INVALID_PARAMS, f"params: {shortened(str(error))}.", request.id) from None
+        raise request.invalid(f"params: {shortened(str(error))}.") from None
 
 
 def negotiated(request: Request) -> str:
     """The version of a session, from its valid `initialize` (basic/lifecycle, version negotiation)."""
     version: str = request.params["protocolVersion"]
-    return version if version in SESSION_VERSIONS else SESSION_VERSIONS[-1]
+    return version if version in messages.SESSION_VERSIONS else messages.SESSION_VERSIONS[-1]
 
 
 def _initialized(answers: Answers, request: Request, *, subscribe: bool) -> str:
@@ -165,13 +154,13 @@ def subscribed(
     area = resources.area(uri)
     if area is None:
         known = f"those of {resources.ALERTS} can be subscribed to"
-        raise InvalidMessage(NOT_FOUND, f"No such resource: {known}.", request.id, {"uri": shortened(uri, 200)})
+        raise request.invalid(f"No such resource: {known}.", NOT_FOUND, {"uri": shortened(uri, 200)})
     if request.method == "resources/unsubscribe":
         if subscription := own.pop(uri, None):
             subscriptions.remove(subscription)
     elif uri not in own:
         if len(own) >= MOST_SUBSCRIPTIONS:
-            raise InvalidMessage(INVALID_PARAMS, MOST, request.id)
+            raise request.invalid(MOST)
         message = messages.notification("resources/updated", {"uri": uri})
         own[uri] = Subscription(area, message, send)
         subscriptions.add(own[uri])

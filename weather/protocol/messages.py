@@ -49,6 +49,9 @@ class Request(Struct):
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
 
+    def invalid(self, why: str, code: int = INVALID_PARAMS, data: dict[str, Any] | None = None) -> InvalidMessage:
+        return InvalidMessage(code, why, self.id, data)
+
 
 class Notification(Struct):
     method: str

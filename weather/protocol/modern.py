@@ -19,18 +19,7 @@ from weather.config import MINUTES
 from weather.errors import InvalidMessage, shortened
 from weather.inputs import TAKES
 from weather.protocol import messages, resources
-from weather.protocol.messages import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    PREFIX,
-    VERSION,
-    Handler,
-    Meta,
-    Notify,
-    Request,
-    RequestId,
-)
+from weather.protocol.messages import PREFIX, VERSION, Handler, Notify, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
 
@@ -68,14 +57,14 @@ def answered(
             return messages.result(request.id, complete(json.dumps(server), _cached(LISTING_LIFE_S)))
         case "tools/list":
             if request.params.get("cursor") is not None:
-                raise _invalid(request, "There is one page of tools: send no cursor.")
+                raise request.invalid("There is one page of tools: send no cursor.")
             return messages.result(request.id, complete(LISTING, _cached(LISTING_LIFE_S)))
         case "tools/call":
             name, arguments = str(request.params.get("name")), _arguments(request)
             if name not in TAKES:
-                raise _invalid(request, f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
+                raise request.invalid(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
             if not isinstance(arguments, dict):
-                raise _invalid(request, "arguments: should be an object")
+                raise request.invalid("arguments: should be an object")
             found = prepare(answers, name, arguments, request.key, transport, started)
             if isinstance(found, CachedResult):
                 return messages.result(request.id, complete(found.json))
@@ -85,14 +74,14 @@ def answered(
         case "completion/complete":
             return messages.result(request.id, complete(resources.completed(request, answers.places)))
         case "resources/read":
-            query = resources.parse(answers, request, INVALID_PARAMS)
+            query = resources.parse(answers, request, messages.INVALID_PARAMS)
             if ready := answers.lookup(query):
                 return messages.result(request.id, _contents(answers, request, ready))
             return partial(_read, answers, request, query)
         case "subscriptions/listen":
             return Listen(subscriptions, request.id, _wanted(request))
     known = f"in {VERSION} there are {', '.join(METHODS)}"
-    raise InvalidMessage(METHOD_NOT_FOUND, f"Unknown method '{shortened(request.method)}'; {known}.", request.id)
+    raise request.invalid(f"Unknown method '{shortened(request.method)}'; {known}.", messages.METHOD_NOT_FOUND)
 
 
 def _arguments(request: Request) -> Any:
@@ -107,7 +96,7 @@ async def _call(build: Handler, request: Request, notify: Notify) -> Result:
 
 
 async def _read(answers: Answers, request: Request, query: Query, _: Notify) -> Result:
-    return Result(_contents(answers, request, await resources.read(answers, request, query, INVALID_PARAMS)))
+    return Result(_contents(answers, request, await resources.read(answers, request, query, messages.INVALID_PARAMS)))
 
 
 @dataclass(slots=True)
@@ -124,7 +113,7 @@ class Listen:
     async def __call__(self, notify: Notify) -> Result:
         if self.subscriptions.full:
             why = "This server has no room for another 'subscriptions/listen'."
-            raise InvalidMessage(INTERNAL_ERROR, why, self.id)
+            raise InvalidMessage(messages.INTERNAL_ERROR, why, self.id)
         meta = {f"{PREFIX}subscriptionId": self.id}
         honoured = {"resourceSubscriptions": list(self.areas)} if self.areas else {}
         acknowledged = {"_meta": meta, "notifications": honoured}
@@ -150,11 +139,11 @@ def _wanted(request: Request) -> dict[str, str]:
     match request.params.get("notifications"):
         case {"resourceSubscriptions": list(uris)}:
             if len(uris) > MOST_SUBSCRIPTIONS:
-                raise _invalid(request, MOST)
+                raise request.invalid(MOST)
             return {uri: area for uri in uris if (area := resources.area(uri))}
         case dict() as others if "resourceSubscriptions" not in others:
             return {}
-    raise _invalid(request, "notifications: an object, in it resourceSubscriptions: a list of URIs.")
+    raise request.invalid("notifications: an object, in it resourceSubscriptions: a list of URIs.")
 
 
 def _contents(answers: Answers, request: Request, ready: CachedResult) -> str:
@@ -174,16 +163,12 @@ def complete(result: str, cached: str = "") -> str:
 def _check_meta(request: Request) -> None:
     """Raises InvalidMessage (versioning, protocol version negotiation; basic, per-request protocol fields)."""
     try:
-        meta = msgspec.convert(request.params.get("_meta", {}), Meta)
+        meta = msgspec.convert(request.params.get("_meta", {}), messages.Meta)
     except msgspec.ValidationError as error:
-        raise _invalid(request, f"_meta: {shortened(str(error), 120)}.") from None
+        raise request.invalid(f"_meta: {shortened(str(error), 120)}.") from None
     if meta.version is not UNSET and meta.version != VERSION:
         data = {"supported": [VERSION], "requested": meta.version}
-        raise InvalidMessage(UNSUPPORTED_VERSION, "Unsupported protocol version", request.id, data)
+        raise request.invalid("Unsupported protocol version", UNSUPPORTED_VERSION, data)
     for name in ("version", "capabilities"):
         if getattr(meta, name) is UNSET:
-            raise _invalid(request, f"params._meta must have '{messages.META[name]}'.")
-
-
-def _invalid(request: Request, why: str) -> InvalidMessage:
-    return InvalidMessage(INVALID_PARAMS, why, request.id)
+            raise request.invalid(f"params._meta must have '{messages.META[name]}'.")

@@ -11,7 +11,7 @@ from weather.answers import Answers, CachedResult, Query
 from weather.areas import AREAS, areas_from
 from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
 from weather.places import Places
-from weather.protocol.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
+from weather.protocol.messages import INTERNAL_ERROR, Request
 
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
 FORECAST_OF_PLACE = "weather://forecast/{place}"
@@ -41,7 +41,7 @@ def area(uri: object) -> str | None:
 def listed(request: Request) -> str:
     """The result of one of LISTS; raises InvalidMessage."""
     if request.params.get("cursor") is not None:
-        raise InvalidMessage(INVALID_PARAMS, "There is one page: send no cursor.", request.id)
+        raise request.invalid("There is one page: send no cursor.")
     return LISTS[request.method]
 
 
@@ -57,8 +57,7 @@ def completed(request: Request, places: Places) -> str:
                 found = complete(value) if complete else []
                 some = {"values": found[:MOST_VALUES], "total": len(found), "hasMore": len(found) > MOST_VALUES}
                 return json.dumps({"completion": some})
-    why = f"What can be completed is the state of {ALERTS} and the place of {FORECAST_OF_PLACE}."
-    raise InvalidMessage(INVALID_PARAMS, why, request.id)
+    raise request.invalid(f"What can be completed is the state of {ALERTS} and the place of {FORECAST_OF_PLACE}.")
 
 
 def parse(answers: Answers, request: Request, missing: int) -> Query:
@@ -89,7 +88,7 @@ async def read(answers: Answers, request: Request, query: Query, missing: int) -
     except NotCovered as error:
         raise _unknown(request, str(error), missing) from None
     except WeatherError as error:
-        raise InvalidMessage(INTERNAL_ERROR, str(error), request.id) from None
+        raise request.invalid(str(error), INTERNAL_ERROR) from None
 
 
 def contents(request: Request, ready: CachedResult) -> str:
@@ -99,4 +98,4 @@ def contents(request: Request, ready: CachedResult) -> str:
 
 
 def _unknown(request: Request, why: str, code: int) -> InvalidMessage:
-    return InvalidMessage(code, why, request.id, {"uri": shortened(str(request.params.get("uri")), 200)})
+    return request.invalid(why, code, {"uri": shortened(str(request.params.get("uri")), 200)})

@@ -18,17 +18,7 @@ from websockets.frames import CloseCode
 from weather.asgi import Message, Receive
 from weather.errors import InvalidMessage
 from weather.protocol import eras, legacy, messages, modern
-from weather.protocol.messages import (
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    Call,
-    Handler,
-    Notification,
-    Notify,
-    PendingRequest,
-    Request,
-    RequestId,
-)
+from weather.protocol.messages import Call, Notification, Notify, PendingRequest, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
 from weather.transports.sessions import Sessions
 
@@ -126,9 +116,8 @@ class Dispatcher:
             return False
         activity, stateless = self._activity, modern.speaks(request)
         if problem := self._problem(request, stateless=stateless):
-            raise InvalidMessage(INVALID_REQUEST, problem, request.id)
+            raise request.invalid(problem, messages.INVALID_REQUEST)
         activity.calls += request.method == "tools/call"
-        found: str | Handler
         if stateless:
             found = modern.answered(self._answers, self._subscriptions, request, "websocket", started)
         elif request.method in legacy.SUBSCRIBING:
@@ -146,7 +135,7 @@ class Dispatcher:
             return False
         pending = PendingRequest(found, self._write)
         if isinstance(found, modern.Listen):
-            self._check_streams(request.id, found)
+            self._check_streams(request, found)
             activity.streams[request.id] = pending
         else:
             activity.in_flight[request.id] = pending
@@ -154,14 +143,14 @@ class Dispatcher:
             self._start(self._work, request.id, pending)
         return not stateless
 
-    def _check_streams(self, request_id: RequestId, listen: modern.Listen) -> None:
+    def _check_streams(self, request: Request, listen: modern.Listen) -> None:
         """Raises InvalidMessage where the connection would listen for too much."""
         others = (stream.handler for stream in self._activity.streams.values())
         uris = sum(len(other.areas) for other in (listen, *others) if isinstance(other, modern.Listen))
         if uris > MOST_SUBSCRIPTIONS:
-            raise InvalidMessage(INVALID_PARAMS, MOST, request_id)
+            raise request.invalid(MOST)
         if len(self._activity.streams) >= MOST_STREAMS:
-            raise InvalidMessage(INVALID_PARAMS, MOST_OPEN, request_id)
+            raise request.invalid(MOST_OPEN)
 
     async def _work(self, request_id: RequestId, pending: PendingRequest) -> None:
         """Stays pending until its response is written, so that a client that does not read is held back."""

@@ -20,18 +20,7 @@ from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
 from weather.protocol import eras, legacy, messages, modern
-from weather.protocol.messages import (
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    PARSE_ERROR,
-    SESSION_VERSIONS,
-    Call,
-    Handler,
-    Notification,
-    Notify,
-    Request,
-    RequestId,
-)
+from weather.protocol.messages import Call, Handler, Notification, Notify, Request, RequestId
 from weather.responses import Response, peer, respond
 from weather.transports import event_stream, request_metadata
 from weather.transports.sessions import RETRY, Sessions
@@ -129,8 +118,8 @@ class StreamableHTTP:
         except InvalidMessage as invalid:
             return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
         stateless = modern.speaks(request) or version == messages.VERSION
-        if not stateless and version not in ("", *SESSION_VERSIONS):
-            spoken = ", ".join((*SESSION_VERSIONS, messages.VERSION))
+        if not stateless and version not in ("", *messages.SESSION_VERSIONS):
+            spoken = ", ".join((*messages.SESSION_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
         try:
             answers, subscriptions = self._sessions.answers, self._sessions.subscriptions
@@ -204,8 +193,8 @@ def _log_client(scope: Scope, request: Request) -> None:
 
 def _status(invalid: InvalidMessage, *, stateless: bool) -> int:
     if stateless:
-        return 404 if invalid.code == METHOD_NOT_FOUND else 400
-    return 400 if invalid.code in (PARSE_ERROR, INVALID_REQUEST) else 200
+        return 404 if invalid.code == messages.METHOD_NOT_FOUND else 400
+    return 400 if invalid.code in (messages.PARSE_ERROR, messages.INVALID_REQUEST) else 200
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
