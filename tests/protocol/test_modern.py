@@ -41,7 +41,7 @@ from weather.protocol import modern
 from weather.protocol.messages import PendingRequest, Request
 from weather.tools import Result
 from weather.transports import Sessions
-from weather.transports.dispatch import Activity, Dispatcher
+from weather.transports.dispatch import Dispatcher
 from weather.transports.streamable_http import StreamableHTTP
 
 # schema/2026-07-28/schema.json of the specification, as it is.
@@ -546,12 +546,11 @@ async def test_a_send_that_fails_harms_no_one_else():
 
     settings = Settings.read(nws_api_base="simulator")
     sessions = SimpleNamespace(answers=None, start=None, settings=settings, subscriptions=None)
-    activity = Activity()
-    dispatcher = Dispatcher(sessions, activity, None, gone, None)
-    activity.in_flight[1] = pending = PendingRequest(work, gone)
+    dispatcher = Dispatcher(sessions, None, gone, None)
+    dispatcher.in_flight[1] = pending = PendingRequest(work, gone)
     with anyio.fail_after(TIMEOUT_S):
         await dispatcher._work(1, pending)
-    assert not activity.in_flight
+    assert not dispatcher.in_flight
 
 
 # HTTP alone

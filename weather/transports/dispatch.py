@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import perf_counter
 
 import anyio
@@ -25,21 +24,24 @@ from weather.transports.sessions import Sessions
 Close = Callable[[int, str, str], None]
 
 
-@dataclass(slots=True)
-class Activity:
-    """What the client of a session is and what it waits for. The dispatcher writes it, the session reads it.
+class Dispatcher:
+    """What the client of a session is, what it waits for, and what it is answered.
 
     `version` is the negotiated one, "" before `initialize`; `stateless` is True after a request of 2026-07-28.
     """
 
-    version: str = ""
-    stateless: bool = False
-    client: str = ""
-    calls: int = 0
-    errors: int = 0
-    in_flight: dict[RequestId, PendingRequest] = field(default_factory=dict)
-    streams: dict[RequestId, PendingRequest] = field(default_factory=dict)
-    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    def __init__(self, sessions: Sessions, receive: Receive, write: Notify, close: Close) -> None:
+        """`write` sends a message; `close` ends the session with code, reason, and its name in log and metrics."""
+        self._answers, self._subscriptions, settings = sessions.answers, sessions.subscriptions, sessions.settings
+        self._start = sessions.start
+        self._receive, self._write, self._close = receive, write, close
+        self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
+        self._changed: anyio.Event | None = None
+        self.version, self.stateless, self.client = "", False, ""
+        self.calls = self.errors = 0
+        self.in_flight: dict[RequestId, PendingRequest] = {}
+        self.streams: dict[RequestId, PendingRequest] = {}
+        self.subscribed: dict[str, Subscription] = {}
 
     @property
     def initialized(self) -> bool:
@@ -47,23 +49,12 @@ class Activity:
 
     @property
     def busy(self) -> bool:
-        return bool(self.in_flight or self.streams or self.subscriptions)
-
-
-class Dispatcher:
-    """`write` sends a message; `close` ends the session with code, reason, and the reason's name in log and metrics."""
-
-    def __init__(self, sessions: Sessions, activity: Activity, receive: Receive, write: Notify, close: Close) -> None:
-        self._answers, self._subscriptions, settings = sessions.answers, sessions.subscriptions, sessions.settings
-        self._start = sessions.start
-        self._activity, self._receive, self._write, self._close = activity, receive, write, close
-        self._most_bytes, self._most_in_flight = settings.mcp_max_message_bytes, settings.mcp_max_in_flight
-        self._changed: anyio.Event | None = None
+        return bool(self.in_flight or self.streams or self.subscribed)
 
     async def receive(self) -> Message:
         """Returns the next valid request that the SDK has to handle, or `websocket.disconnect`."""
         while True:
-            while len(self._activity.in_flight) >= self._most_in_flight:
+            while len(self.in_flight) >= self._most_in_flight:
                 self._changed = anyio.Event()
                 await self._changed.wait()
             event = await self._receive()
@@ -82,7 +73,7 @@ class Dispatcher:
             match messages.parse(text):
                 case Call() as call:
                     if reply := self._cached_reply(call, started):
-                        self._activity.calls += 1
+                        self.calls += 1
                         await self._write(reply)
                         return False
                     return await self._requested(call.request(), started)
@@ -91,22 +82,21 @@ class Dispatcher:
                 case Notification() as notification:
                     self._notified(notification)
         except InvalidMessage as invalid:
-            self._activity.errors += 1
+            self.errors += 1
             await self._write(messages.error(invalid))
         return False
 
     def cached_reply(self, message: bytes, started: float) -> str | None:
         """The response to a call whose result is cached, if it may be sent now. Is called outside a task."""
-        full = len(self._activity.in_flight) >= self._most_in_flight or len(message) > self._most_bytes
+        full = len(self.in_flight) >= self._most_in_flight or len(message) > self._most_bytes
         call = None if full or self._subscriptions.shutting_down.is_set() else messages.plain_call(message)
         reply = self._cached_reply(call, started, in_task=False) if call else None
-        self._activity.calls += reply is not None
+        self.calls += reply is not None
         return reply
 
     def _cached_reply(self, call: Call, started: float, *, in_task: bool = True) -> str | None:
         """None before the first request of a client, which the log names, and for a session that is not ready."""
-        activity = self._activity
-        if call.id in activity.in_flight or not (activity.version or (activity.stateless and call.modern)):
+        if call.id in self.in_flight or not (self.version or (self.stateless and call.modern)):
             return None
         return eras.cached_reply(self._answers, call, "websocket", started, in_task=in_task)
 
@@ -114,42 +104,42 @@ class Dispatcher:
         """Drops requests during shutdown, since a session ends once none is pending."""
         if self._subscriptions.shutting_down.is_set():
             return False
-        activity, stateless = self._activity, modern.speaks(request)
+        stateless = modern.speaks(request)
         if problem := self._problem(request, stateless=stateless):
             raise request.invalid(problem, messages.INVALID_REQUEST)
-        activity.calls += request.method == "tools/call"
+        self.calls += request.method == "tools/call"
         if stateless:
             found = modern.answered(self._answers, self._subscriptions, request, "websocket", started)
         elif request.method in legacy.SUBSCRIBING:
-            found = legacy.subscribed(self._subscriptions, activity.subscriptions, request, self._write)
+            found = legacy.subscribed(self._subscriptions, self.subscribed, request, self._write)
         else:
             found = legacy.answered(self._answers, request, "websocket", started)
-        if stateless and not activity.stateless:
-            activity.stateless, info = True, request.meta.get(messages.META["client"])
-            activity.client = activity.client or (messages.named(info) if info else "")
+        if stateless and not self.stateless:
+            self.stateless, info = True, request.meta.get(messages.META["client"])
+            self.client = self.client or (messages.named(info) if info else "")
         elif request.method == "initialize":
-            activity.version = legacy.negotiated(request)
-            activity.client = messages.named(request.params["clientInfo"])
+            self.version = legacy.negotiated(request)
+            self.client = messages.named(request.params["clientInfo"])
         if isinstance(found, str):
             await self._write(found)
             return False
         pending = PendingRequest(found, self._write)
         if isinstance(found, modern.Listen):
             self._check_streams(request, found)
-            activity.streams[request.id] = pending
+            self.streams[request.id] = pending
         else:
-            activity.in_flight[request.id] = pending
+            self.in_flight[request.id] = pending
         if stateless:
             self._start(self._work, request.id, pending)
         return not stateless
 
     def _check_streams(self, request: Request, listen: modern.Listen) -> None:
         """Raises InvalidMessage where the connection would listen for too much."""
-        others = (stream.handler for stream in self._activity.streams.values())
+        others = (stream.handler for stream in self.streams.values())
         uris = sum(len(other.areas) for other in (listen, *others) if isinstance(other, modern.Listen))
         if uris > MOST_SUBSCRIPTIONS:
             raise request.invalid(MOST)
-        if len(self._activity.streams) >= MOST_STREAMS:
+        if len(self.streams) >= MOST_STREAMS:
             raise request.invalid(MOST_OPEN)
 
     async def _work(self, request_id: RequestId, pending: PendingRequest) -> None:
@@ -162,30 +152,30 @@ class Dispatcher:
                 except InvalidMessage as invalid:
                     failed, reply = True, messages.error(invalid)
             if not scope.cancel_called:
-                self._activity.errors += failed
+                self.errors += failed
                 await self._write(reply)
         self._done(request_id)
 
     def _done(self, request_id: RequestId) -> PendingRequest | None:
         if self._changed:
             self._changed.set()
-        return self._activity.in_flight.pop(request_id, None) or self._activity.streams.pop(request_id, None)
+        return self.in_flight.pop(request_id, None) or self.streams.pop(request_id, None)
 
     def end(self) -> None:
         """Cancels pending requests and removes subscriptions."""
-        for pending in (*self._activity.in_flight.values(), *self._activity.streams.values()):
+        for pending in (*self.in_flight.values(), *self.streams.values()):
             pending.scope.cancel()
-        for subscription in self._activity.subscriptions.values():
+        for subscription in self.subscribed.values():
             self._subscriptions.remove(subscription)
 
     def _problem(self, request: Request, *, stateless: bool) -> str | None:
-        if request.id in self._activity.in_flight or request.id in self._activity.streams:
+        if request.id in self.in_flight or request.id in self.streams:
             return "A request with this id is still at work: ids must differ."
         if stateless:
             return None
-        if not self._activity.version and request.method not in ("initialize", "ping"):
+        if not self.version and request.method not in ("initialize", "ping"):
             return "The session is not initialized: send 'initialize' first."
-        if self._activity.version and request.method == "initialize":
+        if self.version and request.method == "initialize":
             return "The session is initialized already: 'initialize' is sent once."
         return None
 
@@ -194,7 +184,7 @@ class Dispatcher:
         if notification.method == "notifications/cancelled":
             request_id = messages.usable(notification.params.get("requestId"))
             if request_id is not None:
-                pending = self._activity.in_flight.get(request_id) or self._activity.streams.get(request_id)
+                pending = self.in_flight.get(request_id) or self.streams.get(request_id)
                 if pending:
                     pending.scope.cancel()
 
@@ -210,5 +200,5 @@ class Dispatcher:
             pending = None if reply.id is UNSET else self._done(reply.id)
             if pending is None or pending.scope.cancel_called:
                 return
-            self._activity.errors += reply.failed
+            self.errors += reply.failed
         await self._write(text)

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.to_thread
@@ -26,22 +26,13 @@ from weather.protocol.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from weather.serving.connection import Connection
+    from weather.transports.websocket import Session
 
 TICK_S = 0.25 * SECONDS
 CLOSING_S = 1 * SECONDS
 RETRY = {"retry-after": "5"}
 
 log = logging.getLogger(__name__)
-
-
-class Session(Protocol):
-    @property
-    def in_flight(self) -> int: ...
-
-    def check(self, now: float) -> None:
-        """Closes a session whose time is up."""
-
-    def close(self, code: int, reason: str, ended: str) -> None: ...
 
 
 class Sessions:

@@ -18,7 +18,7 @@ from weather.access import Admission
 from weather.asgi import Message, Receive, Scope, Send, forget_headers
 from weather.config import SECONDS
 from weather.responses import peer
-from weather.transports.dispatch import Activity, Dispatcher
+from weather.transports.dispatch import Dispatcher
 from weather.transports.sessions import Sessions
 
 CLOSE_TIMEOUT_S = 1 * SECONDS
@@ -39,13 +39,12 @@ class Session:
         self._gone = False
         self._life = anyio.CancelScope()
         self._ending: tuple[int, str, str] | None = None
-        self._activity = Activity()
-        self._dispatcher = Dispatcher(sessions, self._activity, self._received, self._write, self.close)
+        self._dispatcher = Dispatcher(sessions, self._received, self._write, self.close)
         sessions.add(self)
 
     @property
     def in_flight(self) -> int:
-        return len(self._activity.in_flight)
+        return len(self._dispatcher.in_flight)
 
     async def run(self) -> None:
         if (served := serving.get_connection(self._scope)) and served.stream:
@@ -73,7 +72,7 @@ class Session:
             del self._dispatcher  # which refers back
 
     async def _serve(self) -> None:
-        dispatcher, activity = self._dispatcher, self._activity
+        dispatcher = self._dispatcher
         first = await dispatcher.receive()
         if first["type"] != "websocket.receive":
             return
@@ -81,7 +80,7 @@ class Session:
         from weather.protocol import sdk
 
         if not await sdk.over_websocket(
-            activity.in_flight, self._scope, dispatcher.receive, dispatcher.send, activity.version, first
+            dispatcher.in_flight, self._scope, dispatcher.receive, dispatcher.send, dispatcher.version, first
         ):
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
@@ -134,14 +133,15 @@ class Session:
             self._life.deadline = asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S
 
     def check(self, now: float) -> None:
+        """Closes a session whose time is up."""
         settings = self._settings
         to_initialize_s, to_read_s = settings.mcp_initialize_timeout_seconds, settings.mcp_send_timeout_seconds
         idle_s = settings.mcp_idle_timeout_seconds
-        if not self._activity.initialized and now - self._opened_at > to_initialize_s:
+        if not self._dispatcher.initialized and now - self._opened_at > to_initialize_s:
             self.close(CloseCode.POLICY_VIOLATION, f"not initialized within {to_initialize_s:g} s", "not_initialized")
         elif self._sending and now - self._sent_at > to_read_s:
             self.close(CloseCode.POLICY_VIOLATION, f"read nothing for {to_read_s:g} s", "not_reading")
-        elif not self._activity.busy and now - self._received_at > idle_s:
+        elif not self._dispatcher.busy and now - self._received_at > idle_s:
             self.close(CloseCode.NORMAL_CLOSURE, f"idle for {idle_s:g} s", "idle")
         elif self._admission.expires_at is not None and time.time() >= self._admission.expires_at:
             self.close(CloseCode.POLICY_VIOLATION, "the token has expired", "token_expired")
@@ -150,10 +150,10 @@ class Session:
         fields = {
             "session": next(_numbers),
             "peer": peer(self._scope),
-            "client": self._activity.client,
+            "client": self._dispatcher.client,
             "seconds": round(time.perf_counter() - self._opened_at, 3),
-            "calls": self._activity.calls,
-            "errors": self._activity.errors,
+            "calls": self._dispatcher.calls,
+            "errors": self._dispatcher.errors,
             "ended": ended,
             "code": code,
         }
