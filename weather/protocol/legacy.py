@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from weather import __version__
-from weather.answers import Answers, CachedResult, Query
+from weather.answers import Answers
 from weather.errors import shortened
-from weather.inputs import TAKES
-from weather.protocol import messages, resources
-from weather.protocol.messages import Handler, Implementation, Notify, Request, RequestId
+from weather.protocol import messages, methods, resources
+from weather.protocol.messages import Handler, Implementation, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
-from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
+from weather.tools import NAME, TITLE, instructions
 
 SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
 NOT_FOUND = -32002
+ERA = methods.Era(lambda result, _: result, NOT_FOUND)
 
 
 class Meta(Struct, rename="camel"):
@@ -72,41 +71,17 @@ PARAMS: dict[str, type[Params]] = {
 
 
 def answered(answers: Answers, request: Request, transport: str, started: float) -> str | Handler:
-    """Returns the response if it needs no waiting, else the work that builds its result.
-
-    `started` is a time of `perf_counter`. The work sends notes of progress first.
-    `subscribed` answers SUBSCRIBING, which over HTTP there is none of. Raises InvalidMessage.
-    """
-    read = params(request)
+    """As `methods.answered`. `subscribed` answers SUBSCRIBING, which over HTTP there is none of."""
+    params(request)
     match request.method:
         case "initialize":
             result = _initialized(answers, request, subscribe=transport == "websocket")
+            return messages.result(request.id, result)
         case "ping":
-            result = "{}"
-        case "resources/list" | "resources/templates/list":
-            result = resources.listed(request)
-        case "completion/complete":
-            result = resources.completed(request, answers.places)
-        case "tools/list":
-            if read.cursor is not None:
-                raise request.invalid("There is one page of tools: send no cursor.")
-            result = LISTING
-        case "resources/read":
-            query = resources.parse(answers, request, NOT_FOUND)
-            ready = answers.lookup(query)
-            if ready is None:
-                return partial(_read, answers, request, query)
-            result = resources.contents(request, ready)
-        case "tools/call":
-            if read.name not in TAKES:
-                raise request.invalid(f"Unknown tool '{shortened(read.name)}'; the tools are {KNOWN}.")
-            found = prepare(answers, read.name, read.arguments or {}, request.key, transport, started)
-            if not isinstance(found, CachedResult):
-                return partial(messages.with_progress, found, request)
-            result = found.json
-        case _:
+            return messages.result(request.id, "{}")
+        case method if method in SUBSCRIBING:
             raise request.invalid("Subscribing needs a WebSocket, or a newer revision.", messages.METHOD_NOT_FOUND)
-    return messages.result(request.id, result)
+    return methods.answered(ERA, answers, request, transport, started)
 
 
 def params(request: Request) -> Any:
@@ -140,10 +115,6 @@ def _initialized(answers: Answers, request: Request, *, subscribe: bool) -> str:
         "instructions": instructions(answers.settings),
     }
     return json.dumps(result, separators=(",", ":"))
-
-
-async def _read(answers: Answers, request: Request, query: Query, _: Notify) -> Result:
-    return Result(resources.contents(request, await resources.read(answers, request, query, NOT_FOUND)))
 
 
 def subscribed(

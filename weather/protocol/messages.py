@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Literal
 
 import anyio
@@ -15,7 +14,6 @@ from pydantic_core import from_json
 
 from weather.answers import Key
 from weather.errors import InvalidMessage, shortened
-from weather.nws import Progress, silent
 from weather.tools import Result
 
 RequestId = int | str
@@ -207,17 +205,6 @@ def result(request_id: RequestId, json: str) -> str:
 
 def notification(name: str, params: dict[str, Any]) -> str:
     return json.dumps({"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params})
-
-
-async def with_progress(build: Callable[[Progress], Awaitable[Result]], request: Request, notify: Notify) -> Result:
-    """Sends `notifications/progress` if the request has a token (both eras, basic/utilities/progress)."""
-    token, steps = request.meta.get("progressToken"), count(1)
-
-    async def progress(note: str) -> None:
-        params = {"progressToken": token, "progress": next(steps), "message": note}
-        await notify(notification("progress", params))
-
-    return await build(silent if token is None else progress)
 
 
 def named(info: dict[str, Any]) -> str:

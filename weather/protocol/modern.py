@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from weather import __version__
-from weather.answers import Answers, CachedResult, Query
-from weather.config import MINUTES
+from weather.answers import Answers
 from weather.errors import InvalidMessage, shortened
-from weather.inputs import TAKES
-from weather.protocol import messages, resources
+from weather.protocol import messages, methods, resources
 from weather.protocol.messages import PREFIX, VERSION, Handler, Notify, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
-from weather.tools import KNOWN, LISTING, NAME, TITLE, Result, instructions, prepare
+from weather.tools import NAME, TITLE, Result, instructions
 
 UNSUPPORTED_VERSION = -32022
-METHODS = ("server/discover", "tools/list", "tools/call", *resources.METHODS, "subscriptions/listen")
-LISTING_LIFE_S = 60 * MINUTES
+METHODS = ("server/discover", *methods.METHODS, "subscriptions/listen")
 _IDENTITY = {f"{PREFIX}serverInfo": {"name": NAME, "title": TITLE, "version": __version__}}
 _META = json.dumps(_IDENTITY)
 
@@ -42,10 +37,7 @@ def speaks(request: Request) -> bool:
 def answered(
     answers: Answers, subscriptions: Subscriptions, request: Request, transport: str, started: float
 ) -> str | Handler:
-    """Returns the response if it needs no waiting, else the work that builds its result; raises InvalidMessage.
-
-    `started` is a time of `perf_counter`. The work sends its notifications first.
-    """
+    """As `methods.answered`, for every method of this era."""
     _check_meta(request)
     match request.method:
         case "server/discover":
@@ -54,49 +46,22 @@ def answered(
                 "capabilities": {"tools": {}, "resources": {"subscribe": True}, "completions": {}},
                 "instructions": instructions(answers.settings),
             }
-            return messages.result(request.id, complete(json.dumps(server), _cached(LISTING_LIFE_S)))
-        case "tools/list":
-            if request.params.get("cursor") is not None:
-                raise request.invalid("There is one page of tools: send no cursor.")
-            return messages.result(request.id, complete(LISTING, _cached(LISTING_LIFE_S)))
-        case "tools/call":
-            name, arguments = str(request.params.get("name")), _arguments(request)
-            if name not in TAKES:
-                raise request.invalid(f"Unknown tool '{shortened(name)}'; the tools are {KNOWN}.")
-            if not isinstance(arguments, dict):
-                raise request.invalid("arguments: should be an object")
-            found = prepare(answers, name, arguments, request.key, transport, started)
-            if isinstance(found, CachedResult):
-                return messages.result(request.id, complete(found.json))
-            return partial(_call, found, request)
-        case "resources/list" | "resources/templates/list":
-            return messages.result(request.id, complete(resources.listed(request), _cached(LISTING_LIFE_S)))
-        case "completion/complete":
-            return messages.result(request.id, complete(resources.completed(request, answers.places)))
-        case "resources/read":
-            query = resources.parse(answers, request, messages.INVALID_PARAMS)
-            if ready := answers.lookup(query):
-                return messages.result(request.id, _contents(answers, request, ready))
-            return partial(_read, answers, request, query)
+            return messages.result(request.id, complete(json.dumps(server), methods.LISTING_LIFE_S))
         case "subscriptions/listen":
             return Listen(subscriptions, request.id, _wanted(request))
+        case method if method in methods.METHODS:
+            return methods.answered(ERA, answers, request, transport, started)
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise request.invalid(f"Unknown method '{shortened(request.method)}'; {known}.", messages.METHOD_NOT_FOUND)
 
 
-def _arguments(request: Request) -> Any:
-    """Null is as none."""
-    found = request.params.get("arguments")
-    return {} if found is None else found
+def complete(result: str, life_s: float | None = None) -> str:
+    """The result in the envelope of this era: a few bytes around the same JSON."""
+    cached = "" if life_s is None else f'"ttlMs":{life_s * 1000:.0f},"cacheScope":"public",'
+    return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
 
 
-async def _call(build: Handler, request: Request, notify: Notify) -> Result:
-    result = await messages.with_progress(build, request, notify)
-    return Result(complete(result.json), result.failed)
-
-
-async def _read(answers: Answers, request: Request, query: Query, _: Notify) -> Result:
-    return Result(_contents(answers, request, await resources.read(answers, request, query, messages.INVALID_PARAMS)))
+ERA = methods.Era(complete, messages.INVALID_PARAMS)
 
 
 @dataclass(slots=True)
@@ -144,20 +109,6 @@ def _wanted(request: Request) -> dict[str, str]:
         case dict() as others if "resourceSubscriptions" not in others:
             return {}
     raise request.invalid("notifications: an object, in it resourceSubscriptions: a list of URIs.")
-
-
-def _contents(answers: Answers, request: Request, ready: CachedResult) -> str:
-    life_s = max(0.0, ready.expires_at - answers.clock())
-    return complete(resources.contents(request, ready), _cached(life_s))
-
-
-def _cached(life_s: float) -> str:
-    return f'"ttlMs":{life_s * 1000:.0f},"cacheScope":"public",'
-
-
-def complete(result: str, cached: str = "") -> str:
-    """The result in the envelope of this era: a few bytes around the same JSON."""
-    return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
 
 
 def _check_meta(request: Request) -> None:

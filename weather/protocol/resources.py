@@ -29,20 +29,12 @@ LISTS = {
     "resources/list": json.dumps({"resources": []}),  # Some clients bind or read each resource that is listed.
     "resources/templates/list": json.dumps({"resourceTemplates": _TEMPLATES}),
 }
-METHODS = (*LISTS, "resources/read", "completion/complete")
 
 
 def area(uri: object) -> str | None:
     """The area whose alerts the URI names, None where it names none that is known."""
     found = _URI.fullmatch(uri) if isinstance(uri, str) else None
     return found[1] if found and found[1] in AREAS else None
-
-
-def listed(request: Request) -> str:
-    """The result of one of LISTS; raises InvalidMessage."""
-    if request.params.get("cursor") is not None:
-        raise request.invalid("There is one page: send no cursor.")
-    return LISTS[request.method]
 
 
 def completed(request: Request, places: Places) -> str:
