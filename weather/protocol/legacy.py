@@ -1,4 +1,4 @@
-"""The revisions with sessions, 2024-11-05 to 2025-11-25. The module `sdk` runs the calls that have to wait."""
+"""The revisions with sessions, 2024-11-05 to 2025-11-25. Over WebSocket, the module `sdk` runs what has to wait."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from weather import __version__
 from weather.answers import Answers
 from weather.errors import shortened
 from weather.protocol import messages, methods, resources
-from weather.protocol.messages import Handler, Implementation, Request, RequestId
+from weather.protocol.messages import Handler, Implementation, Request
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import NAME, TITLE, instructions
 
 SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
 NOT_FOUND = -32002
 ERA = methods.Era(lambda result, _: result, NOT_FOUND)
-
-
-class Meta(Struct, rename="camel"):
-    progress_token: RequestId | UnsetType = UNSET
 
 
 class Task(Struct):
@@ -33,7 +29,7 @@ class Task(Struct):
 class Params(Struct):
     """The SDK accepts whatever these accept."""
 
-    meta: Meta | None = msgspec.field(default=None, name="_meta")
+    meta: messages.Meta | None = msgspec.field(default=None, name="_meta")
     task: Task | None = None
 
 

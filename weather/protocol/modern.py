@@ -13,9 +13,9 @@ from msgspec import UNSET
 
 from weather import __version__
 from weather.answers import Answers
-from weather.errors import InvalidMessage, shortened
+from weather.errors import shortened
 from weather.protocol import messages, methods, resources
-from weather.protocol.messages import PREFIX, VERSION, Handler, Notify, Request, RequestId
+from weather.protocol.messages import PREFIX, VERSION, Handler, Notify, Request
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import NAME, TITLE, Result, instructions
 
@@ -48,7 +48,7 @@ def answered(
             }
             return messages.result(request.id, complete(json.dumps(server), methods.LISTING_LIFE_S))
         case "subscriptions/listen":
-            return Listen(subscriptions, request.id, _wanted(request))
+            return Listen(subscriptions, request, _wanted(request))
         case method if method in methods.METHODS:
             return methods.answered(ERA, answers, request, transport, started)
     known = f"in {VERSION} there are {', '.join(METHODS)}"
@@ -72,14 +72,14 @@ class Listen:
     """
 
     subscriptions: Subscriptions
-    id: RequestId
+    request: Request
     areas: dict[str, str]
 
     async def __call__(self, notify: Notify) -> Result:
         if self.subscriptions.full:
             why = "This server has no room for another 'subscriptions/listen'."
-            raise InvalidMessage(messages.INTERNAL_ERROR, why, self.id)
-        meta = {f"{PREFIX}subscriptionId": self.id}
+            raise self.request.invalid(why, messages.INTERNAL_ERROR)
+        meta = {f"{PREFIX}subscriptionId": self.request.id}
         honoured = {"resourceSubscriptions": list(self.areas)} if self.areas else {}
         acknowledged = {"_meta": meta, "notifications": honoured}
         added = [
