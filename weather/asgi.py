@@ -1,4 +1,4 @@
-"""ASGI types, path and header look-up, and the paths of the MCP endpoints."""
+"""ASGI types, path and headers of a request, and the paths of the MCP endpoints."""
 
 from __future__ import annotations
 
@@ -19,16 +19,11 @@ def sent_path(scope: Scope) -> str:
     return scope["path"] if raw is None else raw.decode("latin-1")
 
 
-def header(scope: Scope, name: bytes) -> list[bytes]:
-    """Returns the values of every header line of that name. The scope keeps them by name after the first look-up."""
-    by_name = scope.get("weather.headers")
-    if by_name is None:
-        scope["weather.headers"] = by_name = {}
-        for key, value in scope["headers"]:
-            by_name.setdefault(key.lower(), []).append(value)
-    return list(by_name.get(name, ()))
+def header_lines(scope: Scope, name: bytes) -> list[bytes]:
+    """The value of every header line of that name."""
+    return [value for key, value in scope["headers"] if key.lower() == name]  # hypercorn can be set not to lower it
 
 
-def forget_headers(scope: Scope) -> None:
-    """Frees a kilobyte of a session that looks up no more of them."""
-    scope.pop("weather.headers", None)
+def header(scope: Scope, name: bytes) -> str:
+    """Its lines as one value (RFC 9110, 5.2), "" if there is none."""
+    return b", ".join(header_lines(scope, name)).decode("latin-1")

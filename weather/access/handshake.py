@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from weather.access.bearer import Bearer
 from weather.access.origins import check_host_and_origin, origin_listed
-from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header, sent_path
+from weather.asgi import HTTP_PATH, WEBSOCKET_PATH, Scope, header, header_lines, sent_path
 from weather.errors import Refusal
 from weather.protocol.messages import SESSION_VERSIONS, VERSION
 
@@ -45,8 +45,7 @@ def negotiate(scope: Scope) -> str | None:
 
 
 def _offered(scope: Scope) -> list[str]:
-    lines = b",".join(header(scope, b"sec-websocket-protocol")).decode("latin-1")
-    return [offer.strip() for offer in lines.split(",")]
+    return [offer.strip() for offer in header(scope, b"sec-websocket-protocol").split(",")]
 
 
 class Access(Bearer):
@@ -65,7 +64,7 @@ class Access(Bearer):
 
         Raises Refusal, whose challenge names the resource metadata where an issuer is set (RFC 9728 section 5.1).
         """
-        sent = header(scope, b"authorization")
+        sent = header_lines(scope, b"authorization")
         if scope["type"] == "websocket":  # Browsers cannot set headers on it.
             tokens = (offer.removeprefix(AUTH) for offer in _offered(scope) if offer.startswith(AUTH))
             sent += [f"Bearer {token}".encode() for token in tokens]
@@ -91,7 +90,7 @@ class Access(Bearer):
 
     def cors_headers(self, scope: Scope) -> dict[str, str]:
         """Headers that let a page whose origin is in MCP_ALLOWED_ORIGINS read the response; none for any other."""
-        name = b", ".join(header(scope, b"origin")).decode("latin-1")
+        name = header(scope, b"origin")
         if not name or not origin_listed(name.lower(), self._settings.mcp_allowed_origins):
             return {}
         return {
@@ -103,6 +102,6 @@ class Access(Bearer):
 
 def base_url(scope: Scope) -> str:
     """Scheme and host as the client sees them; a gateway that terminates TLS sends X-Forwarded-Proto."""
-    forwarded = b",".join(header(scope, b"x-forwarded-proto")).decode("latin-1")
+    forwarded = header(scope, b"x-forwarded-proto")
     scheme = forwarded.partition(",")[0].strip().lower() or scope.get("scheme")  # The first is the client's.
-    return f"http{'s' if scheme in ('https', 'wss') else ''}://{header(scope, b'host')[0].decode('latin-1')}"
+    return f"http{'s' if scheme in ('https', 'wss') else ''}://{header(scope, b'host')}"

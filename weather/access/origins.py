@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from weather.asgi import Scope, header
+from weather.asgi import Scope, header, header_lines
 from weather.config import Settings
 from weather.errors import Refusal
 
@@ -63,7 +63,7 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
     A Host without a port matches the ports of http and https, since the client's scheme is unknown behind a gateway.
     An Origin (RFC 6454) passes if it is this host's or listed.
     """
-    host = b", ".join(header(scope, b"host")).decode("latin-1")
+    host = header(scope, b"host")
     match = AUTHORITY.fullmatch(host.lower())
     if not match:
         raise Refusal(400, "host", "Send one Host header, with the name and port of this server.")
@@ -71,7 +71,7 @@ def check_host_and_origin(scope: Scope, settings: Settings) -> None:
     if not host_allowed(name, ports, scope.get("server"), settings.mcp_allowed_hosts):
         rule = "use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset"
         raise Refusal(421, "host", f"Host {host[:100]!a} is not served here: {rule}.")
-    origins = [value.decode("latin-1").lower() for value in header(scope, b"origin")]
+    origins = [value.decode("latin-1").lower() for value in header_lines(scope, b"origin")]
     own = {f"{scheme}://{name}:{port}" for scheme in DEFAULT_PORTS for port in ports}
     own |= {f"{scheme}://{name}" for scheme, port in DEFAULT_PORTS.items() if port in ports}
     others = [origin for origin in origins if origin not in own]

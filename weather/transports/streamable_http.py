@@ -15,7 +15,7 @@ from functools import partial
 import anyio
 
 from weather.access import Access, check_host_and_origin
-from weather.asgi import HTTP_PATH, Receive, Scope, Send, header, sent_path
+from weather.asgi import HTTP_PATH, Receive, Scope, Send, header_lines, sent_path
 from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
@@ -23,6 +23,7 @@ from weather.protocol import eras, legacy, messages, modern
 from weather.protocol.messages import Call, Handler, Notification, Notify, Request, RequestId
 from weather.responses import Response, peer, respond
 from weather.transports import event_stream, request_metadata
+from weather.transports.request_metadata import Stated
 from weather.transports.sessions import RETRY, Sessions
 
 BODY_TIMEOUT_S = 5 * SECONDS
@@ -49,14 +50,14 @@ class StreamableHTTP:
         expires_at = await self.access.authorize(scope)  # Some clients show the user what a GET gets, after a POST.
         if scope["method"] != "POST":
             raise Refusal(405, "method", "Send each message with POST; there is no stream to GET.", ALLOW)
-        version, shared = request_metadata.protocol_version(scope), self.access.cors_headers(scope)
+        stated, shared = request_metadata.stated(scope), self.access.cors_headers(scope)
         body, response = None, None
         with self._sessions.request(BODY_TIMEOUT_S) as timeout, suppress(TimeoutError):
             async with timeout:
                 body = await _body(receive, self._settings.mcp_max_message_bytes)
                 if self._sessions.status != "draining":
                     timeout.reschedule(None)
-                response = await self._posted(scope, receive, version, body) if body is not None else None
+                response = await self._posted(scope, receive, stated, body) if body is not None else None
                 if response and response.events:
                     if response.lasting:
                         self._sessions.listen(timeout)
@@ -80,31 +81,31 @@ class StreamableHTTP:
         """
         if scope["method"] != "POST" or sent_path(scope) != HTTP_PATH or scope["query_string"]:
             return None
-        if self._settings.checks_tokens or header(scope, b"origin"):
+        if self._settings.checks_tokens or header_lines(scope, b"origin"):
             return None
         try:
             check_host_and_origin(scope, self._settings)
-            return partial(self._cached_reply, {"headers": scope["headers"]}, request_metadata.protocol_version(scope))
+            return partial(self._cached_reply, request_metadata.stated(scope))
         except Refusal:
             return None
 
-    def _cached_reply(self, headers: Scope, version: str, body: bytes) -> str | None:
+    def _cached_reply(self, stated: Stated, body: bytes) -> str | None:
         if self._sessions.busy or len(body) > self._settings.mcp_max_message_bytes:
             return None
         call = messages.plain_call(body)
-        if call is None or not request_metadata.agrees(headers, version, call):
+        if call is None or not stated.agrees(call):
             return None
         reply = eras.cached_reply(self._sessions.answers, call, "http", time.perf_counter(), in_task=False)
         self._sessions.metrics.short_way += reply is not None
         return reply
 
-    async def _posted(self, scope: Scope, receive: Receive, version: str, body: bytes) -> Response | None:
+    async def _posted(self, scope: Scope, receive: Receive, stated: Stated, body: bytes) -> Response | None:
         """Returns None if the client has disconnected. Raises Refusal."""
         started = time.perf_counter()
         try:
             match messages.parse(body):
                 case Call() as call:
-                    if request_metadata.agrees(scope, version, call) and (
+                    if stated.agrees(call) and (
                         reply := eras.cached_reply(self._sessions.answers, call, "http", started)
                     ):
                         return Response(reply.encode())
@@ -117,14 +118,14 @@ class StreamableHTTP:
                     return Response(b"", 202)
         except InvalidMessage as invalid:
             return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
-        stateless = modern.speaks(request) or version == messages.VERSION
-        if not stateless and version not in ("", *messages.SESSION_VERSIONS):
-            spoken = ", ".join((*messages.SESSION_VERSIONS, messages.VERSION))
-            raise Refusal(400, "version", f"MCP-Protocol-Version {version[:20]!a} is not spoken here: {spoken} are.")
+        stateless = modern.speaks(request) or stated.version == messages.VERSION
+        if not stateless and stated.version not in ("", *messages.SESSION_VERSIONS):
+            sent, spoken = stated.version[:20], ", ".join((*messages.SESSION_VERSIONS, messages.VERSION))
+            raise Refusal(400, "version", f"MCP-Protocol-Version {sent!a} is not spoken here: {spoken} are.")
         try:
             answers, subscriptions = self._sessions.answers, self._sessions.subscriptions
             if stateless:
-                request_metadata.check(scope, version, request)
+                stated.check(request)
                 found = modern.answered(answers, subscriptions, request, "http", started)
             else:
                 found = legacy.answered(answers, request, "http", started)
@@ -159,7 +160,7 @@ class StreamableHTTP:
 
     def _client(self, scope: Scope) -> object:
         """What tells a client from another without a session: its address and its token. None without tokens."""
-        authorization = header(scope, b"authorization") if self._settings.checks_tokens else []
+        authorization = header_lines(scope, b"authorization") if self._settings.checks_tokens else []
         return (scope["client"][0], *authorization) if authorization and scope.get("client") else None
 
     @contextmanager

@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 
 from weather import serving
 from weather.access import Admission
-from weather.asgi import Message, Receive, Scope, Send, forget_headers
+from weather.asgi import Message, Receive, Scope, Send
 from weather.config import SECONDS
 from weather.responses import peer
 from weather.transports.dispatch import Dispatcher
@@ -33,7 +33,6 @@ class Session:
     def __init__(self, sessions: Sessions, admission: Admission, scope: Scope, receive: Receive, send: Send) -> None:
         self._sessions, self._admission, self._settings = sessions, admission, sessions.settings
         self._scope, self._receive, self._send = scope, receive, send
-        forget_headers(scope)
         self._opened_at = self._received_at = self._sent_at = time.perf_counter()
         self._sending = 0
         self._gone = False
