@@ -1,7 +1,5 @@
 """The results of the tools: built and serialized once per refresh, and cached until they expire."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math

@@ -1,7 +1,5 @@
 """The codes that `/alerts/active?area=` accepts: postal ones, and the marine ones of NWS Directive 10-302."""
 
-from __future__ import annotations
-
 import re
 
 # The name, and other common ones: abbreviations older than the postal codes, and political names.

@@ -1,7 +1,5 @@
 """ASGI types, path and headers of a request, and the paths of the MCP endpoints."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reads the environment variables of the server, once at start."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -16,8 +16,6 @@
     + TooSlow                  no response within the deadline of the call
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Matches the names of alert events word by word, including names that NWS no longer uses."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Binary search in places.tsv, whose lines are sorted by key. The first look-up maps the file into memory."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from bisect import bisect_left

@@ -3,8 +3,6 @@
 Accepts unambiguous variants: null and "" for an omitted argument, numbers and booleans as strings, any case.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Formats log records as text or JSON, on one line each, whatever a client has sent."""
 
-from __future__ import annotations
-
 import json
 import logging
 from datetime import UTC, datetime

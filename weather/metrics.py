@@ -1,7 +1,5 @@
 """The Prometheus metrics of this process. No label has a value that a client chooses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache, partial
 from itertools import product

@@ -1,7 +1,5 @@
 """Finds a place by name, ZIP code, airport code or coordinates, in the data of gazetteer.py."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,12 +1,10 @@
 """HTTP responses, to requests and to refused WebSocket handshakes."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from weather.asgi import HTTP_PATH, Scope, Send, sent_path
 from weather.errors import Refusal
@@ -35,7 +33,7 @@ class Response:
     lasting: bool = False
 
     @classmethod
-    def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    def of(cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
         """`content` as JSON."""
         return cls(json.dumps(content).encode(), status, headers=headers or {})
 

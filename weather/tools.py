@@ -1,7 +1,5 @@
 """The definitions of the three MCP tools, and their calls."""
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -3,8 +3,6 @@
 No token, nor any part of one, goes into a log line, a message or a chained exception.
 """
 
-from __future__ import annotations
-
 import codecs
 import hmac
 import logging

@@ -4,8 +4,6 @@ A refusal says what would be right. It quotes Host and Origin, escaped and cut t
 path, a query string or a subprotocol, since clients have put tokens into all three.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from weather.access.bearer import Bearer

@@ -3,8 +3,6 @@
 Imported only where MCP_AUTH_JWKS_URL is set: PyJWT and cryptography take 9 MB of resident memory.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import ssl

@@ -1,7 +1,5 @@
 """Checks Host and Origin: the guard against DNS rebinding and cross-site requests."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence

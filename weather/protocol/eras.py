@@ -1,7 +1,5 @@
 """The two eras of MCP side by side: sessions up to 2025-11-25 (`legacy`), and none from 2026-07-28 on (`modern`)."""
 
-from __future__ import annotations
-
 from time import perf_counter
 
 from msgspec import UNSET

@@ -1,7 +1,5 @@
 """The revisions with sessions, 2024-11-05 to 2025-11-25. Over WebSocket, the module `sdk` runs what has to wait."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The JSON-RPC 2.0 messages of MCP (2025-11-25, basic)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

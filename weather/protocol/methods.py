@@ -1,7 +1,5 @@
 """The methods that both eras have: tools, resources and completion."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import count

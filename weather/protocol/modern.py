@@ -3,8 +3,6 @@
 Nothing here knows how messages travel. Shapes: schema.json of that revision.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 

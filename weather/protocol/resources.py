@@ -1,7 +1,5 @@
 """The resources of both eras: their URIs, lists, completions and contents."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

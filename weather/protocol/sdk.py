@@ -3,8 +3,6 @@
 No other file of the server imports `mcp`. That takes half a second and 50 MB, so `load_sdk` imports this one late.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import warnings

@@ -4,8 +4,6 @@ Each area with a subscriber has one loop, since NWS sends no notifications. It r
 expire.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ that it does not know. There, and under another ASGI server, the application run
 `get_connection()` returns None.
 """
 
-from __future__ import annotations
-
 import gc
 import sys
 from collections.abc import MutableMapping

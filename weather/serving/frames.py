@@ -1,7 +1,5 @@
 """WebSocket frames (RFC 6455) by websockets' sans-I/O `ServerProtocol`: from bytes to events, and back."""
 
-from __future__ import annotations
-
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

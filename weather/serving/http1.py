@@ -1,7 +1,5 @@
 """HTTP/1.1 alone: hypercorn's HTTP/2 leaks streams and logs tracebacks."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """The names of hypercorn on which the subclasses depend. None is documented, so each is checked at the start."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The WebSocket of a connection: websockets' sans-I/O protocol in place of wsproto, which hypercorn uses."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

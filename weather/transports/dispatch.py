@@ -4,8 +4,6 @@ It parses each message once, into a type. It answers bad messages and whatever n
 sender while too many requests are pending, and returns the calls that have to wait, for the SDK to handle.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter

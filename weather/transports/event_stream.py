@@ -1,7 +1,5 @@
 """Server-sent events, and work that ends when the client of an HTTP request disconnects."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar

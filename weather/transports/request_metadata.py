@@ -3,8 +3,6 @@
 Requests of 2026-07-28 must repeat it (request metadata); earlier ones may name their version.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from contextlib import suppress

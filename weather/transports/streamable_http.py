@@ -3,8 +3,6 @@
 The response to a message is JSON, or a stream of server-sent events for a request that has notifications.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -3,8 +3,6 @@
 The SDK's `websocket_server` and `Server.run` begin with the first message that they have to handle.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
