@@ -12,9 +12,9 @@ from importlib.metadata import version
 from typing import Any
 
 from weather.serving import collector
-from weather.serving.interface import get_configuration, get_connection, limits
+from weather.serving.interface import get_connection, get_hosts, limits
 
-__all__ = ["get_connection", "hosts", "install", "limits", "tune_interpreter", "unsupported_reason"]
+__all__ = ["get_connection", "get_hosts", "install", "limits", "tune_interpreter", "unsupported_reason"]
 
 KNOWN = "0.18"
 _problem = ""
@@ -53,10 +53,4 @@ def _install() -> str:
 
 def unsupported_reason(state: MutableMapping[str, Any]) -> str:
     """Why this process runs without the fixes, "" if it runs with them. `state` is that of the lifespan."""
-    return _problem or ("" if get_configuration(state) else "the server is not hypercorn, or not its asyncio worker")
-
-
-def hosts(state: MutableMapping[str, Any]) -> list[str]:
-    """Host names of the bound addresses, without Unix-domain sockets; none under any other server."""
-    config = get_configuration(state)
-    return [bind.rsplit(":", 1)[0] for bind in config.bind if not bind.startswith("unix:")] if config else []
+    return _problem or ("the server is not hypercorn, or not its asyncio worker" if get_hosts(state) is None else "")

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from weather.config import KIB, SECONDS
 from weather.serving import collector
-from weather.serving.interface import CONFIGURATION, CONNECTION, limits
+from weather.serving.interface import CONNECTION, HOSTS, limits
 from weather.serving.ready import ShortWay
 
 if TYPE_CHECKING:
@@ -203,9 +203,9 @@ class Connection(TCPServer):
 
 
 class Startup(Lifespan):
-    """Runs before hypercorn makes its TLS context, which would offer HTTP/2. Puts the configuration into the state."""
+    """Runs before hypercorn makes its TLS context, which would offer HTTP/2. Puts HOSTS into the state."""
 
     def __init__(self, app: Any, config: Any, loop: Any, lifespan_state: Any) -> None:
         super().__init__(app, config, loop, lifespan_state)
         config.alpn_protocols = ["http/1.1"]
-        lifespan_state[CONFIGURATION] = config
+        lifespan_state[HOSTS] = [bind.rsplit(":", 1)[0] for bind in config.bind if not bind.startswith("unix:")]

@@ -10,11 +10,9 @@ from weather.asgi import Scope
 from weather.config import SECONDS
 
 if TYPE_CHECKING:
-    from hypercorn.config import Config
-
     from weather.serving.connection import Connection
 
-CONNECTION, CONFIGURATION = "weather.connection", "weather.configuration"
+CONNECTION, HOSTS = "weather.connection", "weather.hosts"
 
 
 def get_connection(scope: Scope) -> Connection | None:
@@ -23,9 +21,9 @@ def get_connection(scope: Scope) -> Connection | None:
     return found
 
 
-def get_configuration(state: MutableMapping[str, Any]) -> Config | None:
-    """hypercorn's, from the state of the lifespan. None under any other server."""
-    return state.get(CONFIGURATION)
+def get_hosts(state: MutableMapping[str, Any]) -> list[str] | None:
+    """Host names of the bound addresses, from the state of the lifespan. None under any other server."""
+    return state.get(HOSTS)
 
 
 CachedReply = Callable[[bytes], str | None]

@@ -115,7 +115,7 @@ class Sessions:
         serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
         if why := serving.unsupported_reason(state):
             log.warning("running without the fixes for hypercorn: %s", why)
-        elif not (self.settings.checks_tokens or all(map(is_loopback, serving.hosts(state)))):
+        elif not (self.settings.checks_tokens or all(map(is_loopback, serving.get_hosts(state) or ()))):
             log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
 
     def on_connection(self, served: Connection | None) -> None:
