@@ -67,11 +67,6 @@ class Query(NamedTuple):
 class Answers:
     """Answers tool calls from a cache of finished results, or builds a result from NWS's data.
 
-    * `lookup_key(key)` returns the cached result of a call whose very bytes were sent before, or None.
-    * `parse(tool, arguments, key)` validates a call; all spellings of its arguments make the same query.
-    * `lookup(query)` returns the cached result without waiting, or None.
-    * `answer(query, progress)` waits for the result, at most `NWS_DEADLINE_SECONDS`, and raises WeatherError.
-
     Concurrent calls for the same thing share one build. A result expires as soon as a document of NWS that it is made
     of expires, or a period or alert in it ends. A call in the last tenth of that time gets the cached result and starts
     a refresh. At most `MCP_ANSWER_CACHE_BYTES` are cached: seven eighths for results, least recently used out first,
@@ -92,12 +87,12 @@ class Answers:
         self._rendering = anyio.Lock()  # One long result at a time: between two, the loop runs other tasks.
 
     def lookup_key(self, key: Key, *, in_task: bool = True) -> CachedResult | None:
-        """The cached result of the call that `parse` stored under this key; else None."""
+        """The cached result of a call whose very bytes were sent before: `parse` stored its key. Else None."""
         query = self._queries_by_key.get(key)
         return None if query is None else self.lookup(query, in_task=in_task)
 
     def parse(self, tool: str, arguments: Mapping[str, Any], key: Key | None = None) -> Query:
-        """Validates a call. Raises BadArgument. `tool` must be a key of `TAKES`.
+        """Validates a call. Raises BadArgument. `tool` must be a key of `TAKES`. All spellings make the same query.
 
         Stores the query for `lookup_key`, unless `key` has more than MOST_KEY_BYTES: nobody sends such a call twice.
         """
@@ -115,7 +110,7 @@ class Answers:
         return query
 
     async def answer(self, query: Query, progress: Progress = silent) -> CachedResult:
-        """The result of a call; `progress` gets a note for each wait. Raises WeatherError, within the deadline."""
+        """Waits at most NWS_DEADLINE_SECONDS; `progress` gets a note for each wait. Raises WeatherError."""
         deadline_s = self.settings.nws_deadline_seconds
         try:
             with anyio.fail_after(deadline_s):

@@ -110,10 +110,9 @@ class Subscriptions:
             while True:
                 wait_s = AGAIN_S
                 try:
-                    alerts = await nws.alerts(
-                        code, refresh_ahead=notified is not None
-                    )  # At first, a cached one will do.
-                    listed = listed if alerts.stale and notified is not None else alerts.data
+                    again = notified is not None  # At first, a cached one will do.
+                    alerts = await nws.alerts(code, refresh_ahead=again)
+                    listed = listed if alerts.stale and again else alerts.data
                     now = nws.now()
                     active = listed.in_force_at(now)
                     ends_s = ((alert.over_at - now).total_seconds() for alert in active if alert.over_at)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import sys
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 from websockets.frames import CloseCode
 
@@ -40,7 +40,7 @@ class Sessions:
 
     def __init__(self, settings: Settings, metrics: Metrics, answers: Answers) -> None:
         self.settings, self.metrics, self.answers = settings, metrics, answers
-        self._sdk_loading, self._sdk_loaded = anyio.Lock(), False
+        self._sdk: asyncio.Future[None] | None = None
         self._drained_at: float | None = None
         self._open: set[Session] = set()
         self._requests: set[asyncio.Timeout] = set()
@@ -87,17 +87,11 @@ class Sessions:
         """Runs `work` in a task of its own. Logs an exception, which would end the tasks of everybody else."""
         self._tasks.start_soon(_guarded, work, *args)
 
-    async def load_sdk(self) -> None:
-        """Returns once the SDK is imported."""
-        async with self._sdk_loading:
-            if not self._sdk_loaded:
-                await anyio.to_thread.run_sync(load_sdk)
-                self._sdk_loaded = True
-
-    def preload(self) -> None:
-        """Starts to import the SDK, so that nobody waits for it later."""
-        if not (self._sdk_loaded or self._sdk_loading.locked()):
-            self.start(self.load_sdk)
+    def preload(self) -> asyncio.Future[None]:
+        """Imports the SDK in a thread, so that nobody waits for it later; done when it is imported."""
+        if self._sdk is None:
+            self._sdk = asyncio.get_running_loop().run_in_executor(None, load_sdk)
+        return self._sdk
 
     def limit_connections(self, state: MutableMapping[str, Any]) -> None:
         """Sets the limits of connections, in the lifespan. Logs what the operator should know about the server.
@@ -105,13 +99,12 @@ class Sessions:
         Connections without a session take at most half of the file descriptors.
         """
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = self.settings.mcp_max_connections
-        serving.limits.connections = most if files == resource.RLIM_INFINITY else min(most, files // 2)
-        if files != resource.RLIM_INFINITY and self.settings.mcp_max_sessions + serving.limits.connections > files:
+        files = sys.maxsize if files == resource.RLIM_INFINITY else files
+        serving.limits.connections = min(self.settings.mcp_max_connections, files // 2)
+        if self.settings.mcp_max_sessions + serving.limits.connections > files:
             full = f"{self.settings.mcp_max_sessions} sessions and {serving.limits.connections} other connections"
-            log.warning(
-                "%s do not fit into %d file descriptors: raise `ulimit -n`, or lower MCP_MAX_SESSIONS", full, files
-            )
+            todo = "raise `ulimit -n`, or lower MCP_MAX_SESSIONS"
+            log.warning("%s do not fit into %d file descriptors: %s", full, files, todo)
         serving.limits.send_timeout_s = self.settings.mcp_send_timeout_seconds
         if why := serving.unsupported_reason(state):
             log.warning("running without the fixes for hypercorn: %s", why)

@@ -73,7 +73,7 @@ class Session:
         first = await dispatcher.receive()
         if first["type"] != "websocket.receive":
             return
-        await self._sessions.load_sdk()
+        await asyncio.shield(self._sessions.preload())
         from weather.protocol import sdk
 
         if not await sdk.over_websocket(
