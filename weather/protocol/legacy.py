@@ -37,10 +37,6 @@ class InitializeParams(Params, rename="camel", kw_only=True):
     client_info: Implementation
 
 
-class ListParams(Params):
-    cursor: str | None = None
-
-
 class CallParams(Params, kw_only=True):
     name: str
     arguments: dict[str, Any] | None = None
@@ -53,10 +49,10 @@ class ResourceParams(Params, kw_only=True):
 PARAMS: dict[str, type[Params]] = {
     "initialize": InitializeParams,
     "ping": Params,
-    "tools/list": ListParams,
+    "tools/list": Params,
     "tools/call": CallParams,
-    "resources/list": ListParams,
-    "resources/templates/list": ListParams,
+    "resources/list": Params,
+    "resources/templates/list": Params,
     "resources/read": ResourceParams,
     "completion/complete": Params,
     "resources/subscribe": ResourceParams,
