@@ -56,11 +56,18 @@ class Notification(Struct):
 
 @dataclass(slots=True)
 class PendingRequest:
-    """A request without a response yet. `handler`, called with `notify`, returns its result; `scope` cancels that."""
+    """A request without a response yet, whose `scope` cancels it. `failed` counts as an error of the session."""
 
     handler: Handler
     notify: Notify
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    failed: bool = True
+
+    async def run(self) -> str:
+        """The result as JSON; raises InvalidMessage."""
+        result = await self.handler(self.notify)
+        self.failed = result.failed
+        return result.json
 
 
 class _Message(Struct):
@@ -130,20 +137,11 @@ class Call(Struct, forbid_unknown_fields=True):
         return Request(self.id, self.method, params, self.key)
 
 
-class Outcome(Struct):
-    is_error: bool = msgspec.field(default=False, name="isError")
-
-
 class Reply(Struct):
     """What the SDK sends: a response, an error or a notification."""
 
     id: RequestId | UnsetType = UNSET
     method: str | UnsetType = UNSET
-    result: Outcome | UnsetType = UNSET
-
-    @property
-    def failed(self) -> bool:
-        return self.result is UNSET or self.result.is_error
 
 
 reply = msgspec.json.Decoder(Reply).decode

@@ -79,10 +79,10 @@ async def _handle(kind: type[types.CallToolResult | types.ReadResourceResult], _
     pending: PendingRequest = context.lifespan_context[context.request_id]
     with pending.scope:
         try:
-            result = await pending.handler(pending.notify)
+            result = await pending.run()
         except InvalidMessage as invalid:
             raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
-        return types.ServerResult(kind.model_validate_json(result.json))
+        return types.ServerResult(kind.model_validate_json(result))
     return types.ServerResult(types.EmptyResult())
 
 

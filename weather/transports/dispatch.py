@@ -145,12 +145,11 @@ class Dispatcher:
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
             with pending.scope as scope:
                 try:
-                    result = await pending.handler(pending.notify)
-                    failed, reply = result.failed, messages.result(request_id, result.json)
+                    reply = messages.result(request_id, await pending.run())
                 except InvalidMessage as invalid:
-                    failed, reply = True, messages.error(invalid)
+                    reply = messages.error(invalid)
             if not scope.cancel_called:
-                self.errors += failed
+                self.errors += pending.failed
                 await self._write(reply)
         self._done(request_id)
 
@@ -198,5 +197,5 @@ class Dispatcher:
             pending = None if reply.id is UNSET else self._done(reply.id)
             if pending is None or pending.scope.cancel_called:
                 return
-            self.errors += reply.failed
+            self.errors += pending.failed
         await self._write(text)
