@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
 
 from weather.asgi import Scope, header, header_lines
 from weather.config import Settings
@@ -43,30 +42,25 @@ def origin_listed(origin: str, entries: Sequence[str]) -> bool:
     return origin != "null" and listed((origin, *ports), entries)
 
 
-def host_allowed(name: str, ports: set[int], server: Sequence[Any] | None, allowed: Sequence[str]) -> bool:
-    """Whether an entry of `allowed` matches the name, without a port or with one of `ports`.
-
-    With `allowed` empty, a connection to a loopback address must name a loopback host. A page that rebinds its own
-    name to loopback sends that name.
-    """
-    if not allowed:
-        return not server or not is_loopback(str(server[0])) or is_loopback(name)
-    return listed((name, *(f"{name}:{port}" for port in ports)), allowed)
-
-
 def check_host_and_origin(scope: Scope, settings: Settings) -> None:
     """Raises Refusal for a request that a page of another site may have caused, or without one well-formed Host
     (RFC 9112 section 3.2).
 
     A Host without a port matches the ports of http and https, since the client's scheme is unknown behind a gateway.
-    An Origin (RFC 6454) passes if it is this host's or listed.
+    With no host listed, a connection to a loopback address must name a loopback host. An Origin (RFC 6454) passes if it
+    is this host's or listed.
     """
     host = header(scope, b"host")
     match = AUTHORITY.fullmatch(host.lower())
     if not match:
         raise Refusal(400, "host", "Send one Host header, with the name and port of this server.")
     name, ports = match[1], {int(match[2])} if match[2] else set(DEFAULT_PORTS.values())
-    if not host_allowed(name, ports, scope.get("server"), settings.mcp_allowed_hosts):
+    if allowed := settings.mcp_allowed_hosts:
+        known = listed((name, *(f"{name}:{port}" for port in ports)), allowed)
+    else:  # A page that rebinds its own name to loopback sends that name.
+        server = scope.get("server")
+        known = not server or not is_loopback(str(server[0])) or is_loopback(name)
+    if not known:
         rule = "use a name that MCP_ALLOWED_HOSTS lists, or localhost if unset"
         raise Refusal(421, "host", f"Host {host[:100]!a} is not served here: {rule}.")
     origins = [value.decode("latin-1").lower() for value in header_lines(scope, b"origin")]

@@ -6,7 +6,7 @@ No other file of the server imports `mcp`. That takes half a second and 50 MB, s
 import json
 import logging
 import warnings
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from copy import copy
 from functools import partial
@@ -35,8 +35,8 @@ async def over_websocket(
     to_come = [first, _initialize(version), {"type": "websocket.connect"}]
     initialized, failed = False, False
 
-    def received() -> Awaitable[Any]:
-        return _immediately(to_come.pop()) if to_come else receive()
+    async def received() -> Any:
+        return to_come.pop() if to_come else await receive()
 
     async def sent(event: Any) -> None:
         nonlocal initialized
@@ -58,10 +58,6 @@ async def over_websocket(
         log.exception("a session failed")
         failed = True
     return not failed
-
-
-async def _immediately(event: Any) -> Any:
-    return event
 
 
 def _initialize(version: str) -> dict[str, str]:

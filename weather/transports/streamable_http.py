@@ -128,7 +128,8 @@ class StreamableHTTP:
             else:
                 found = legacy.answered(answers, request, "http", started)
             if request.method == "initialize":
-                _log_client(scope, request)
+                fields = {"peer": peer(scope), "client": messages.named(request.params["clientInfo"])}
+                log.info("client initialized over HTTP", extra={"fields": fields})
             if isinstance(found, str):
                 return Response(found.encode())
             return await self._worked(scope, receive, request, found, stateless=stateless)
@@ -183,11 +184,6 @@ class StreamableHTTP:
 
 async def _result(request: Request, work: Handler, notify: Notify) -> str:
     return messages.result(request.id, (await work(notify)).json)
-
-
-def _log_client(scope: Scope, request: Request) -> None:
-    fields = {"peer": peer(scope), "client": messages.named(request.params["clientInfo"])}
-    log.info("client initialized over HTTP", extra={"fields": fields})
 
 
 def _status(invalid: InvalidMessage, *, stateless: bool) -> int:
