@@ -49,9 +49,10 @@ class Request(Struct):
         return InvalidMessage(code, why, self.id, data)
 
 
-class Notification(Struct):
-    method: str
-    params: dict[str, Any]
+class Cancelled(Struct):
+    """A `notifications/cancelled`."""
+
+    request_id: RequestId
 
 
 @dataclass(slots=True)
@@ -155,9 +156,10 @@ def plain_call(data: str | bytes) -> Call | None:
         return None
 
 
-def parse(data: str | bytes) -> Call | Request | Notification | None:
-    """None for a response: the server sends no requests. Raises InvalidMessage, also for NaN, a lone surrogate and more
-    than 200 brackets in brackets.
+def parse(data: str | bytes) -> Call | Request | Cancelled | None:
+    """None for any other notification, as JSON-RPC asks, and for a response: the server sends no requests.
+
+    Raises InvalidMessage, also for NaN, a lone surrogate and more than 200 brackets in brackets.
     """
     if call := plain_call(data):
         return call
@@ -174,7 +176,8 @@ def parse(data: str | bytes) -> Call | Request | Notification | None:
     if read.method is UNSET:
         return None
     if read.id is UNSET:
-        return Notification(read.method, read.params or {})
+        cancelled = usable(read.params.get("requestId")) if read.params else None
+        return None if read.method != "notifications/cancelled" or cancelled is None else Cancelled(cancelled)
     if read.id is None:
         raise InvalidMessage(INVALID_REQUEST, "An id is a string or an integer.")
     return Request(read.id, read.method, read.params or {})

@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 from weather.asgi import Message, Receive
 from weather.errors import InvalidMessage
 from weather.protocol import eras, legacy, messages, modern
-from weather.protocol.messages import Call, Notification, Notify, PendingRequest, Request, RequestId
+from weather.protocol.messages import Call, Cancelled, Notify, PendingRequest, Request, RequestId
 from weather.protocol.subscriptions import MOST, MOST_OPEN, MOST_STREAMS, MOST_SUBSCRIPTIONS, Subscription
 from weather.transports.sessions import Sessions
 
@@ -77,8 +77,9 @@ class Dispatcher:
                     return await self._requested(call.request(), started)
                 case Request() as request:
                     return await self._requested(request, started)
-                case Notification() as notification:
-                    self._notified(notification)
+                case Cancelled(request_id):
+                    if pending := self.in_flight.get(request_id) or self.streams.get(request_id):
+                        pending.scope.cancel()
         except InvalidMessage as invalid:
             self.errors += 1
             await self._write(messages.error(invalid))
@@ -175,15 +176,6 @@ class Dispatcher:
         if self.version and request.method == "initialize":
             return "The session is initialized already: 'initialize' is sent once."
         return None
-
-    def _notified(self, notification: Notification) -> None:
-        """Ignores all but `cancelled`: JSON-RPC asks to ignore unknown ones, and nothing waits for `initialized`."""
-        if notification.method == "notifications/cancelled":
-            request_id = messages.usable(notification.params.get("requestId"))
-            if request_id is not None:
-                pending = self.in_flight.get(request_id) or self.streams.get(request_id)
-                if pending:
-                    pending.scope.cancel()
 
     async def send(self, event: Message) -> None:
         """Forwards messages of the SDK, except log notifications and responses to cancelled requests."""

@@ -18,7 +18,7 @@ from weather.config import SECONDS
 from weather.errors import InvalidMessage, Refusal
 from weather.nws import silent
 from weather.protocol import eras, legacy, messages, modern
-from weather.protocol.messages import Call, Handler, Notification, Notify, Request, RequestId
+from weather.protocol.messages import Call, Handler, Notify, Request, RequestId
 from weather.responses import Response, peer, respond
 from weather.transports import event_stream, request_metadata
 from weather.transports.request_metadata import Stated
@@ -110,9 +110,9 @@ class StreamableHTTP:
                     request = call.request()
                 case Request() as request:
                     pass
-                case notification:
-                    if notification:
-                        self._cancel(scope, notification)
+                case cancelled:
+                    if cancelled:
+                        self._cancel(scope, cancelled.request_id)
                     return Response(b"", 202)
         except InvalidMessage as invalid:
             return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
@@ -175,9 +175,8 @@ class StreamableHTTP:
             if not self._pending[key]:
                 del self._pending[key]
 
-    def _cancel(self, scope: Scope, notification: Notification) -> None:
-        client, request_id = self._client(scope), messages.usable(notification.params.get("requestId"))
-        if notification.method == "notifications/cancelled" and client and request_id is not None:
+    def _cancel(self, scope: Scope, request_id: RequestId) -> None:
+        if client := self._client(scope):
             for cancelled in self._pending.get((client, request_id), ()):
                 cancelled.cancel()
 
