@@ -20,7 +20,7 @@ METHODS = (*LISTS, "tools/call", "resources/read", "completion/complete")
 
 
 class Era(NamedTuple):
-    """How an era says the same: `envelope` adds to a result, that may be cached for some seconds, what it has besides.
+    """What differs: `envelope` adds to a result, and to the seconds that it may be cached, what the era has besides.
 
     `not_found` is the code of the error for an unknown resource.
     """
