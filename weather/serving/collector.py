@@ -1,7 +1,5 @@
 """When Python collects garbage, which stops the loop for half a millisecond per 1,000 objects that it examines."""
 
-from __future__ import annotations
-
 import ctypes
 import gc
 

@@ -1,7 +1,5 @@
 """Turns of the loop: what thousands of clients do at once is spread over many, and others are answered in between."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 
