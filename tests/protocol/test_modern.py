@@ -778,7 +778,7 @@ def test_answered(row, key):
         parse=lambda _, arguments, *__: arguments.get("state"),
         lookup=lambda state: READY if state == "CA" else None,
     )
-    asked = Request(message["id"], message["method"], message["params"], key)
+    asked = Request(message["id"], message["method"], message["params"], key, stateless=True)
     if isinstance(expected, int):
         with pytest.raises(InvalidMessage) as invalid:
             modern.answered(answers, None, asked, "http", 0)

@@ -10,14 +10,12 @@ from msgspec import Struct
 from weather import __version__
 from weather.answers import Answers
 from weather.errors import shortened
-from weather.protocol import messages, methods, resources
+from weather.protocol import eras, messages, resources
 from weather.protocol.messages import Handler, Implementation, Request
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
 from weather.tools import NAME, TITLE, instructions
 
 SUBSCRIBING = ("resources/subscribe", "resources/unsubscribe")
-NOT_FOUND = -32002
-ERA = methods.Era(lambda result, _: result, NOT_FOUND)
 
 
 class Task(Struct):
@@ -61,7 +59,7 @@ PARAMS: dict[str, type[Params]] = {
 
 
 def answered(answers: Answers, request: Request, transport: str, started: float) -> str | Handler:
-    """As `methods.answered`. `subscribed` answers SUBSCRIBING, which over HTTP there is none of."""
+    """As `eras.answered`. `subscribed` answers SUBSCRIBING, which over HTTP there is none of."""
     params(request)
     match request.method:
         case "initialize":
@@ -71,7 +69,7 @@ def answered(answers: Answers, request: Request, transport: str, started: float)
             return messages.result(request.id, "{}")
         case method if method in SUBSCRIBING:
             raise request.invalid("Subscribing needs a WebSocket, or a newer revision.", messages.METHOD_NOT_FOUND)
-    return methods.answered(ERA, answers, request, transport, started)
+    return eras.answered(answers, request, transport, started)
 
 
 def params(request: Request) -> Any:
@@ -114,8 +112,7 @@ def subscribed(
     uri = params(request).uri
     area = resources.area(uri)
     if area is None:
-        known = f"those of {resources.ALERTS} can be subscribed to"
-        raise request.invalid(f"No such resource: {known}.", NOT_FOUND, {"uri": shortened(uri, 200)})
+        raise resources.unknown(request, f"No such resource: those of {resources.ALERTS} can be subscribed to.")
     if request.method == "resources/unsubscribe":
         if subscription := own.pop(uri, None):
             subscriptions.remove(subscription)

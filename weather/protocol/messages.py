@@ -33,12 +33,13 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR =
 
 
 class Request(Struct):
-    """`key` is that of the `Call` that it was."""
+    """`key` is that of the `Call` that it was. `stateless` is set for one of 2026-07-28."""
 
     id: RequestId
     method: str
     params: dict[str, Any]
     key: Key | None = None
+    stateless: bool = False
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import UNSET
 
-from weather import __version__
 from weather.answers import Answers
 from weather.errors import shortened
-from weather.protocol import messages, methods, resources
+from weather.protocol import eras, messages, resources
 from weather.protocol.messages import PREFIX, VERSION, Handler, Notify, Request
 from weather.protocol.subscriptions import MOST, MOST_SUBSCRIPTIONS, Subscription, Subscriptions
-from weather.tools import NAME, TITLE, Result, instructions
+from weather.tools import Result, instructions
 
 UNSUPPORTED_VERSION = -32022
-METHODS = ("server/discover", *methods.METHODS, "subscriptions/listen")
-_IDENTITY = {f"{PREFIX}serverInfo": {"name": NAME, "title": TITLE, "version": __version__}}
-_META = json.dumps(_IDENTITY)
+METHODS = ("server/discover", *eras.METHODS, "subscriptions/listen")
 
 
 def speaks(request: Request) -> bool:
@@ -35,7 +32,7 @@ def speaks(request: Request) -> bool:
 def answered(
     answers: Answers, subscriptions: Subscriptions, request: Request, transport: str, started: float
 ) -> str | Handler:
-    """As `methods.answered`, for every method of this era."""
+    """As `eras.answered`, for every method of this era."""
     _check_meta(request)
     match request.method:
         case "server/discover":
@@ -44,22 +41,13 @@ def answered(
                 "capabilities": {"tools": {}, "resources": {"subscribe": True}, "completions": {}},
                 "instructions": instructions(answers.settings),
             }
-            return messages.result(request.id, complete(json.dumps(server), methods.LISTING_LIFE_S))
+            return messages.result(request.id, eras.complete(json.dumps(server), eras.LISTING_LIFE_S))
         case "subscriptions/listen":
             return Listen(subscriptions, request, _wanted(request))
-        case method if method in methods.METHODS:
-            return methods.answered(ERA, answers, request, transport, started)
+        case method if method in eras.METHODS:
+            return eras.answered(answers, request, transport, started)
     known = f"in {VERSION} there are {', '.join(METHODS)}"
     raise request.invalid(f"Unknown method '{shortened(request.method)}'; {known}.", messages.METHOD_NOT_FOUND)
-
-
-def complete(result: str, life_s: float | None = None) -> str:
-    """The result in the envelope of this era: a few bytes around the same JSON."""
-    cached = "" if life_s is None else f'"ttlMs":{life_s * 1000:.0f},"cacheScope":"public",'
-    return f'{{"resultType":"complete",{cached}"_meta":{_META},{result[1:]}'
-
-
-ERA = methods.Era(complete, messages.INVALID_PARAMS)
 
 
 @dataclass(slots=True)
@@ -94,7 +82,7 @@ class Listen:
             self.subscriptions.streams -= 1
             for subscription in added:
                 self.subscriptions.remove(subscription)
-        return Result(json.dumps({"resultType": "complete", "_meta": {**meta, **_IDENTITY}}))
+        return Result(json.dumps({"resultType": "complete", "_meta": {**meta, **eras.IDENTITY}}))
 
 
 def _wanted(request: Request) -> dict[str, str]:

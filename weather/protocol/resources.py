@@ -9,10 +9,11 @@ from weather.answers import Answers, CachedResult, Query
 from weather.areas import AREAS, areas_from
 from weather.errors import BadArgument, InvalidMessage, NotCovered, WeatherError, shortened
 from weather.places import Places
-from weather.protocol.messages import INTERNAL_ERROR, Request
+from weather.protocol.messages import INTERNAL_ERROR, INVALID_PARAMS, Request
 
 ALERTS, FORECAST = "weather://alerts/{state}", "weather://forecast/{latitude},{longitude}"
 FORECAST_OF_PLACE = "weather://forecast/{place}"
+NOT_FOUND = -32002  # in a session
 MOST_VALUES = 100  # the specification's
 NUMBER = r"(-?\d{1,3}(?:\.\d{1,9})?)"
 _URI = re.compile(rf"weather://(?:alerts/([A-Z]{{2}})|forecast/{NUMBER},{NUMBER}|forecast/([^/?#]+))")
@@ -50,15 +51,15 @@ def completed(request: Request, places: Places) -> str:
     raise request.invalid(f"What can be completed is the state of {ALERTS} and the place of {FORECAST_OF_PLACE}.")
 
 
-def parse(answers: Answers, request: Request, missing: int) -> Query:
-    """The call that the URI of a `resources/read` stands for; raises InvalidMessage with the code `missing`."""
+def parse(answers: Answers, request: Request) -> Query:
+    """The call that the URI of a `resources/read` stands for; raises InvalidMessage."""
     try:
-        return answers.parse(*_call(request, missing))
+        return answers.parse(*_call(request))
     except BadArgument as error:
-        raise _unknown(request, str(error), missing) from None
+        raise unknown(request, str(error)) from None
 
 
-def _call(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
+def _call(request: Request) -> tuple[str, dict[str, Any]]:
     uri = request.params.get("uri")
     match _URI.fullmatch(uri) if isinstance(uri, str) else None:
         case re.Match() as found if found[1] in AREAS:
@@ -68,15 +69,15 @@ def _call(request: Request, missing: int) -> tuple[str, dict[str, Any]]:
         case re.Match() as found if found[4]:
             return "get-forecast", {"place": unquote(found[4])}
     known = f"{ALERTS}, {FORECAST} and {FORECAST_OF_PLACE}"
-    raise _unknown(request, f"No resource '{shortened(str(uri))}'; there are {known}.", missing)
+    raise unknown(request, f"No resource '{shortened(str(uri))}'; there are {known}.")
 
 
-async def read(answers: Answers, request: Request, query: Query, missing: int) -> CachedResult:
+async def read(answers: Answers, request: Request, query: Query) -> CachedResult:
     """Raises InvalidMessage, also where the Weather Service does not answer."""
     try:
         return await answers.answer(query)
     except NotCovered as error:
-        raise _unknown(request, str(error), missing) from None
+        raise unknown(request, str(error)) from None
     except WeatherError as error:
         raise request.invalid(str(error), INTERNAL_ERROR) from None
 
@@ -87,5 +88,6 @@ def contents(request: Request, ready: CachedResult) -> str:
     return f'{{"contents":[{{"uri":{uri},"mimeType":"application/json","text":{ready.text}}}]}}'
 
 
-def _unknown(request: Request, why: str, code: int) -> InvalidMessage:
+def unknown(request: Request, why: str) -> InvalidMessage:
+    code = INVALID_PARAMS if request.stateless else NOT_FOUND
     return request.invalid(why, code, {"uri": shortened(str(request.params.get("uri")), 200)})

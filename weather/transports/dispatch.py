@@ -103,17 +103,17 @@ class Dispatcher:
         """Drops requests during shutdown, since a session ends once none is pending."""
         if self._subscriptions.shutting_down.is_set():
             return False
-        stateless = modern.speaks(request)
-        if problem := self._problem(request, stateless=stateless):
+        request.stateless = modern.speaks(request)
+        if problem := self._problem(request):
             raise request.invalid(problem, messages.INVALID_REQUEST)
         self.calls += request.method == "tools/call"
-        if stateless:
+        if request.stateless:
             found = modern.answered(self._answers, self._subscriptions, request, "websocket", started)
         elif request.method in legacy.SUBSCRIBING:
             found = legacy.subscribed(self._subscriptions, self.subscribed, request, self._write)
         else:
             found = legacy.answered(self._answers, request, "websocket", started)
-        if stateless and not self.stateless:
+        if request.stateless and not self.stateless:
             self.stateless, info = True, request.meta.get(messages.META["client"])
             self.client = self.client or (messages.named(info) if info else "")
         elif request.method == "initialize":
@@ -128,9 +128,9 @@ class Dispatcher:
             self.streams[request.id] = pending
         else:
             self.in_flight[request.id] = pending
-        if stateless:
+        if request.stateless:
             self._start(self._work, request.id, pending)
-        return not stateless
+        return not request.stateless
 
     def _check_streams(self, request: Request, listen: modern.Listen) -> None:
         """Raises InvalidMessage where the connection would listen for too much."""
@@ -166,10 +166,10 @@ class Dispatcher:
         for subscription in self.subscribed.values():
             self._subscriptions.remove(subscription)
 
-    def _problem(self, request: Request, *, stateless: bool) -> str | None:
+    def _problem(self, request: Request) -> str | None:
         if request.id in self.in_flight or request.id in self.streams:
             return "A request with this id is still at work: ids must differ."
-        if stateless:
+        if request.stateless:
             return None
         if not self.version and request.method not in ("initialize", "ping"):
             return "The session is not initialized: send 'initialize' first."

@@ -116,13 +116,13 @@ class StreamableHTTP:
                     return Response(b"", 202)
         except InvalidMessage as invalid:
             return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
-        stateless = modern.speaks(request) or stated.version == messages.VERSION
-        if not stateless and stated.version not in ("", *messages.SESSION_VERSIONS):
+        request.stateless = modern.speaks(request) or stated.version == messages.VERSION
+        if not request.stateless and stated.version not in ("", *messages.SESSION_VERSIONS):
             sent, spoken = stated.version[:20], ", ".join((*messages.SESSION_VERSIONS, messages.VERSION))
             raise Refusal(400, "version", f"MCP-Protocol-Version {sent!a} is not spoken here: {spoken} are.")
         try:
             answers, subscriptions = self._sessions.answers, self._sessions.subscriptions
-            if stateless:
+            if request.stateless:
                 stated.check(request)
                 found = modern.answered(answers, subscriptions, request, "http", started)
             else:
@@ -132,16 +132,14 @@ class StreamableHTTP:
                 log.info("client initialized over HTTP", extra={"fields": fields})
             if isinstance(found, str):
                 return Response(found.encode())
-            return await self._worked(scope, receive, request, found, stateless=stateless)
+            return await self._worked(scope, receive, request, found)
         except InvalidMessage as invalid:
-            return Response(messages.error(invalid).encode(), _status(invalid, stateless=stateless))
+            return Response(messages.error(invalid).encode(), _status(invalid, stateless=request.stateless))
 
-    async def _worked(
-        self, scope: Scope, receive: Receive, request: Request, found: Handler, *, stateless: bool
-    ) -> Response | None:
+    async def _worked(self, scope: Scope, receive: Receive, request: Request, found: Handler) -> Response | None:
         """Returns None if the client has disconnected. Raises InvalidMessage."""
         listens = isinstance(found, modern.Listen)
-        if listens or (stateless and "progressToken" in request.meta):
+        if listens or (request.stateless and "progressToken" in request.meta):
             return Response(b"", events=partial(self._events, scope, request, found), lasting=listens)
         with self._cancellable(scope, request.id) as cancelled:
             text = await event_stream.unless_gone(receive, partial(_result, request, found, silent))
