@@ -3,7 +3,6 @@
 No other file of the server imports `mcp`. That takes half a second and 50 MB, so `load_sdk` imports this one late.
 """
 
-import json
 import logging
 import warnings
 from collections.abc import Mapping
@@ -26,44 +25,28 @@ log = logging.getLogger("weather.session")
 
 
 async def over_websocket(
-    pending: Mapping[RequestId, PendingRequest], scope: Any, receive: Any, send: Any, version: str, first: Any
+    pending: Mapping[RequestId, PendingRequest], scope: Any, receive: Any, send: Any, first: Any
 ) -> bool:
-    """Runs an accepted and initialized session from its message `first` on. Returns False if it failed.
-
-    The client has its response to `initialize` already: the SDK gets another such request, and its response is dropped.
-    """
-    to_come = [first, _initialize(version), {"type": "websocket.connect"}]
-    initialized, failed = False, False
+    """Runs an accepted and initialized session from its message `first` on. Returns False if it failed."""
+    to_come, failed = [first, {"type": "websocket.connect"}], False
 
     async def received() -> Any:
         return to_come.pop() if to_come else await receive()
-
-    async def sent(event: Any) -> None:
-        nonlocal initialized
-        if initialized:
-            await send(event)
-        initialized = initialized or event["type"] == "websocket.send"
 
     server = copy(_server)
     server.lifespan = lambda _: nullcontext(pending)
     with warnings.catch_warnings():  # It goes with mcp 2; the README says why it is used here.
         warnings.filterwarnings("ignore", "The WebSocket server transport is deprecated", DeprecationWarning)
-        transport = websocket_server(scope, received, sent)
+        transport = websocket_server(scope, received, send)
     try:
         async with transport as (read, write):
-            await server.run(read, write, _options)
+            await server.run(read, write, _options, stateless=True)  # It has no part in `initialize`.
     except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass  # The peer went away while something was being written.
     except* Exception:
         log.exception("a session failed")
         failed = True
     return not failed
-
-
-def _initialize(version: str) -> dict[str, str]:
-    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": NAME, "version": __version__}}
-    message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-    return {"type": "websocket.receive", "text": json.dumps(message)}
 
 
 async def _handle(kind: type[types.CallToolResult | types.ReadResourceResult], _: Any) -> types.ServerResult:

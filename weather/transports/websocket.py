@@ -76,9 +76,8 @@ class Session:
         await asyncio.shield(self._sessions.preload())
         from weather.protocol import sdk
 
-        if not await sdk.over_websocket(
-            dispatcher.in_flight, self._scope, dispatcher.receive, dispatcher.send, dispatcher.version, first
-        ):
+        pending = dispatcher.in_flight
+        if not await sdk.over_websocket(pending, self._scope, dispatcher.receive, dispatcher.send, first):
             self.close(CloseCode.INTERNAL_ERROR, "internal error", "error")
 
     async def _received(self) -> Message:
