@@ -140,10 +140,9 @@ class Call(Struct, forbid_unknown_fields=True):
 
 
 class Reply(Struct):
-    """What the SDK sends: a response, an error or a notification."""
+    """What the SDK sends: a response or an error."""
 
-    id: RequestId | UnsetType = UNSET
-    method: str | UnsetType = UNSET
+    id: RequestId | None = None
 
 
 reply = msgspec.json.Decoder(Reply).decode

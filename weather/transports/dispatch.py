@@ -9,7 +9,6 @@ from contextlib import suppress
 from time import perf_counter
 
 import anyio
-from msgspec import UNSET
 from websockets.frames import CloseCode
 
 from weather.asgi import Message, Receive
@@ -178,16 +177,10 @@ class Dispatcher:
         return None
 
     async def send(self, event: Message) -> None:
-        """Forwards messages of the SDK, except log notifications and responses to cancelled requests."""
-        if event["type"] != "websocket.send":
-            return  # The session accepts and closes.
-        text = event["text"]
-        reply = messages.reply(text)
-        if reply.method == "notifications/message":
-            return
-        if reply.method is UNSET:
-            pending = None if reply.id is UNSET else self._done(reply.id)
-            if pending is None or pending.scope.cancel_called:
-                return
-            self.errors += pending.failed
-        await self._write(text)
+        """Forwards the responses of the SDK, except to cancelled requests."""
+        if event["type"] == "websocket.send":  # The session accepts and closes.
+            request_id = messages.reply(event["text"]).id
+            pending = None if request_id is None else self._done(request_id)
+            if pending and not pending.scope.cancel_called:
+                self.errors += pending.failed
+                await self._write(event["text"])
