@@ -547,9 +547,9 @@ async def test_a_send_that_fails_harms_no_one_else():
     settings = Settings.read(nws_api_base="simulator")
     sessions = SimpleNamespace(answers=None, start=None, settings=settings, subscriptions=None)
     dispatcher = Dispatcher(sessions, None, gone, None)
-    dispatcher.in_flight[1] = pending = PendingRequest(work, gone)
+    dispatcher.in_flight[1] = pending = PendingRequest(1, work, gone)
     with anyio.fail_after(TIMEOUT_S):
-        await dispatcher._work(1, pending)
+        await dispatcher._work(pending)
     assert not dispatcher.in_flight
 
 

@@ -216,6 +216,14 @@ def test_an_id_is_echoed_exactly(session, row, method):
     assert type(answer["id"]) is type(json.loads(row))
 
 
+def test_a_result_that_is_built_is_sent_in_the_same_bytes_as_a_ready_one(session):
+    message = call(1, "get-weather", latitude=47.6062, longitude=-122.3321)
+    session.send(message)
+    _, built = session.frame()
+    session.send(message)
+    assert session.frame()[1] == built
+
+
 def test_ids_that_look_alike_differ(session):
     session.send(ping(id=1), ping(id="1"))
     assert [session.receive()["id"] for _ in range(2)] == [1, "1"]

@@ -58,18 +58,25 @@ class Cancelled(Struct):
 
 @dataclass(slots=True)
 class PendingRequest:
-    """A request without a response yet, whose `scope` cancels it. `failed` counts as an error of the session."""
+    """A request without a response yet, whose `scope` cancels it.
 
+    `reply` is the response that `work` makes, empty if that was cancelled; `failed` counts as an error of the session.
+    """
+
+    id: RequestId
     handler: Handler
     notify: Notify
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    reply: str = ""
     failed: bool = True
 
-    async def run(self) -> str:
-        """The result as JSON; raises InvalidMessage."""
-        result = await self.handler(self.notify)
-        self.failed = result.failed
-        return result.json
+    async def work(self) -> None:
+        with self.scope:
+            try:
+                done = await self.handler(self.notify)
+                self.reply, self.failed = result(self.id, done.json), done.failed
+            except InvalidMessage as invalid:
+                self.reply = error(invalid)
 
 
 class _Message(Struct):

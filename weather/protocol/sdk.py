@@ -8,16 +8,14 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from copy import copy
-from functools import partial
 from typing import Any
 
 import anyio
-from mcp import McpError, types
+from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.websocket import websocket_server
 
 from weather import __version__
-from weather.errors import InvalidMessage
 from weather.protocol.messages import PendingRequest, RequestId
 from weather.tools import NAME
 
@@ -49,23 +47,17 @@ async def over_websocket(
     return not failed
 
 
-async def _handle(kind: type[types.CallToolResult | types.ReadResourceResult], _: Any) -> types.ServerResult:
-    """Does the work of a pending request. The dispatcher drops the empty result of a cancelled one.
+async def _handle(_: Any) -> types.ServerResult:
+    """Does the work of a pending request. The dispatcher sends its reply in place of the empty result.
 
-    Raises McpError. The SDK's decorators for such functions would validate every call again.
+    The SDK's decorators for such functions would validate every call again, and its models every result.
     """
     context = _server.request_context
     pending: PendingRequest = context.lifespan_context[context.request_id]
-    with pending.scope:
-        try:
-            result = await pending.run()
-        except InvalidMessage as invalid:
-            raise McpError(types.ErrorData(code=invalid.code, message=str(invalid), data=invalid.data)) from None
-        return types.ServerResult(kind.model_validate_json(result))
+    await pending.work()
     return types.ServerResult(types.EmptyResult())
 
 
 _server: Server[Any, Any] = Server(NAME, __version__)
-_server.request_handlers[types.CallToolRequest] = partial(_handle, types.CallToolResult)
-_server.request_handlers[types.ReadResourceRequest] = partial(_handle, types.ReadResourceResult)
+_server.request_handlers |= dict.fromkeys((types.CallToolRequest, types.ReadResourceRequest), _handle)
 _options = _server.create_initialization_options()

@@ -121,14 +121,14 @@ class Dispatcher:
         if isinstance(found, str):
             await self._write(found)
             return False
-        pending = PendingRequest(found, self._write)
+        pending = PendingRequest(request.id, found, self._write)
         if isinstance(found, modern.Listen):
             self._check_streams(request, found)
             self.streams[request.id] = pending
         else:
             self.in_flight[request.id] = pending
         if request.stateless:
-            self._start(self._work, request.id, pending)
+            self._start(self._work, pending)
         return not request.stateless
 
     def _check_streams(self, request: Request, listen: modern.Listen) -> None:
@@ -140,18 +140,14 @@ class Dispatcher:
         if len(self.streams) >= MOST_STREAMS:
             raise request.invalid(MOST_OPEN)
 
-    async def _work(self, request_id: RequestId, pending: PendingRequest) -> None:
+    async def _work(self, pending: PendingRequest) -> None:
         """Stays pending until its response is written, so that a client that does not read is held back."""
         with suppress(OSError):  # An ASGI server may raise it where the client is gone; hypercorn does not.
-            with pending.scope as scope:
-                try:
-                    reply = messages.result(request_id, await pending.run())
-                except InvalidMessage as invalid:
-                    reply = messages.error(invalid)
-            if not scope.cancel_called:
+            await pending.work()
+            if not pending.scope.cancel_called:
                 self.errors += pending.failed
-                await self._write(reply)
-        self._done(request_id)
+                await self._write(pending.reply)
+        self._done(pending.id)
 
     def _done(self, request_id: RequestId) -> PendingRequest | None:
         if self._changed:
@@ -177,10 +173,10 @@ class Dispatcher:
         return None
 
     async def send(self, event: Message) -> None:
-        """Forwards the responses of the SDK, except to cancelled requests."""
+        """Sends the reply of each request that the SDK answers, unless it was cancelled; or that of the SDK."""
         if event["type"] == "websocket.send":  # The session accepts and closes.
             request_id = messages.reply(event["text"]).id
             pending = None if request_id is None else self._done(request_id)
             if pending and not pending.scope.cancel_called:
                 self.errors += pending.failed
-                await self._write(event["text"])
+                await self._write(pending.reply or event["text"])
