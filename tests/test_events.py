@@ -30,6 +30,8 @@ from weather.events import current_names, matches, words_in
         ("Tornado Warning", "tornado watch or warning", True),
         ("Flood Warning", "tornado watch or warning", False),
         ("Flood Warning", "watches and warnings", True),
+        ("Flood Watch", "tornado watch or flood", True),
+        ("Extreme Cold Warning", "wind", False),
         ("Volcano Warning", "volcanoes", True),
         ("Avalanche Watch", "avalanches", True),
         ("Flash Flood Warning", "flooding", True),

@@ -5,8 +5,6 @@ Programs may rely on the form of the first text, and on its values as NWS sends 
 the rest of the structured content in words, except an alert's id and the codes of its zones.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect
 from collections import Counter

@@ -1,7 +1,5 @@
 """The structured content of the tools' results, and so their output schemas."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Formats data as lines of text. Programs may rely on the labels of the labelled lines and on their order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache

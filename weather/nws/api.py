@@ -1,7 +1,5 @@
 """The endpoints of api.weather.gov. Source: https://api.weather.gov/openapi.json."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress

@@ -1,7 +1,5 @@
 """One HTTP GET: the request to NWS and its response, with a limit on bytes and redirects."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, suppress

@@ -1,7 +1,5 @@
 """Single flight: concurrent callers who want the same share one piece of work."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar

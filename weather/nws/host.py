@@ -1,7 +1,5 @@
 """A JSON-over-HTTP client for one host: retries, circuit breaker, concurrency limits."""
 
-from __future__ import annotations
-
 import logging
 import random
 import socket

@@ -3,8 +3,6 @@
 Unit codes are those of https://codes.wmo.int/common/unit and of UCUM, without a prefix such as "wmoUnit:".
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping

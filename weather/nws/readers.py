@@ -3,8 +3,6 @@
 Readers raise BadAnswer for an unexpected shape, which must never pass for fewer periods or fewer alerts.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress

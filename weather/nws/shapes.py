@@ -4,8 +4,6 @@ An unreadable field is None if it is `Maybe`, else an error. Shapes: https://api
 Quantities are stored in both systems of units, so that one document serves both: `said_in` selects one.
 """
 
-from __future__ import annotations
-
 import sys
 from datetime import datetime
 from functools import partial

@@ -4,8 +4,6 @@ A second response, which would be taken for that to the next request, may come i
 looks at the socket only, and httpx has no parameter for a network backend.
 """
 
-from __future__ import annotations
-
 import ssl
 from typing import Any
 

@@ -3,8 +3,6 @@
 It stores the data that `UpstreamRequest.read` makes of the JSON, not the JSON itself.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """A thread for functions that would hold the event loop for long."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import TypeVar
