@@ -1,7 +1,5 @@
 """The command line `weather-client`."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import logging

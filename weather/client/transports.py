@@ -3,8 +3,6 @@
 Unlike the SDK's `websocket_client`, this one sends headers, so also a bearer token.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from base64 import b64encode

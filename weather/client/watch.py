@@ -1,7 +1,5 @@
 """The command `watch`: prints the alerts in force, then each change."""
 
-from __future__ import annotations
-
 import random
 import sys
 from collections.abc import Callable

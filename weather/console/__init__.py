@@ -1,7 +1,5 @@
 """The page for browsers, an MCP client over the WebSocket of its own origin. Serves its static files."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

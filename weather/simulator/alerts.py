@@ -1,7 +1,5 @@
 """The list of active alerts of the simulated National Weather Service, and the life of one from issue to end."""
 
-from __future__ import annotations
-
 import random
 import re
 from dataclasses import replace

@@ -8,8 +8,6 @@ SIMULATOR_ALERTS_EVERY_S). Only the correlation ids differ.
 Runs on its own under `hypercorn weather.simulator:app`, or in a process under `httpx.ASGITransport(Simulator())`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random

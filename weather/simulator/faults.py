@@ -1,7 +1,5 @@
 """Faults of the simulated National Weather Service: at a rate, in a set state, or as one request orders."""
 
-from __future__ import annotations
-
 import random
 from typing import Annotated, Any, Literal, Self
 

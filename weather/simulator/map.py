@@ -5,8 +5,6 @@ territories, except uninhabited islands without a forecast (Johnston, Palmyra, J
 some places of neighbouring countries.
 """
 
-from __future__ import annotations
-
 import math
 from datetime import datetime
 from functools import lru_cache

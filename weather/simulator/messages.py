@@ -1,7 +1,5 @@
 """The alert messages of the simulated National Weather Service, in CAP 1.2 as NWS writes it, and their events."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The documents of the simulated National Weather Service. Each is a function of the request."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator
