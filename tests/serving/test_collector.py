@@ -49,7 +49,7 @@ def test_a_full_collection_is_due_again_once_few_of_a_crowd_are_left(thresholds)
     for connections in (0, 10, 2000, 1000, 51, 50, 51):
         collector.tune(connections)
         found.append(gc.get_threshold()[2])
-    assert found == [3, 3, 125, 125, 125, 3, 3]
+    assert found == [30, 30, 166, 166, 166, 30, 30]
 
 
 def test_what_a_crowd_has_left_in_cycles_is_freed_once_few_of_it_are_left(thresholds):

@@ -4,9 +4,9 @@ import ctypes
 import gc
 
 _libc = ctypes.CDLL(None)
-YOUNG, YOUNG_RUNS = 5_000, 2  # The runs over what is new examine at most 20,000 objects.
-FEW, FULL_RUN = 50, 3
-CONNECTIONS_PER_RUN = 16  # What 32 sessions of the SDK have makes one more run over what is new.
+YOUNG, YOUNG_RUNS = 2_000, 5  # The runs over what is new examine at most 14,000 objects.
+FEW, FULL_RUN = 50, 30
+CONNECTIONS_PER_RUN = 12  # What 24 sessions of the SDK have makes one more run over what is new.
 
 
 def tune(connections: int) -> None:
