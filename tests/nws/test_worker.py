@@ -1,13 +1,12 @@
-"""Long functions run in a thread, one at a time, which gives the interpreter back soon."""
+"""Long functions run in a thread, one at a time."""
 
-import sys
 import threading
 
 import anyio
 import pytest
 
 from tests.raw import TIMEOUT_S
-from weather.nws.worker import SWITCH_S, Worker
+from weather.nws.worker import Worker
 
 pytestmark = pytest.mark.anyio
 
@@ -19,15 +18,6 @@ def thread(_):
 @pytest.mark.parametrize("long", [False, True])
 async def test_a_long_function_runs_in_a_thread(long):
     assert (await Worker().run(thread, None, long=long) is not threading.current_thread()) == long
-
-
-async def test_the_interpreter_is_given_back_soon_as_long_as_the_thread_runs():
-    before, worker = sys.getswitchinterval(), Worker()
-    assert await worker.run(lambda _: sys.getswitchinterval(), None, long=True) == pytest.approx(SWITCH_S)
-    assert sys.getswitchinterval() == before
-    with pytest.raises(ZeroDivisionError):
-        await worker.run(lambda number: 1 / number, 0, long=True)
-    assert sys.getswitchinterval() == before
 
 
 async def test_one_function_runs_at_a_time_and_the_loop_goes_on():

@@ -1,18 +1,14 @@
 """A thread for functions that would hold the event loop for long."""
 
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
-from weather.config import SECONDS
-
 A = TypeVar("A")
 T = TypeVar("T")
 
-SWITCH_S = 0.0005 * SECONDS
 PLACES = 4
 
 
@@ -31,10 +27,4 @@ class Worker:
         if not long:
             return function(given)
         async with self._lock:
-            # While a thread runs Python, the event loop gets the interpreter back after this interval, 5 ms by default.
-            interval_s = sys.getswitchinterval()
-            sys.setswitchinterval(SWITCH_S)
-            try:
-                return await anyio.to_thread.run_sync(function, given)
-            finally:
-                sys.setswitchinterval(interval_s)
+            return await anyio.to_thread.run_sync(function, given)

@@ -5,14 +5,12 @@ that it does not know. There, and under another ASGI server, the application run
 `get_connection()` returns None.
 """
 
-import gc
-import sys
 from collections.abc import MutableMapping
 from importlib.metadata import version
 from typing import Any
 
-from weather.serving import collector
 from weather.serving.interface import get_connection, get_hosts, limits
+from weather.serving.interpreter import tune_interpreter
 
 __all__ = ["get_connection", "get_hosts", "install", "limits", "tune_interpreter", "unsupported_reason"]
 
@@ -24,17 +22,6 @@ def install() -> None:
     """Installs all of the subclasses, or none."""
     global _problem
     _problem = _install()
-
-
-def tune_interpreter() -> None:
-    """Keeps what exists at the end of the start out of garbage collections.
-
-    A thread that imports or builds a long answer lets the loop run after a millisecond.
-    """
-    gc.collect()
-    gc.freeze()
-    collector.tune(0)
-    sys.setswitchinterval(0.001)
 
 
 def _install() -> str:

@@ -16,8 +16,8 @@ from hypercorn.events import Event, RawData, Updated
 from typing_extensions import override
 
 from weather.config import KIB, SECONDS
-from weather.serving import collector
 from weather.serving.interface import CONNECTION, HOSTS, limits
+from weather.serving.interpreter import tune_collector
 from weather.serving.ready import ShortWay
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ class Connection(TCPServer):
         self._http.add(self)
         self._idle[self] = None
         self._open.add(self)
-        collector.tune(len(self._open))
+        tune_collector(len(self._open))
         try:
             await super().run()
         finally:
             self._open.discard(self)
-            collector.tune(len(self._open))
+            tune_collector(len(self._open))
             self.leave_limit()
             if self.short_way:
                 self.short_way.remove()

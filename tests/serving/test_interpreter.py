@@ -1,8 +1,9 @@
-"""A garbage collection stops the loop while it examines objects: it must not examine those of every session."""
+"""The interpreter stops the loop for no long time: no collection examines the objects of every session."""
 
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from contextlib import ExitStack
 from urllib.request import urlopen
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, serving
 from tests.raw import TIMEOUT_S, Raw, call
-from weather.serving import collector
+from weather.serving.interpreter import SWITCH_S, tune_collector, tune_interpreter
 
 SESSIONS, MOST_EXAMINED = 500, 60_000  # of about 470 objects each
 
@@ -47,7 +48,7 @@ def thresholds():
 def test_a_full_collection_is_due_again_once_few_of_a_crowd_are_left(thresholds):
     found = []
     for connections in (0, 10, 2000, 1000, 51, 50, 51):
-        collector.tune(connections)
+        tune_collector(connections)
         found.append(gc.get_threshold()[2])
     assert found == [30, 30, 166, 166, 166, 30, 30]
 
@@ -56,11 +57,21 @@ def test_what_a_crowd_has_left_in_cycles_is_freed_once_few_of_it_are_left(thresh
     class Left:
         pass
 
-    collector.tune(2000)
+    tune_collector(2000)
     left = Left()
     left.itself, freed = left, weakref.ref(left)
     del left
-    collector.tune(51)
+    tune_collector(51)
     assert freed()
-    collector.tune(50)
+    tune_collector(50)
     assert not freed()
+
+
+def test_other_threads_give_the_interpreter_back_soon(thresholds):
+    before = sys.getswitchinterval()
+    try:
+        tune_interpreter()
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S) == 0.0005
+    finally:
+        sys.setswitchinterval(before)
+        gc.unfreeze()
