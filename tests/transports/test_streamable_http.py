@@ -37,6 +37,7 @@ from tests.transports.test_dispatch import (
 from weather import __version__
 from weather.areas import AREAS
 from weather.protocol.messages import META, VERSION
+from weather.protocol.resources import NOT_FOUND
 
 IN_FLIGHT = 'mcp_requests_in_flight{transport="http"}'
 CANCELLED = 'mcp_calls_total{outcome="cancelled",tool="get-alerts",transport="http"}'
@@ -227,6 +228,16 @@ def test_bad_arguments_are_a_result_that_helps_to_mend_the_call(http, row):
     result = http.result(body)
     assert result["isError"]
     assert told in result["content"][0]["text"]
+
+
+@pytest.mark.parametrize("stateless", [False, True])
+def test_a_resource_that_nws_turns_out_not_to_have_is_an_error(http, stateless):
+    uri = f"weather://forecast/48.8{stateless:d},2.35"
+    meta = {"_meta": {META["version"]: VERSION, META["capabilities"]: {}}} if stateless else {}
+    headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": "resources/read", "Mcp-Name": uri} if stateless else {}
+    status, _, answer = http.ask(message(1, "resources/read", {"uri": uri, **meta}), **headers)
+    assert status == (400 if stateless else 200)
+    assert "covers the United States" in error(answer, INVALID_PARAMS if stateless else NOT_FOUND, 1)
 
 
 @table(SILENCE)

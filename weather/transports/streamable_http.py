@@ -115,7 +115,7 @@ class StreamableHTTP:
                         self._cancel(scope, cancelled.request_id)
                     return Response(b"", 202)
         except InvalidMessage as invalid:
-            return Response(messages.error(invalid).encode(), _status(invalid, stateless=False))
+            return _invalid(invalid, stateless=False)
         request.stateless = modern.speaks(request) or stated.version == messages.VERSION
         if not request.stateless and stated.version not in ("", *messages.SESSION_VERSIONS):
             sent, spoken = stated.version[:20], ", ".join((*messages.SESSION_VERSIONS, messages.VERSION))
@@ -134,26 +134,21 @@ class StreamableHTTP:
                 return Response(found.encode())
             return await self._worked(scope, receive, request, found)
         except InvalidMessage as invalid:
-            return Response(messages.error(invalid).encode(), _status(invalid, stateless=request.stateless))
+            return _invalid(invalid, stateless=request.stateless)
 
     async def _worked(self, scope: Scope, receive: Receive, request: Request, found: Handler) -> Response | None:
-        """Returns None if the client has disconnected. Raises InvalidMessage."""
+        """Returns None if the client has disconnected."""
         listens = isinstance(found, modern.Listen)
         if listens or (request.stateless and "progressToken" in request.meta):
             return Response(b"", events=partial(self._events, scope, request, found), lasting=listens)
         with self._cancellable(scope, request.id) as cancelled:
-            text = await event_stream.unless_gone(receive, partial(_result, request, found, silent))
-        if cancelled.cancelled_caught:
-            return Response(b"", 202)
-        return None if text is None else Response(text.encode())
+            response = await event_stream.unless_gone(receive, partial(_result, request, found, silent))
+        return Response(b"", 202) if cancelled.cancelled_caught else response
 
     async def _events(self, scope: Scope, request: Request, work: Handler, notify: Notify) -> None:
         with self._cancellable(scope, request.id):
-            try:
-                reply = await _result(request, work, notify)
-            except InvalidMessage as invalid:
-                reply = messages.error(invalid)
-            await notify(reply)
+            response = await _result(request, work, notify)
+            await notify(response.body.decode())
 
     def _client(self, scope: Scope) -> object:
         """What tells a client from another without a session: its address and its token. None without tokens."""
@@ -179,14 +174,20 @@ class StreamableHTTP:
                 cancelled.cancel()
 
 
-async def _result(request: Request, work: Handler, notify: Notify) -> str:
-    return messages.result(request.id, (await work(notify)).json)
+async def _result(request: Request, work: Handler, notify: Notify) -> Response:
+    """Raises no InvalidMessage: out of a task group it would come in an exception group."""
+    try:
+        return Response(messages.result(request.id, (await work(notify)).json).encode())
+    except InvalidMessage as invalid:
+        return _invalid(invalid, stateless=request.stateless)
 
 
-def _status(invalid: InvalidMessage, *, stateless: bool) -> int:
+def _invalid(invalid: InvalidMessage, *, stateless: bool) -> Response:
     if stateless:
-        return 404 if invalid.code == messages.METHOD_NOT_FOUND else 400
-    return 400 if invalid.code in (messages.PARSE_ERROR, messages.INVALID_REQUEST) else 200
+        status = 404 if invalid.code == messages.METHOD_NOT_FOUND else 400
+    else:
+        status = 400 if invalid.code in (messages.PARSE_ERROR, messages.INVALID_REQUEST) else 200
+    return Response(messages.error(invalid).encode(), status)
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
