@@ -165,7 +165,10 @@ def test_a_peer_may_vanish_amid(server, raw, row, end):
     raw.reset() if end == "reset" else raw.socket.close()
 
 
-@table({name: row for name, row in BROKEN.items() if "within" not in name})
+@table(
+    {name: row for name, row in BROKEN.items() if "within" not in name}
+    | {"bad UTF-8 in the end of a long text": (frame(TEXT, b"x" * 3 * websocket.PARSED_AT_ONCE + b"\xff"), 1007)}
+)
 def test_what_comes_together_with_a_violation_is_answered_before_the_close(raw, row):
     sent, code = row
     raw.socket.sendall(text(request(1, "ping")) + text(request(2, "ping")) + sent)

@@ -34,7 +34,7 @@ class Protocol(ServerProtocol):
         self.control_frames = 0
         """So many have come since the last frame of a message."""
         self.failure: tuple[CloseCode | int, str] | None = None
-        """Code and reason of a violation that came together with messages: `fail_now` sends them."""
+        """Code and reason of `fail`, until `fail_now` sends them."""
 
     def response(self, request: Iterable[Header], key: bytes, subprotocol: str | None) -> list[Header]:
         """The headers of the response to a handshake. Declines an offer of compression that is malformed."""
@@ -86,16 +86,16 @@ class Protocol(ServerProtocol):
 
     @override
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
-        """A close amid a fragmented message is answered in kind: RFC 6455, 5.4, allows it, and websockets does not."""
+        """Leaves time for the responses to messages that came before.
+
+        A close amid a fragmented message is answered in kind: RFC 6455, 5.4, allows it, and websockets does not.
+        """
         if code == CloseCode.MESSAGE_TOO_BIG:
             reason = self._too_big
         elif self.close_rcvd:
             empty = self.close_rcvd.code == CloseCode.NO_STATUS_RCVD
             code, reason = CloseCode.NORMAL_CLOSURE if empty else self.close_rcvd.code, ""
-        if any(frame.opcode in DATA for frame in cast(list[Frame], self.events)):
-            self.failure = code, reason
-        else:
-            super().fail(code, reason)
+        self.failure = code, reason
 
     def fail_now(self) -> None:
         if self.failure:

@@ -231,6 +231,7 @@ class Stream(WSStream):
         while self.frames.state is State.OPEN and not self._ended.done():
             if not (self._pong_seen or self._backpressured):
                 self.frames.fail(CloseCode.POLICY_VIOLATION, f"no pong for {interval_s:g} s")
+                self.frames.fail_now()
                 await self._closing("dead")
                 return
             self._pong_seen = False
