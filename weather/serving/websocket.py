@@ -126,7 +126,8 @@ class Stream(WSStream):
 
     async def _received(self, data: bytes) -> None:
         messages, ended = self.frames.messages(data), "protocol"
-        if self.frames.control_frames and self.frames.state is State.OPEN and not await self._pongs_read():
+        answered = self.frames.control_frames or self.frames.writes  # Pongs may have come together with messages.
+        if answered and self.frames.state is State.OPEN and not await self._pongs_read():
             self.frames.fail(CloseCode.POLICY_VIOLATION, "does not read the responses to its control frames")
             ended = "not_reading"
         for message in messages:
