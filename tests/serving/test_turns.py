@@ -64,6 +64,23 @@ def test_sessions_that_come_or_go_at_once_begin_and_end_in_many_turns(tmp_path):
     assert 1 < ended <= 2 * MOST
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
+def test_who_waits_for_a_turn_when_the_server_goes_down_is_answered(tmp_path):
+    with serving(tmp_path, PYTHONPATH=str(ROOT)) as server, ExitStack() as stack:
+        files = gauges(server.port)["process_open_fds"]
+        address = ("127.0.0.1", server.port)
+        clients = [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(CLIENTS)]
+        eventually(lambda: gauges(server.port)["process_open_fds"] >= files + CLIENTS, "all accepted")
+        with stopped(server.process):
+            for client in clients:
+                client.sendall(handshake(server.port))
+            server.process.send_signal(signal.SIGTERM)
+        for client in clients:
+            assert read(client, b"\r\n\r\n").startswith((b"HTTP/1.1 101 ", b"HTTP/1.1 503 "))
+        server.process.wait(TIMEOUT_S)
+        assert "Traceback" not in server.log
+
+
 async def turns_taken(turns, callers):
     """The turn in which each caller went on, in the order in which they did."""
     loop, turn, found = asyncio.get_running_loop(), 0, []

@@ -19,6 +19,7 @@ from weather.config import KIB, SECONDS
 from weather.serving.interface import CONNECTION, HOSTS, limits
 from weather.serving.interpreter import tune_collector
 from weather.serving.ready import ShortWay
+from weather.serving.turns import turns
 
 if TYPE_CHECKING:
     from weather.serving.websocket import Stream
@@ -185,7 +186,9 @@ class Connection(TCPServer):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.context.terminated.wait(), left_s)
             left_s = self._touched_at + self.config.keep_alive_timeout - self.loop.time()
-        await asyncio.shield(self._initiate_server_close())
+        await turns.wait()  # A request of this connection that waits for its turn goes on before.
+        if self in self._idle:  # wait_for() of Python 3.11 loses a cancellation that comes together with its result.
+            await asyncio.shield(self._initiate_server_close())
 
     @override
     async def _initiate_server_close(self) -> None:
