@@ -316,6 +316,8 @@ EVENING, MORNING, NEXT = (f"2030-01-{day}T{hour}:00:00-05:00" for day, hour in (
         ({"short_forecast": "Light Snow", "detailed_forecast": "Light snow before 8pm."}, {}, set()),
         ({"short_forecast": "Light Snow", "detailed_forecast": "Some light snow."}, {}, set()),
         ({"short_forecast": "Light Snow", "detailed_forecast": None}, {}, set()),
+        ({"short_forecast": "Snow 0.5 in", "detailed_forecast": "Snow 0.5 in. Cold."}, {}, set()),
+        ({"short_forecast": "Snow, with a Gale", "detailed_forecast": "Snow, with a gale. Cold."}, {}, set()),
     ],
 )
 def test_what_follows_from_the_rest_is_not_in_the_structured_forecast(first, second, left_out):
@@ -339,6 +341,13 @@ def test_a_start_is_left_out_of_the_structured_forecast_where_the_periods_before
     )
     assert left_starts == [starts[0], None, None, starts[3], None]
     assert left_ends == [None, None, ends[2], None, ends[4]]
+
+
+def test_a_start_with_another_offset_than_the_one_before_stays_in_the_structured_forecast():
+    starts = [f"2030-11-03T{hour}:00:00-0{offset}:00" for hour, offset in (("00", 4), ("01", 4), ("01", 5), ("02", 5))]
+    data = forecast(*(period(start_time=start) for start in starts))
+    told = json.loads(forecast_answer(here(), data, LIVE, hourly=True).json())["periods"]
+    assert [each.get("startTime") for each in told] == [starts[0], None, starts[2], None]
 
 
 @pytest.mark.parametrize(

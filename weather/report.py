@@ -6,6 +6,7 @@ the rest of the structured content in words, except an alert's id and the codes 
 """
 
 import json
+import re
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ MOST_HOURS = 48
 MOST_NAMED, MOST_OUTLOOK = 10, 250
 MOST_TEXT = 85_000  # characters, about 25,000 tokens
 SEPARATORS = len("\n---\n\n200. ")
+_BEGINNING = re.compile(r"(.*?)(?:\.|, with a)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,13 @@ def _repeated(periods: Sequence[Period], each: timedelta) -> Iterator[set[str]]:
     """The fields of each period, which lasts so long, that follow from the rest; see ForecastResult."""
     expected, was_day = None, None
     for period, following in zip_longest(periods, periods[1:]):
-        short = (period.short_forecast or "").lower()
+        begins = _BEGINNING.match(period.detailed_forecast or "")
         repeated = {
-            "start_time": period.start_time == expected,
+            "start_time": str(period.start_time) == str(expected),  # with the same offset from UTC, too
             "end_time": following is not None and period.end_time == following.start_time,
             "is_daytime": was_day is not None and period.is_daytime is not was_day,
             "temperature_unit": period is not periods[0],
-            "short_forecast": (period.detailed_forecast or "").lower().startswith((f"{short}.", f"{short}, with a")),
+            "short_forecast": begins is not None and begins[1].lower() == (period.short_forecast or "").lower(),
         }
         yield {name for name, given in repeated.items() if given}
         expected, was_day = period.start_time and period.start_time + each, period.is_daytime
