@@ -175,7 +175,7 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
         ("NWS_USER_AGENT", "caf\xe9", "printable ASCII characters, as it is sent in a header"),
         ("NWS_DEADLINE_SECONDS", "0", "greater than 0"),
         ("MCP_MAX_SESSIONS", "0", "greater than or equal to 1"),
-        ("MCP_MAX_SESSIONS", "many", "a valid integer, unable to parse string as an integer"),
+        ("MCP_MAX_SESSIONS", "many", "a whole number"),
         ("MCP_AUTH_JWKS_URL", "keys.json", "a URL that begins with http:// or https://"),
         ("MCP_AUTH_ISSUER", "me", "unset, or MCP_AUTH_JWKS_URL set with it"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
@@ -185,13 +185,14 @@ async def test_startup_fills_the_state_and_shutdown_ends_what_it_began():
         (
             "MCP_ALLOWED_HOSTS",
             "http://example.com/",
-            "names as in a Host header, such as example.com, example.com:8080 or *.example.com, apart by commas, or *",
+            "names as in a Host header, such as example.com, example.com:8080 or *.example.com, separated by commas,"
+            " or *",
         ),
         (
             "MCP_ALLOWED_ORIGINS",
             "null",
-            "origins of pages, such as https://example.com or https://*.example.com, without a path, apart by commas,"
-            " or *",
+            "origins of pages, such as https://example.com or https://*.example.com, without a path, separated by"
+            " commas, or *",
         ),
     ],
 )

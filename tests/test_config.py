@@ -69,7 +69,7 @@ NO_ORIGINS += " https://https://a.example 1://a.example ://a.example"
 )
 def test_a_name_that_no_header_can_match_stops_the_start(monkeypatch, variable, entry):
     monkeypatch.setenv(variable, f"*,{entry}")
-    with pytest.raises(SettingError, match=r"such as .*\*\.example\.com.* apart by commas, or \*\.$") as refused:
+    with pytest.raises(SettingError, match=r"such as .*\*\.example\.com.* separated by commas, or \*\.$") as refused:
         Settings.read()
     assert refused.value.value == entry
 
@@ -117,7 +117,7 @@ def test_value_is_refused(monkeypatch, variable, text, shown):
             "a URL",
             "unset, or",
             "greater than",
-            "a valid integer",
+            "a whole number",
         )
     )
 

@@ -482,7 +482,7 @@ def test_bad_setting_ends_the_process_with_one_sentence(application, variable, f
     ended = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    sentence = f"{variable} is 'none', and should be a valid integer, unable to parse string as an integer.\n"
+    sentence = f"{variable} is 'none', and should be a whole number.\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", sentence)
 
 

@@ -73,6 +73,7 @@ def unknown_variables(*known: str) -> Iterator[str]:
             yield f"{variable} is no setting of this server" + "".join(f"; {nearest} is" for nearest in near)
 
 
+TYPES = {"bool_parsing": "true or false", "int_parsing": "a whole number", "float_parsing": "a number"}
 RENAMED = {"MCP_MAX_REQUESTS": "MCP_MAX_CONCURRENT_REQUESTS"}
 # At least one: an empty list of tokens or origins would open the server by mistake.
 COMMAS = (NoDecode, BeforeValidator(split_commas), Field(min_length=1))
@@ -125,16 +126,16 @@ class Settings(BaseSettings):
 
     mcp_allowed_hosts: Annotated[tuple[Host, ...], *COMMAS] = Field(
         (),
-        description="names as in a Host header, such as example.com, example.com:8080 or *.example.com, apart by"
-        " commas, or *",
+        description="names as in a Host header, such as example.com, example.com:8080 or *.example.com,"
+        " separated by commas, or *",
     )
     mcp_allowed_origins: Annotated[tuple[Origin, ...], *COMMAS] = Field(
         (),
-        description="origins of pages, such as https://example.com or https://*.example.com, without a path, apart by"
-        " commas, or *",
+        description="origins of pages, such as https://example.com or https://*.example.com, without a path, separated"
+        " by commas, or *",
     )
     mcp_auth_tokens: Annotated[tuple[Token, ...], *COMMAS] = Field(
-        (), description="a list of tokens, each one word in ASCII, apart by commas; or unset"
+        (), description="a list of tokens, each one word in ASCII, separated by commas; or unset"
     )
     mcp_auth_tokens_file: Path | None = None
     mcp_auth_jwks_url: HttpUrl | None = Field(None, description="a URL that begins with http:// or https://")
@@ -163,7 +164,7 @@ class Settings(BaseSettings):
             error = invalid.errors()[0]
         field = str(error["loc"][0])
         reason = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        expected = cls.model_fields[field].description or reason
+        expected = cls.model_fields[field].description or TYPES.get(error["type"], reason)
         secret = "tokens" in field or (field.endswith(("_url", "_base")) and "@" in error["input"])
         raise SettingError(field.upper(), "***" if secret else error["input"], expected)
 
