@@ -249,3 +249,10 @@ def test_serving_beyond_loopback_with_tokens_is_not_warned_of(as_json):
 def test_serving_everybody_on_loopback_is_not_warned_of(server):
     visited(server)
     assert "beyond loopback" not in server.log
+
+
+@pytest.mark.parametrize("audience", [None, "weather"])
+def test_accepting_tokens_of_other_services_is_warned_of(tmp_path, audience):
+    env = {"MCP_AUTH_JWKS_URL": "http://127.0.0.1:9/keys"} | ({"MCP_AUTH_AUDIENCE": audience} if audience else {})
+    with serving(tmp_path, config=configured(tmp_path), **env) as server:
+        assert ("MCP_AUTH_AUDIENCE is unset" in server.log) == (audience is None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
 import pytest
+from hypercorn.config import Config
 
 from tests.conftest import ROOT, serving
 from tests.raw import (
@@ -26,6 +28,8 @@ from tests.raw import (
     posted,
     request,
 )
+from weather.serving import get_hosts
+from weather.serving.connection import Startup
 
 NUMBER = 100
 CLOSING = frame(CLOSE, struct.pack("!H", 1000))
@@ -128,3 +132,10 @@ def test_sessions_that_the_sdk_has_served_leave_nothing_either(tmp_path):
         before = served("CA")
         served("TX")
         eventually(lambda: tracked(server) < before + 10 * NUMBER, "freed")
+
+
+@pytest.mark.anyio
+async def test_inherited_sockets_have_no_host_names():
+    config, state = Config.from_mapping(bind=["127.0.0.1:80", "[::1]:80", "unix:/run/weather", "fd://3"]), {}
+    Startup(None, config, asyncio.get_running_loop(), state)
+    assert get_hosts(state) == ["127.0.0.1", "[::1]"]

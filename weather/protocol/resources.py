@@ -68,7 +68,7 @@ def _call(request: Request) -> tuple[str, dict[str, Any]]:
             return "get-forecast", {"latitude": float(found[2]), "longitude": float(found[3])}
         case re.Match() as found if found[4]:
             return "get-forecast", {"place": unquote(found[4])}
-    known = f"{ALERTS}, {FORECAST} and {FORECAST_OF_PLACE}"
+    known = f"{ALERTS} with a code such as CA, {FORECAST} and {FORECAST_OF_PLACE}"
     raise unknown(request, f"No resource '{shortened(str(uri))}'; there are {known}.")
 
 

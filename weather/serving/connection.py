@@ -211,4 +211,5 @@ class Startup(Lifespan):
     def __init__(self, app: Any, config: Any, loop: Any, lifespan_state: Any) -> None:
         super().__init__(app, config, loop, lifespan_state)
         config.alpn_protocols = ["http/1.1"]
-        lifespan_state[HOSTS] = [bind.rsplit(":", 1)[0] for bind in config.bind if not bind.startswith("unix:")]
+        named = (bind for bind in config.bind if not bind.startswith(("unix:", "fd:")))
+        lifespan_state[HOSTS] = [bind.rsplit(":", 1)[0] for bind in named]

@@ -110,6 +110,8 @@ class Sessions:
             log.warning("running without the fixes for hypercorn: %s", why)
         elif not (self.settings.checks_tokens or all(map(is_loopback, serving.get_hosts(state) or ()))):
             log.warning("serving beyond loopback without checking tokens: a gateway in front has to")
+        if self.settings.mcp_auth_jwks_url and not self.settings.mcp_auth_audience:
+            log.warning("MCP_AUTH_AUDIENCE is unset: tokens that were issued for other services are accepted, too")
 
     def on_connection(self, served: Connection | None) -> None:
         """Called with the hypercorn connection of each request. With the first one, prepares for the shutdown."""
