@@ -39,7 +39,7 @@ load: $(VENV)/load  ## run Locust against the running server: USERS=50 RATE=20 T
 soak: $(VENV)/test  ## open, abuse and abandon sessions, subscriptions and HTTP connections: SECONDS=60
 	$(BIN)/python -m tests.load.soak $(SECONDS)
 
-bench-upstream: $(VENV)/run  ## measure the tools with a slow and failing Weather Service: 80 seconds
+bench-upstream: $(VENV)/run  ## measure the tools with a slow and failing Weather Service: 85 seconds
 	$(BIN)/python -m tests.load.upstream
 
 bench: $(VENV)/test  ## measure ratios to a raw echo, the SDK and a naive server: ONLY="http memory" BEFORE=commit

@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "clients.md"
 TOOLS, ERROR = ["get-weather", "get-forecast", "get-alerts"], "it should be a two-letter code"
 LANGUAGES = {"py": "python", "mjs": "js"}
 FUNCTION = re.compile(r"(?:def|function) configured\(.*?(?=\n\n)", re.DOTALL)
+IMPORT = re.compile(r"^(?:from \S+ )?import (.*?)(?: from .*)?$", re.MULTILINE)
 Outcome = dict[str, Any]
 
 HEAD = """# Clients
@@ -93,7 +94,13 @@ def configured(seen: Mapping[Client, dict[str, Outcome]]) -> Iterator[str]:
         if not client.websocket:
             code = (HERE / client.driver).read_text()
             (function,) = FUNCTION.findall(code)
-            yield f"\n### {client.name}\n\n```{LANGUAGES[client.driver.rpartition('.')[2]]}\n{function}\n```\n"
+            imports = [line[0] for line in IMPORT.finditer(code) if used(line[1], function)]
+            lines = "\n".join([*imports, "", function]).strip()
+            yield f"\n### {client.name}\n\n```{LANGUAGES[client.driver.rpartition('.')[2]]}\n{lines}\n```\n"
+
+
+def used(names: str, code: str) -> bool:
+    return any(re.search(rf"\b{name}\b", code) for name in re.findall(r"\w+", names))
 
 
 def handed(outcome: Outcome | None) -> str:

@@ -114,7 +114,7 @@ def _latencies(points: Sequence[Point], bottom: int) -> Iterator[str]:
         return PLOT + point["calls_per_s"] * x_scale, bottom - math.log(point["p99_ms"] / upward[0]) * y_scale
 
     yield _text(PLOT - 40, 28, "Latency of a cached get-weather", "title")
-    yield _text(PLOT - 40, 50, "p99 in ms, logarithmic; at each point the connections that ask", "small")
+    yield _text(PLOT - 40, 50, "p99 in ms, logarithmic; the number at each point: connections", "small")
     for tick in upward:
         y = bottom - math.log(tick / upward[0]) * y_scale
         yield _path(f"M{PLOT} {y:.1f}h{PLOT_WIDTH}", "axis" if y == bottom else "grid")
@@ -128,9 +128,9 @@ def _latencies(points: Sequence[Point], bottom: int) -> Iterator[str]:
         yield _path("M" + "L".join(f"{x:.1f} {y:.1f}" for _, x, y in curve), f"{transport} line")
         for connections, x, y in curve:
             yield f'<circle class="{transport}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
-            yield _text(x + 7, y + 9, str(connections), "small halo")
-        _, x, y = curve[-1]
-        yield _text(min(x, WIDTH - 40), y - 10, transport, "halo middle")
+            # Each curve has its numbers on a side of its own.
+            beside = (x + 7, y + 4, "small halo") if transport == WEBSOCKET else (x - 6, y - 5, "small halo end")
+            yield _text(*beside[:2], str(connections), beside[2])
 
 
 def _ticks(most: float) -> list[float]:
