@@ -94,9 +94,10 @@ def configured(seen: Mapping[Client, dict[str, Outcome]]) -> Iterator[str]:
         if not client.websocket:
             code = (HERE / client.driver).read_text()
             (function,) = FUNCTION.findall(code)
-            imports = [line[0] for line in IMPORT.finditer(code) if used(line[1], function)]
-            lines = "\n".join([*imports, "", function]).strip()
-            yield f"\n### {client.name}\n\n```{LANGUAGES[client.driver.rpartition('.')[2]]}\n{lines}\n```\n"
+            imports = "\n".join(line[0] for line in IMPORT.finditer(code) if used(line[1], function))
+            language = LANGUAGES[client.driver.rpartition(".")[2]]
+            gap = "\n" * (3 if language == "python" else 2) if imports else ""
+            yield f"\n### {client.name}\n\n```{language}\n{imports}{gap}{function}\n```\n"
 
 
 def used(names: str, code: str) -> bool:
