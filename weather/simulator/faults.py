@@ -28,6 +28,8 @@ KINDS = {
     "UnavailableWebService": (503, "Unavailable Resource", "The resource you requested is currently unavailable."),
 }
 
+TYPES = {"bool_parsing": "true or false", "int_parsing": "a whole number", "float_parsing": "a number"}
+
 
 class Problem(Exception):
     """An error in problem+json. `kind` is one of KINDS; `about` fills its detail, or explains the `parameter`."""
@@ -126,7 +128,7 @@ class Faults(BaseSettings):
         except ValidationError as invalid:
             error = invalid.errors()[0]
         variable = f"SIMULATOR_{error['loc'][0]}".upper()
-        expected = error["msg"].removeprefix("Input should be ")
+        expected = TYPES.get(error["type"], error["msg"].removeprefix("Input should be "))
         raise FaultsError(f"{variable} is {error['input']!r}, and should be {expected}.")
 
     def down(self, now: float) -> bool:
