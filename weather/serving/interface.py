@@ -22,8 +22,10 @@ def get_connection(scope: Scope) -> Connection | None:
 
 
 def get_hosts(state: MutableMapping[str, Any]) -> list[str] | None:
-    """Host names of the bound addresses, but not of inherited sockets, from the state of the lifespan. None under any
-    other server."""
+    """Host names of the bound addresses, from the state of the lifespan; inherited sockets have none.
+
+    None under any other server.
+    """
     return state.get(HOSTS)
 
 

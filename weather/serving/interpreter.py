@@ -6,10 +6,10 @@ A collection takes half a millisecond per 1,000 objects that it examines.
 import ctypes
 import gc
 import sys
+from contextlib import suppress
 
 from weather.config import SECONDS
 
-_libc = ctypes.CDLL(None)
 YOUNG, YOUNG_RUNS = 2_000, 5  # The runs over what is new examine at most 14,000 objects.
 FEW, FULL_RUN = 50, 30
 CONNECTIONS_PER_RUN = 12  # What 24 sessions of the SDK have makes one more run over what is new.
@@ -40,5 +40,5 @@ def tune_collector(connections: int) -> None:
     elif delayed != FULL_RUN:
         gc.set_threshold(YOUNG, YOUNG_RUNS, FULL_RUN)
         gc.collect()
-        if hasattr(_libc, "malloc_trim"):
-            _libc.malloc_trim(0)
+        with suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -141,7 +141,7 @@ class Stream(WSStream):
             await self._closing(ended)
 
     async def _pongs_read(self) -> bool:
-        """Writes the pongs. Returns False for a peer that sends nothing but control frames, and does not read them.
+        """Writes the pongs. Returns False for a peer that does not read them.
 
         Lets other connections have their turn, since a tiny frame takes as long as a message.
         """
