@@ -31,6 +31,14 @@ def stopped(process):
         process.send_signal(signal.SIGCONT)
 
 
+def accepted(server, stack):
+    """CLIENTS connections that have sent nothing yet."""
+    files, address = gauges(server.port)["process_open_fds"], ("127.0.0.1", server.port)
+    clients = [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(CLIENTS)]
+    eventually(lambda: gauges(server.port)["process_open_fds"] >= files + CLIENTS, "all accepted")
+    return clients
+
+
 def read(client, end):
     data = b""
     while end not in data:
@@ -43,10 +51,7 @@ def read(client, end):
 def test_sessions_that_come_or_go_at_once_begin_and_end_in_many_turns(tmp_path):
     env = {"MCP_INITIALIZE_TIMEOUT_SECONDS": "300", "PYTHONPATH": str(ROOT)}
     with serving(tmp_path, application="tests.serving.begun:app", **env) as server, ExitStack() as stack:
-        files = gauges(server.port)["process_open_fds"]
-        address = ("127.0.0.1", server.port)
-        clients = [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(CLIENTS)]
-        eventually(lambda: gauges(server.port)["process_open_fds"] >= files + CLIENTS, "all accepted")
+        clients = accepted(server, stack)
         with stopped(server.process):
             for client in clients:
                 client.sendall(handshake(server.port))
@@ -67,10 +72,7 @@ def test_sessions_that_come_or_go_at_once_begin_and_end_in_many_turns(tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
 def test_who_waits_for_a_turn_when_the_server_goes_down_is_answered(tmp_path):
     with serving(tmp_path, PYTHONPATH=str(ROOT)) as server, ExitStack() as stack:
-        files = gauges(server.port)["process_open_fds"]
-        address = ("127.0.0.1", server.port)
-        clients = [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(CLIENTS)]
-        eventually(lambda: gauges(server.port)["process_open_fds"] >= files + CLIENTS, "all accepted")
+        clients = accepted(server, stack)
         with stopped(server.process):
             for client in clients:
                 client.sendall(handshake(server.port))
